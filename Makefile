@@ -1,0 +1,88 @@
+# make run does all the set-up and runs the quickstart; make test passes the tests; make help lists the rest.
+
+# Where the user has no Go caches yet, what Go downloads and compiles stays in the clone.
+ifeq ($(wildcard $(shell go env GOMODCACHE 2>/dev/null)),)
+export GOPATH := $(CURDIR)/.deps/go
+export GOCACHE := $(CURDIR)/.deps/go/cache
+export GOFLAGS := $(GOFLAGS) -modcacherw
+endif
+
+# How cgo finds libtensorflow in .deps. Where it stands in the system's library path, `go build ./...` needs none of this.
+CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
+	CGO_LDFLAGS="-L$(CURDIR)/.deps/lib -Wl,--no-as-needed -ltensorflow_framework"
+# How a program finds it when it runs: from its own place, so that the clone can be moved. Go's own linker would leave
+# the path out of programs whose only C code is the standard library's.
+RPATH = -linkmode=external -extldflags "-Wl,-rpath,$(1)"
+
+# A folder with overlays NAME.overlay.yaml for the configs whose official hosts cannot be reached.
+DATA ?= ../shared/data
+
+# How long make fuzz spends on each target.
+FUZZTIME ?= 30s
+
+.PHONY: bin/failpoint help deps build pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases tutorial clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+deps: ## install TensorFlow and Keras into .deps (nothing outside the clone)
+	@savedmodels/install.sh
+
+build: deps ## build bin/tlpipe and the worker that links TensorFlow
+	@CGO_ENABLED=0 go build -o bin/tlpipe ./cmd/tlpipe
+	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-worker ./cmd/tlpipe-worker
+
+pytorch: deps ## install PyTorch into .deps/pytorch, for the tutorial's other half
+	@pytorch/install.sh
+
+# Programs that can be told to die at a named place of a commit: pipeline/failpoint.
+bin/failpoint: build
+	@CGO_ENABLED=0 go build -tags failpoint -o bin/failpoint/tlpipe ./cmd/tlpipe
+	@$(CGO) go build -tags failpoint -ldflags '$(call RPATH,$$ORIGIN/../../.deps/tensorflow)' -o bin/failpoint/tlpipe-worker ./cmd/tlpipe-worker
+
+run: build ## run the quickstart
+	@bin/tlpipe run configs/quickstart.yaml
+
+lint: ## check the code's form and the configs
+	@test -z "$$(gofmt -l cmd pipeline savedmodels stages)" || { echo "not gofmt-ed:"; gofmt -l cmd pipeline savedmodels stages; exit 1; }
+	@go vet -tags notensorflow ./...
+	@go run -tags notensorflow ./cmd/tlpipe lint configs/*.yaml configs/tutorial/case?.yaml
+
+test-fast: ## run the tests that need no TensorFlow
+	@go test -tags notensorflow ./...
+	@go test -tags 'notensorflow failpoint' -run Killed ./pipeline/store
+
+test: lint test-fast bin/failpoint ## run all tests
+	@CGO_ENABLED=0 go test -timeout 30m ./cmd/tlpipe
+	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./cmd/tlpipe-worker ./savedmodels/... ./stages
+
+fuzz: ## give each parser broken input for FUZZTIME (default 30s)
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline stages | sort | while IFS=: read -r file target; do \
+		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) || exit 1; done
+
+test-pytorch: build pytorch ## prove that the PyTorch half does the same
+	@.deps/pytorch/bin/python pytorch/parity_test.py
+
+torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (20 minutes)
+	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 60m
+
+race: ## run the tests that need no TensorFlow under the race detector
+	@CGO_ENABLED=1 go test -race -tags notensorflow ./...
+
+audit: ## look up the pinned Go modules and Python packages among known vulnerabilities
+	@.ci/audit
+
+test-data: build ## run small versions of the configs on the data in DATA
+	@DATA=$(DATA) configs/smoke.sh
+
+figures: build ## reproduce README's figures of frozen networks (minutes)
+	@DATA=$(DATA) configs/figures.sh short
+
+cases: build ## reproduce README's figures of whole networks trained (an hour and more)
+	@DATA=$(DATA) configs/figures.sh long
+
+tutorial: build pytorch ## run the four cases in Keras and PyTorch, small, and compare them on one page (minutes)
+	@DATA=$(DATA) configs/tutorial.sh
+
+clean: ## delete what was built, but not the artifacts
+	rm -rf bin .deps

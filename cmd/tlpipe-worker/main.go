@@ -1,0 +1,88 @@
+//go:build !notensorflow
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+	"tlpipe/pipeline/worker"
+	"tlpipe/savedmodels/tfruntime"
+	"tlpipe/stages"
+)
+
+func main() {
+	if len(os.Args) == 2 && os.Args[1] == "info" {
+		if err := json.NewEncoder(os.Stdout).Encode(info()); err != nil {
+			os.Exit(exit.Failed)
+		}
+		return
+	}
+	if len(os.Args) != 1 {
+		fmt.Fprintln(os.Stderr, "tlpipe-worker is started by tlpipe; by hand only `tlpipe-worker info` makes sense")
+		os.Exit(exit.Usage)
+	}
+	os.Exit(worker.Serve(run))
+}
+
+func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(any) error) error {
+	if req.Stage == stages.PredictName {
+		return predict(ctx, req, emit)
+	}
+	var p stages.Payload
+	if err := json.Unmarshal(req.Payload, &p); err != nil {
+		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
+	}
+	for _, s := range stages.Pipeline(&p.Config, p.Env(tfruntime.New())) {
+		if s.Name == req.Stage {
+			return store.Exhausted(job.Out, s.Run(ctx, job)) // an error's kind does not cross to the command, its code does
+		}
+	}
+	return exit.Errorf(exit.Usage, "the worker knows no stage %q; run `make build`", req.Stage)
+}
+
+// predict is no stage: its answers are for whoever asks and go to no store.
+func predict(ctx context.Context, req worker.Request, emit func(any) error) error {
+	var p stages.PredictRequest
+	if err := json.Unmarshal(req.Payload, &p); err != nil {
+		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
+	}
+	return stages.Predict(ctx, tfruntime.New(), info().Machine(), p, func(answer stages.Prediction) error { return emit(answer) })
+}
+
+// info is what keys and `tlpipe doctor` need to know of the linked library.
+func info() stages.Linked {
+	linked := stages.Linked{TensorFlow: tfruntime.New().Version(), Library: mapped("libtensorflow")}
+	// Listing devices claims a GPU's memory, so it is done only where there can be one.
+	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
+		if devices, err := tfruntime.Devices(); err == nil {
+			linked.Devices = devices
+		}
+	}
+	return linked
+}
+
+// mapped finds the path of a loaded library whose file name begins so.
+func mapped(prefix string) string {
+	maps, err := os.Open("/proc/self/maps")
+	if err != nil {
+		return ""
+	}
+	defer maps.Close()
+	for lines := bufio.NewScanner(maps); lines.Scan(); {
+		if i := strings.IndexByte(lines.Text(), '/'); i >= 0 {
+			path := lines.Text()[i:]
+			if strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], prefix) {
+				return path
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,118 @@
+//go:build !notensorflow
+
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+)
+
+// chainConfig is a whole chain that needs no network: images drawn here, VGG16 with random weights, a frozen base
+// model. Its stages are long enough to be killed inside.
+const chainConfig = `name: chain
+seed: 7
+model: {weights: random, input: [64, 64], truncate_at: block3_pool, freeze_through: block3_pool, pooling: avg, head: {normalization: layer}}
+stages:
+  - fetch: {sources: [{path: data}]}
+  - decode: {format: image-folder, size: 64, workers: 1}
+  - normalize: {mode: caffe, split: {val: 0.2}}
+  - featurize: {batch_size: 64}
+  - fine-tune: {epochs: 40, batch_size: 8, keep: best, checkpoint_every: 100ms, optimizer: {learning_rate: 0.01, momentum: 0.9}, schedule: {name: step}}
+  - evaluate: {split: test, top_k: [1], gates: {accuracy: 0.6}}
+`
+
+func newChain(t *testing.T, n int) *chain {
+	bin, err := filepath.Abs("../../bin/tlpipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(bin); err != nil {
+		t.Fatalf("%v: these tests run the program that `make build` makes", err)
+	}
+	c := &chain{t, t.TempDir(), bin}
+	if err := writeImages(filepath.Join(c.dir, "data"), n, 64); err != nil {
+		t.Fatal(err)
+	}
+	c.write("chain.yaml", chainConfig)
+	return c
+}
+
+// TestNightly runs a config with gates as a nightly job does, and changes what a person changes.
+func TestNightly(t *testing.T) {
+	c := newChain(t, 40)
+	expect := func(what string, wantCode int, wantRan string, args ...string) {
+		t.Helper()
+		code, states, out := c.run(args...)
+		if code != wantCode || ran(states) != wantRan {
+			t.Fatalf("%s: exit code %d and ran %q; want %d and %q\n%s", what, code, ran(states), wantCode, wantRan, out)
+		}
+	}
+	all := "decode evaluate export-prefix export-suffix featurize fetch fine-tune normalize"
+	expect("first night", exit.Done, all)
+	expect("second night", exit.Done, "")
+	expect("more epochs", exit.Done, "evaluate fine-tune", "--set", "fine-tune.epochs=41")
+	expect("another seed", exit.Done, "evaluate fine-tune", "--set", "seed=8")
+	expect("another head", exit.Done, "evaluate export-suffix fine-tune", "--set", "model.head.units=[8]")
+	untrained := []string{"--set", "fine-tune.optimizer.learning_rate=1e-9", "--set", "fine-tune.epochs=1", "--set", "evaluate.gates={accuracy: 1}"}
+	expect("a missed gate", exit.Gate, "evaluate fine-tune", untrained...)
+	expect("a missed gate, cached", exit.Gate, "", untrained...)
+	expect("back to the first", exit.Done, "")
+
+	// A damaged artifact is found, named and made again; the stages that do not depend on its bytes stay.
+	if err := flipBit(resolve(t, filepath.Join(c.dir, "artifacts/latest/chain/featurize/features-00000.npy"))); err != nil {
+		t.Fatal(err)
+	}
+	out, err := c.command("verify", "--repair").CombinedOutput()
+	if exitCode(t, err) != 0 || !strings.Contains(string(out), "features-00000.npy") {
+		t.Fatalf("verify --repair: %v\n%s", err, out)
+	}
+	expect("after the repair", exit.Done, "featurize")
+}
+
+// TestInterrupted presses Ctrl-C in the middle of fine-tune: exit code 130, and the next run continues.
+func TestInterrupted(t *testing.T) {
+	c := newChain(t, 40)
+	cmd := c.command("run", "chain.yaml", "--json", "--set", "fine-tune.epochs=4000")
+	events, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(events); lines.Scan(); {
+		if e := parse(lines.Bytes()); e.Stage == "fine-tune" && e.Type == progress.Progress && e.Done > 50 {
+			cmd.Process.Signal(syscall.SIGINT)
+		}
+	}
+	if code := exitCode(t, cmd.Wait()); code != exit.Interrupted {
+		t.Fatalf("exit code %d, want %d", code, exit.Interrupted)
+	}
+	out, err := c.command("run", "chain.yaml", "--json", "--set", "fine-tune.epochs=4000", "--until", "fine-tune").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := int64(-1)
+	for _, line := range bytes.Split(out, []byte("\n")) {
+		if e := parse(line); first < 0 && e.Stage == "fine-tune" && e.Type == progress.Progress {
+			first = e.Done
+		}
+	}
+	if first < 50 {
+		t.Errorf("the second run began at step %d, although the first was interrupted after step 50", first)
+	}
+}
+
+func parse(line []byte) (e progress.Event) {
+	json.Unmarshal(line, &e)
+	return e
+}

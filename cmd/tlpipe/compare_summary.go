@@ -1,0 +1,206 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"go.yaml.in/yaml/v3"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/config"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+	"tlpipe/stages"
+	"tlpipe/stages/comparison"
+)
+
+// runSummaryFile is a summary as it is read: one that `run --summary-json` or pytorch/train.py wrote.
+type runSummaryFile struct {
+	Config   string                   `json:"config"`
+	Run      string                   `json:"run"`
+	Runner   string                   `json:"runner"` // pytorch; empty: tlpipe itself
+	Weights  string                   `json:"weights"`
+	Stages   []stageFigures           `json:"stages"`
+	Models   []stageFigures           `json:"models"`
+	Metrics  map[string]stages.Report `json:"metrics"`
+	Settings json.RawMessage          `json:"settings"`
+}
+
+type stageFigures struct {
+	pipeline.StageResult
+	Images int `json:"images"`
+}
+
+// readSummaryFile reads a summary and what it names: the report and the history lie beside the summary of a PyTorch
+// run, and in the store otherwise.
+func readSummaryFile(s *store.Store, path string) (comparison.Run, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return comparison.Run{}, err
+	}
+	var sum runSummaryFile
+	if err := json.Unmarshal(text, &sum); err != nil || sum.Config == "" {
+		return comparison.Run{}, exit.Errorf(exit.Usage, "%s is no summary as `tlpipe run --summary-json` writes it (%v)", path, err)
+	}
+	if sum.evaluated() == "" {
+		return comparison.Run{}, exit.Errorf(exit.Usage, "%s: the run of %s has no evaluated model, so there is nothing to compare; it may have failed or be stopped with --until", path, sum.Config)
+	}
+	for _, stage := range sum.Stages {
+		if owner, ok := store.Of(stage.Path); ok {
+			s = owner
+		}
+	}
+	from := path
+	if sum.Runner == "pytorch" {
+		from = filepath.Dir(path)
+	}
+	run, err := sum.toCompare(s, from, filepath.Dir(path))
+	if err != nil || run.Settings != nil || sum.Runner != "" {
+		return run, err
+	}
+	if r, err := readStoredRun(s, sum.Run); err == nil { // an older summary names no settings, the store's record does
+		run.Settings, err = comparison.ParseSettings([]byte(r.Config))
+		return run, err
+	}
+	return run, nil
+}
+
+// evaluated is the split that was measured, empty if none was.
+func (sum *runSummaryFile) evaluated() string {
+	for _, split := range []string{"test", "val", "train"} {
+		if len(sum.Metrics[split].PerClass) > 0 {
+			return split
+		}
+	}
+	return ""
+}
+
+// toCompare gathers a run. The files of a PyTorch run lie in dir, the others in the store.
+func (sum *runSummaryFile) toCompare(s *store.Store, from, dir string) (comparison.Run, error) {
+	run := comparison.Run{Name: sum.Config, ID: sum.Run, Runner: "keras", From: from, Report: sum.Metrics[sum.evaluated()]}
+	places := map[string]string{} // of artifacts, by stage
+	for _, stage := range sum.Stages {
+		if a, err := s.Artifact(stage.Artifact); err == nil {
+			places[stage.Stage] = a.Dir
+		}
+		switch stage.Stage {
+		case "fetch":
+			run.Data.Archive = stage.Artifact
+		case "decode":
+			run.Data.Images = stage.Artifact
+		case "normalize":
+			run.Data.Dataset = stage.Artifact
+		}
+	}
+	if sum.Runner != "" {
+		run.Runner = sum.Runner
+		places["evaluate"], places["fine-tune"] = dir, dir
+	}
+	if sum.Weights != "" && sum.Weights != "keras" {
+		run.Runner += ", weights of " + sum.Weights
+	}
+	var err error
+	if run.Images, err = readGone(stages.ReadPredictions, places["evaluate"]); err != nil {
+		return run, err
+	}
+	if run.History, err = readGone(stages.ReadHistory, places["fine-tune"]); err != nil {
+		return run, err
+	}
+	if len(run.Images) == 0 {
+		run.Notes = append(run.Notes, "its predictions are not in the store any more (gc keeps those of each config's last run), so only its totals are compared")
+	}
+	if sum.Settings != nil {
+		if run.Settings, err = settingsOfSummary(sum.Settings); err != nil {
+			return run, fmt.Errorf("%s: settings: %w", from, err)
+		}
+	}
+	run.Stages, err = sum.figures(s, places, run)
+	return run, err
+}
+
+// readGone reads a file of an artifact that may be deleted.
+func readGone[T any](read func(dir string) ([]T, error), dir string) ([]T, error) {
+	if dir == "" {
+		return nil, nil
+	}
+	values, err := read(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return values, err
+}
+
+// settingsOfSummary brings the settings of a summary into the form that the store's records have.
+func settingsOfSummary(text json.RawMessage) ([]comparison.Setting, error) {
+	var cfg stages.Config
+	if err := yaml.Unmarshal(text, &cfg); err != nil { // JSON is YAML
+		return nil, err
+	}
+	rendered, err := config.Render(cfg)
+	if err != nil {
+		return nil, err
+	}
+	return comparison.ParseSettings(rendered)
+}
+
+// figures are what the stages took. Of a stage that was cached they are those of the run that made its artifact.
+func (sum *runSummaryFile) figures(s *store.Store, places map[string]string, run comparison.Run) ([]comparison.Stage, error) {
+	records, err := s.Records()
+	if err != nil {
+		return nil, err
+	}
+	var list []comparison.Stage
+	for _, result := range sum.inOrder() {
+		stage := comparison.Stage{Name: result.Stage, Cached: result.Status == "cached", Seconds: result.Seconds, PeakBytes: result.PeakBytes, Images: result.Images}
+		if stage.Cached && sum.Runner == "" {
+			stage.Seconds = 0 // the time of the look-up
+			for _, r := range records {
+				if r.Artifact == result.Artifact && r.Stage == result.Stage {
+					stage.Seconds, stage.PeakBytes = r.Seconds, r.PeakBytes
+					break
+				}
+			}
+		}
+		if stage.Images == 0 {
+			stage.Images = imagesThrough(result.Stage, places, run)
+		}
+		list = append(list, stage)
+	}
+	return list, nil
+}
+
+// inOrder lists stages and exports as they were carried out.
+func (sum *runSummaryFile) inOrder() []stageFigures {
+	after := map[string]string{"featurize": "export-prefix", "fine-tune": "export-suffix"}
+	var list []stageFigures
+	for _, stage := range sum.Stages {
+		for _, model := range sum.Models {
+			if model.Stage == after[stage.Stage] {
+				list = append(list, model)
+			}
+		}
+		list = append(list, stage)
+	}
+	return list
+}
+
+// imagesThrough counts the images that a stage of tlpipe went through: fine-tune each in each epoch, evaluate also
+// those that it has served.
+func imagesThrough(stage string, places map[string]string, run comparison.Run) int {
+	switch stage {
+	case "fine-tune":
+		data, err := stages.OpenDataset(places["normalize"])
+		if err != nil {
+			return 0
+		}
+		return len(data.Rows["train"]) * len(run.History)
+	case "evaluate":
+		return run.Report.Count + run.Report.Served
+	default:
+		return stages.Handled(stage, places[stage])
+	}
+}

@@ -1,0 +1,56 @@
+//go:build !notensorflow
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tlpipe/pipeline/exit"
+)
+
+// TestContinueChain trains two epochs and two more, and four at once: the same weights, kept apart in the store.
+func TestContinueChain(t *testing.T) {
+	c := newChain(t, 40)
+	epochs := func(n string) []string {
+		return []string{"--set", "fine-tune.epochs=" + n, "--set", "evaluate.gates={accuracy: 0}"}
+	}
+	expect := func(what string, wantCode int, wantRan string, args ...string) (printed string) {
+		t.Helper()
+		code, states, out := c.run(args...)
+		if code != wantCode || ran(states) != wantRan {
+			t.Fatalf("%s: exit code %d and ran %q; want %d and %q\n%s", what, code, ran(states), wantCode, wantRan, out)
+		}
+		return out
+	}
+	model := filepath.Join(c.dir, "artifacts/latest/chain/fine-tune")
+	read := func(name string) string {
+		t.Helper()
+		text, err := os.ReadFile(filepath.Join(model, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	more := append(epochs("4"), "--continue")
+	if out := expect("nothing to continue", exit.Usage, "", more...); !strings.Contains(out, "chain has no finished training in the store to continue") {
+		t.Errorf("printed %s", out)
+	}
+	expect("two epochs", exit.Done, "decode evaluate export-prefix export-suffix featurize fetch fine-tune normalize", epochs("2")...)
+	expect("two more", exit.Done, "evaluate fine-tune", more...)
+	weights, history := read("variables/variables.data-00000-of-00001"), read("history.jsonl")
+	if card := read("card.json"); !strings.Contains(card, `"continued_from"`) || strings.Count(history, "\n") != 4 {
+		t.Errorf("card %s\nhistory %s", card, history)
+	}
+	expect("two more, again", exit.Done, "", more...)
+	expect("four at once", exit.Done, "evaluate fine-tune", epochs("4")...)
+	if read("variables/variables.data-00000-of-00001") != weights || read("history.jsonl") != history {
+		t.Error("four epochs at once give other weights or another history than two and two")
+	}
+	if strings.Contains(read("card.json"), `"continued_from"`) {
+		t.Error("a training from the start is said to be continued")
+	}
+	expect("another network", exit.Failed, "export-suffix", append(epochs("6"), "--continue", "--set", "fine-tune.label_smoothing=0.1")...)
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/config"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+	"tlpipe/stages"
+)
+
+// experiment is a config bound to a store and to this machine.
+type experiment struct {
+	config   stages.Config
+	files    []string
+	store    *store.Store
+	env      stages.Env
+	pipeline *pipeline.Pipeline
+}
+
+// loadConfig reads the config the command line names and reports all its problems at once.
+func loadConfig(c *cli.Context) (stages.Config, []string, error) {
+	files := append(c.Args().Slice(), c.StringSlice("file")...)
+	if len(files) == 0 {
+		return stages.Config{}, nil, exit.Errorf(exit.Usage, "no config given; try `tlpipe %s configs/quickstart.yaml`", c.Command.Name)
+	}
+	cfg, err := checkConfig(files, c.StringSlice("set"))
+	return cfg, files, err
+}
+
+// checkConfig finds what is wrong in the YAML and, in the same pass, what does not fit together.
+func checkConfig(files, sets []string) (stages.Config, error) {
+	cfg, source, err := config.Load(files, sets, stages.Defaults)
+	var problems config.Problems
+	if err != nil && (!errors.As(err, &problems) || cfg.Model.Backbone == "") {
+		return cfg, err
+	}
+	if w := cfg.Model.Weights; w != "imagenet" && w != "random" && !filepath.IsAbs(w) {
+		cfg.Model.Weights = filepath.Join(source.Dir("model.weights"), w)
+	}
+	wrong := slices.Clone(problems)
+	cfg.Problems(func(path, format string, args ...any) {
+		// What is wrong in itself, or in a part, is not asked to fit.
+		if !slices.ContainsFunc(wrong, func(p config.Problem) bool { return p.Path == path || strings.HasPrefix(p.Path, path+".") }) {
+			problems = append(problems, source.Problem(path, format, args...))
+		}
+	})
+	if len(problems) > 0 {
+		return cfg, problems
+	}
+	return cfg, nil
+}
+
+// readExperiment loads the config and binds it to its store to read; nothing is made, also where there is no store.
+func readExperiment(c *cli.Context) (*experiment, error) {
+	cfg, files, err := loadConfig(c)
+	if err != nil {
+		return nil, err
+	}
+	s, err := store.At(c.String("store"))
+	if err != nil {
+		return nil, err
+	}
+	return bind(cfg, files, s, io.Discard), nil
+}
+
+func bind(cfg stages.Config, files []string, s *store.Store, log io.Writer) *experiment {
+	linked, _ := findLinked(s) // a missing runtime matters only to the stages that need it, and they say so
+	env := stages.Env{
+		Exporter: savedmodels.NewExporter(filepath.Join(s.Dir(), "cache"), log),
+		Machine:  linked.Machine(),
+		Memory:   stages.FreeMemory(),
+	}
+	return &experiment{
+		config: cfg, files: files, store: s, env: env,
+		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg, env), Store: s},
+	}
+}
+
+// payload is what the worker needs to list the very same stages.
+func (e *experiment) payload() (json.RawMessage, error) {
+	return json.Marshal(stages.Payload{Config: e.config, Machine: e.env.Machine, Continue: e.env.Continue})
+}
+
+// continueFlag is for commands that can go on from where the last finished run of a config ended.
+func continueFlag() cli.Flag {
+	return &cli.BoolFlag{Name: "continue", Usage: "go on from the final state of the config's last finished fine-tune, for the epochs it lacks"}
+}
+
+// continueLast has fine-tune go on from the last finished one if --continue says so.
+func (e *experiment) continueLast(c *cli.Context) error {
+	if !c.Bool("continue") {
+		return nil
+	}
+	previous, err := stages.LastTraining(e.store, &e.config)
+	if err != nil {
+		return err
+	}
+	e.env.Continue = previous
+	e.pipeline.Stages = stages.Pipeline(&e.config, e.env)
+	return nil
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/urfave/cli/v2"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/worker"
+	"tlpipe/stages"
+)
+
+func predictCommand() *cli.Command {
+	return &cli.Command{
+		Name: "predict", Usage: "classify images with a trained model", ArgsUsage: "MODEL IMAGES…",
+		Description: "MODEL is the folder of a trained model, such as artifacts/latest/case4/fine-tune. IMAGES are files, folders\n" +
+			"(all files in them and below) and patterns; after -- names may begin with a dash. Images are decoded, scaled\n" +
+			"and cropped as those the model was trained on. An image that cannot be read is named on standard error, the\n" +
+			"others are classified all the same, and the exit code is 1.",
+		Flags: []cli.Flag{
+			&cli.IntFlag{Name: "top", Value: 1, Usage: "list the `K` most probable classes of each image"},
+			jsonFlag("print a line of JSON for each image"),
+			&cli.BoolFlag{Name: "csv", Usage: "print CSV: image, rank, class, probability"},
+			&cli.IntFlag{Name: "threads", Usage: "`N` threads; by default as many as the model was trained with"},
+		},
+		OnUsageError: usageError,
+		Action:       predict,
+	}
+}
+
+func predict(c *cli.Context) error {
+	switch {
+	case c.NArg() < 2:
+		return exit.Errorf(exit.Usage, "expected a model and images; try `tlpipe predict artifacts/latest/NAME/fine-tune photos/`")
+	case c.Int("top") < 1:
+		return exit.Errorf(exit.Usage, "--top lists at least 1 class, received %d", c.Int("top"))
+	case c.Int("threads") < 0:
+		return exit.Errorf(exit.Usage, "--threads: expected at least 1, received %d", c.Int("threads"))
+	case c.Bool("json") && c.Bool("csv"):
+		return exit.Errorf(exit.Usage, "either --json or --csv")
+	}
+	model := c.Args().First()
+	trained, err := stages.OpenTrained(model)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	unreadable := func(path string, reason error) {
+		failed++
+		fmt.Fprintf(c.App.ErrWriter, "tlpipe: %s: %v\n", printable(path), reason)
+	}
+	images := stages.ImageFiles(c.Args().Tail(), unreadable)
+	if len(images) > 0 {
+		out := newPredictionWriter(c, images, trained.Classes)
+		req := stages.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads")}
+		for _, path := range images {
+			req.Images = append(req.Images, []byte(path))
+		}
+		err = askWorker(c.Context, stages.PredictName, req, func(p stages.Prediction) error {
+			if p.Unreadable != "" {
+				unreadable(images[p.Image], errors.New(p.Unreadable))
+				return nil
+			}
+			return out.write(p)
+		})
+		if err = errors.Join(out.close(), err); err != nil {
+			return err
+		}
+	} else if failed == 0 {
+		return exit.Errorf(exit.Failed, "no images in %s", strings.Join(c.Args().Tail(), ", "))
+	}
+	if failed > 0 {
+		return exit.Errorf(exit.Failed, "%s could not be read", counted(failed, "image"))
+	}
+	return nil
+}
+
+// askWorker has the worker do what is no stage, and hands on what it answers. What it prints goes to a log, which stays
+// only if an error names it.
+func askWorker[T any](ctx context.Context, name string, request any, answer func(T) error) error {
+	payload, err := json.Marshal(request)
+	if err != nil {
+		return err
+	}
+	path, err := workerPath()
+	if err != nil {
+		return err
+	}
+	log, err := os.CreateTemp("", "tlpipe-"+name+"-*.log")
+	if err != nil {
+		return err
+	}
+	client := worker.Client{Path: path, Log: log, Output: func(text json.RawMessage) error {
+		var value T
+		if err := json.Unmarshal(text, &value); err != nil {
+			return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
+		}
+		return answer(value)
+	}}
+	_, err = client.Run(ctx, worker.Request{Stage: name, Payload: payload}, progress.Discard{})
+	log.Close()
+	if err == nil || !strings.Contains(err.Error(), filepath.Base(log.Name())) {
+		os.Remove(log.Name())
+	}
+	return err
+}
+
+// counted is a number with its noun: 1 image, 2 images.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
+}

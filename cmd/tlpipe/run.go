@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"github.com/urfave/cli/v2"
+	"golang.org/x/term"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/config"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/store"
+	"tlpipe/pipeline/worker"
+	"tlpipe/stages/sources"
+)
+
+// plainEvery is how often a count is printed where there is no terminal.
+const plainEvery = 10 * time.Second
+
+func runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "run what is not in the store yet", ArgsUsage: "CONFIG",
+		Flags: append(configFlags(), storeFlag(),
+			&cli.StringFlag{Name: "from", Usage: "begin at `STAGE`; those before it must be stored"},
+			&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"},
+			&cli.StringFlag{Name: "force", Usage: "run `STAGE` even if its result is stored"},
+			&cli.StringFlag{Name: "summary-json", TakesFile: true, Usage: "write a summary for scripts to `FILE`"},
+			continueFlag(), jsonFlag("print events as lines of JSON")),
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			all := func(pipeline.Stage) bool { return true }
+			return runSelected(c, all, pipeline.Options{From: c.String("from"), Until: c.String("until"), Force: c.String("force")})
+		},
+	}
+}
+
+// runSelected executes those stages of a config's pipeline that are wanted: it locks the store, keeps a record of the
+// run and prints how it ends.
+func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline.Options) error {
+	cfg, files, err := loadConfig(c)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(c.String("store"))
+	if err != nil {
+		return err
+	}
+	lock, err := s.Lock("tlpipe " + c.Command.Name + " " + strings.Join(files, " "))
+	if err != nil {
+		return err
+	}
+	defer lock.Unlock()
+	record, err := newRun(s, cfg.Name)
+	if err != nil {
+		return err
+	}
+	defer record.close()
+	e := bind(cfg, files, s, record.log)
+	if err := e.continueLast(c); err != nil {
+		return err
+	}
+	e.pipeline.Stages = slices.DeleteFunc(e.pipeline.Stages, func(s pipeline.Stage) bool { return !wanted(s) })
+	payload, err := e.payload()
+	if err != nil {
+		return err
+	}
+	opts.Run, opts.Sink = record.id, progress.Tee(progress.Lines(record.events), screen(c))
+	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
+		if _, err := findLinked(s); err != nil {
+			return err
+		}
+		path, err := workerPath()
+		if err != nil {
+			return err
+		}
+		client := worker.Client{Path: path, Log: record.log, Held: lock.File()}
+		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Payload: payload}, opts.Sink)
+		return err
+	}
+	rendered, err := config.Render(cfg.Public())
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: "running"})
+	results, runErr := e.pipeline.Run(c.Context, opts)
+	sum := summarize(e, record.id, results, time.Since(began), runErr)
+	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
+	if path := c.String("summary-json"); path != "" {
+		if err := writeSummary(path, sum); err != nil {
+			runErr = errors.Join(runErr, err)
+		}
+	}
+	switch {
+	case c.Bool("json"):
+		progress.Lines(c.App.Writer).Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
+	default:
+		sum.print(c.App.Writer, e)
+	}
+	if runErr != nil && exit.Code(runErr) == exit.Interrupted {
+		return exit.Errorf(exit.Interrupted, "interrupted; the same command continues from here")
+	}
+	return runErr
+}
+
+// screen shows events where the user looks: a bar on a terminal, plain lines elsewhere, JSON on request.
+func screen(c *cli.Context) progress.Sink {
+	if c.Bool("json") {
+		return progress.Lines(c.App.Writer)
+	}
+	if f, ok := c.App.ErrWriter.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		return progress.Terminal(f)
+	}
+	return progress.Plain(c.App.ErrWriter, plainEvery)
+}
+
+func status(err error) string {
+	switch exit.Code(err) {
+	case exit.Done:
+		return "done"
+	case exit.Interrupted:
+		return "interrupted"
+	default:
+		return "failed"
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// runRecord is run.json: what differs from run to run and so is in no artifact.
+type runRecord struct {
+	Command []string  `json:"command"`
+	Files   []string  `json:"files"`
+	Config  string    `json:"config"` // merged and with all defaults, as YAML
+	Machine any       `json:"machine"`
+	Began   time.Time `json:"began"`
+	Host    string    `json:"host"`
+	PID     int       `json:"pid"`
+	Status  string    `json:"status"` // running (or killed), done, failed or interrupted
+	Error   string    `json:"error,omitempty"`
+	Summary *summary  `json:"summary,omitempty"`
+}
+
+// publicArgs is the command line without the secrets of addresses in it.
+func publicArgs() []string {
+	args := slices.Clone(os.Args)
+	for i := range args {
+		args[i] = sources.Scrub(args[i])
+	}
+	return args
+}
+
+// runDir is the directory of one run in the store.
+type runDir struct {
+	id, dir string
+	log     *os.File
+	events  *os.File
+}
+
+func newRun(s *store.Store, name string) (*runDir, error) {
+	salt := make([]byte, 2)
+	rand.Read(salt)
+	id := time.Now().UTC().Format("20060102-150405") + "-" + name + "-" + hex.EncodeToString(salt)
+	dir, err := s.NewRun(id)
+	if err != nil {
+		return nil, err
+	}
+	log, err := os.OpenFile(filepath.Join(dir, "log.txt"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+	if err != nil {
+		return nil, err
+	}
+	events, err := os.OpenFile(filepath.Join(dir, "events.jsonl"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	return &runDir{id, dir, log, events}, err
+}
+
+// write replaces run.json. A run record that cannot be written (a full disk, say) never fails a run.
+func (r *runDir) write(record runRecord) {
+	record.Host, _ = os.Hostname()
+	record.PID = os.Getpid()
+	text, err := json.MarshalIndent(record, "", "  ")
+	if err == nil {
+		err = renameio.WriteFile(filepath.Join(r.dir, "run.json"), append(text, '\n'), 0o644)
+	}
+	if err != nil {
+		fmt.Fprintf(io.MultiWriter(r.log, os.Stderr), "the record of this run could not be written: %v\n", err)
+	}
+}
+
+func (r *runDir) close() {
+	r.log.Close()
+	r.events.Close()
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"go.yaml.in/yaml/v3"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/progress"
+	"tlpipe/stages"
+)
+
+// summary is the stable contract for scripts: what --summary-json writes and status --json prints.
+type summary struct {
+	Config  string                    `json:"config"`
+	Run     string                    `json:"run"`
+	OK      bool                      `json:"ok"`
+	Seconds float64                   `json:"seconds"`
+	Stages  []pipeline.StageResult    `json:"stages"`
+	Models  []pipeline.StageResult    `json:"models"` // exported SavedModels; not stages of the config
+	Metrics map[string]map[string]any `json:"metrics"`
+
+	// Settings are all of the config's, by their names in YAML, with the defaults; stages are a mapping by name.
+	Settings map[string]any `json:"settings"`
+
+	inOrder []pipeline.StageResult // stages and models as they were reached
+}
+
+func summarize(e *experiment, run string, results []pipeline.StageResult, took time.Duration, err error) summary {
+	sum := summary{
+		Config: e.config.Name, Run: run, OK: err == nil, Seconds: took.Seconds(),
+		Stages: []pipeline.StageResult{}, Models: []pipeline.StageResult{}, Metrics: map[string]map[string]any{},
+		Settings: settingsOf(e.config.Public()), inOrder: results,
+	}
+	for _, r := range results {
+		if r.Auxiliary {
+			sum.Models = append(sum.Models, r)
+			continue
+		}
+		sum.Stages = append(sum.Stages, r)
+		switch {
+		case r.Path == "":
+		case r.Stage == "evaluate":
+			if m, err := stages.Metrics(r.Path); err == nil {
+				sum.Metrics[e.config.Stages.Evaluate.Split] = m
+			}
+		case r.Stage == "fine-tune":
+			if m, err := stages.ValMetrics(r.Path); err == nil && m != nil {
+				sum.Metrics["val"] = m
+			}
+		}
+	}
+	return sum
+}
+
+// settingsOf gives a config as its YAML says it, in values that JSON can write.
+func settingsOf(c stages.Config) map[string]any {
+	settings := map[string]any{}
+	if text, err := yaml.Marshal(c); err != nil || yaml.Unmarshal(text, &settings) != nil {
+		panic("a config that was read as YAML can't be written as YAML") // a type in it lacks its MarshalYAML
+	}
+	return settings
+}
+
+func writeSummary(path string, sum summary) error {
+	text, err := json.MarshalIndent(sum, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := renameio.WriteFile(path, append(text, '\n'), 0o644); err != nil {
+		return fmt.Errorf("--summary-json: %w", err)
+	}
+	return nil
+}
+
+// print ends a run for a person: each stage's time, the metrics, and where to look.
+func (s summary) print(w io.Writer, e *experiment) {
+	ran := 0
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w)
+	for _, r := range s.inOrder {
+		if r.Status != "cached" {
+			ran++
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", r.Stage, r.Status, progress.Seconds(r.Seconds))
+	}
+	table.Flush()
+	if s.OK && ran == 0 {
+		fmt.Fprintf(w, "\nnothing to do: everything %s asks for is stored (looked up in %s)\n", s.Config, progress.Seconds(s.Seconds))
+	} else if s.OK {
+		fmt.Fprintf(w, "\n%s: done in %s\n", s.Config, progress.Seconds(s.Seconds))
+	}
+	for _, split := range []string{"test", "val", "train"} {
+		m, ok := s.Metrics[split]
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(w, "%s accuracy %.4f", split, m["accuracy"])
+		if interval, ok := m["accuracy_interval"].([]any); ok && len(interval) == 2 {
+			fmt.Fprintf(w, " (95 %% interval %.4f to %.4f, %v images)", interval[0], interval[1], m["count"])
+		}
+		fmt.Fprintln(w)
+	}
+	dir := e.store.Dir()
+	if here, err := os.Getwd(); err == nil {
+		if relative, err := filepath.Rel(here, dir); err == nil && len(relative) < len(dir) {
+			dir = relative
+		}
+	}
+	latest := filepath.Join(dir, "latest", s.Config)
+	if s.made("evaluate") {
+		fmt.Fprintf(w, "look at %s\n", filepath.Join(latest, "evaluate", "report.txt"))
+	}
+	if s.made("") {
+		fmt.Fprintf(w, "artifacts: %s   ", latest)
+	}
+	fmt.Fprintf(w, "log: %s\n", filepath.Join(dir, "runs", s.Run, "log.txt"))
+}
+
+// made says whether a stage has a result; whether any has, for no name.
+func (s summary) made(stage string) bool {
+	return slices.ContainsFunc(s.inOrder, func(r pipeline.StageResult) bool {
+		return r.Path != "" && (stage == "" || r.Stage == stage)
+	})
+}

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/dustin/go-humanize"
+	"github.com/urfave/cli/v2"
+
+	"tlpipe/pipeline/store"
+
+	"tlpipe/pipeline/exit"
+)
+
+func verifyCommand() *cli.Command {
+	return &cli.Command{
+		Name: "verify", Usage: "re-read every stored file and compare it with its digest",
+		Flags: []cli.Flag{storeFlag(),
+			&cli.BoolFlag{Name: "repair", Usage: "drop what is damaged, so that the next run makes it again"}},
+		OnUsageError: usageError,
+		Action: func(c *cli.Context) error {
+			s, err := store.OpenExisting(c.String("store"))
+			if err != nil {
+				return err
+			}
+			if c.Bool("repair") {
+				lock, err := s.Lock("tlpipe verify --repair")
+				if err != nil {
+					return err
+				}
+				defer lock.Unlock()
+			}
+			var files, bytes int64
+			damages, err := s.Verify(c.Context, func(n int64) { files++; bytes += n })
+			if err != nil {
+				return err
+			}
+			for _, d := range damages {
+				fmt.Fprintln(c.App.Writer, d)
+			}
+			fmt.Fprintf(c.App.Writer, "%d files, %s read, %d damaged\n", files, humanize.IBytes(uint64(bytes)), len(damages))
+			if len(damages) == 0 {
+				return nil
+			}
+			if !c.Bool("repair") {
+				return exit.Errorf(exit.Damaged, "the store is damaged; `tlpipe verify --repair` drops what is damaged, and the next run makes it again")
+			}
+			if err := s.Drop(damages); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.App.Writer, "dropped; the next run makes it again")
+			return nil
+		},
+	}
+}

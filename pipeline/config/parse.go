@@ -1,0 +1,203 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	maxBytes = 1 << 20 // of a file
+	maxAlias = 10_000  // values that aliases of one file may expand to
+)
+
+// document is one file or one set.
+type document struct {
+	name  string
+	dir   string   // what relative paths stand against; "" is the working directory
+	lines []string // nil for a set
+	rank  int
+}
+
+// loading is what the steps of one Load share.
+type loading struct {
+	problems Problems
+	reported map[*node]bool // values that already have a problem: what follows from it is not reported as well
+	broken   bool           // a document could not be read, so what seems to be missing may stand there
+}
+
+func (l *loading) add(d *document, line, col int, path, hint, message string) {
+	l.problems = append(l.problems, d.problem(line, col, path, hint, message))
+}
+
+// report adds a problem at n.
+func (l *loading) report(n *node, path, hint, format string, args ...any) {
+	l.reported[n] = true
+	l.add(n.doc, n.line, n.col, path, hint, fmt.Sprintf(format, args...))
+}
+
+func (d *document) problem(line, col int, path, hint, message string) Problem {
+	p := Problem{File: d.name, Path: path, Message: message, Hint: hint, rank: d.rank}
+	if d.lines != nil {
+		if line > len(d.lines) { // an empty value at the end, which the parser places behind it
+			line, col = len(d.lines), 1
+		}
+		p.Line, p.Col, p.Snippet = line, col, snippet(d.lines, line, col)
+	}
+	return p
+}
+
+// read gives the bytes of a file, or false and a problem.
+func (l *loading) read(d *document) ([]byte, bool) {
+	f, err := os.Open(d.name)
+	var data []byte
+	if err == nil {
+		defer f.Close()
+		data, err = io.ReadAll(io.LimitReader(f, maxBytes+1))
+	}
+	var pathErr *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.add(d, 0, 0, "", didYouMean(d.name, siblings(d.name)), "there is no such file")
+	case errors.As(err, &pathErr):
+		l.add(d, 0, 0, "", "", "the file cannot be read: "+pathErr.Err.Error())
+	case err != nil:
+		l.add(d, 0, 0, "", "", "the file cannot be read: "+err.Error())
+	default:
+		return data, true
+	}
+	return nil, false
+}
+
+// siblings are the YAML files in the folder where name should lie.
+func siblings(name string) []string {
+	dir, _ := filepath.Split(name)
+	entries, err := os.ReadDir(filepath.Clean(dir))
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, e := range entries {
+		if ext := filepath.Ext(e.Name()); ext == ".yaml" || ext == ".yml" {
+			names = append(names, dir+e.Name())
+		}
+	}
+	return names
+}
+
+// parse gives the one value of a document, with aliases expanded; nil and problems where there is none.
+func (l *loading) parse(d *document, data []byte) *node {
+	if len(data) > maxBytes {
+		l.add(d, 0, 0, "", "", fmt.Sprintf("the file is larger than %d bytes: this is no config", maxBytes))
+		return nil
+	}
+	if !utf8.Valid(data) {
+		l.add(d, 0, 0, "", "save it as UTF-8", "the file is not UTF-8 text")
+		return nil
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var root, second yaml.Node
+	switch err := decode(dec, &root); {
+	case err == io.EOF, err == nil && (len(root.Content) == 0 || empty(root.Content[0])):
+		l.add(d, 1, 1, "", "", "there is nothing here, expected a mapping")
+		return nil
+	case err != nil:
+		l.syntax(d, err)
+		return nil
+	}
+	switch err := decode(dec, &second); {
+	case err == nil && len(second.Content) > 0:
+		n := second.Content[0]
+		l.add(d, max(n.Line, 1), max(n.Column, 1), "", "make it a file of its own", "a second YAML document begins here, expected one")
+	case err != nil && err != io.EOF:
+		l.syntax(d, err)
+	}
+	e := expander{loading: l, doc: d, open: map[*yaml.Node]bool{}}
+	return e.expand(root.Content[0], "")
+}
+
+func empty(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Tag == "!!null" }
+
+// decode reads the next document. The parser panics on some malformed input; that is a syntax error like any other.
+func decode(dec *yaml.Decoder, n *yaml.Node) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: %v", r)
+		}
+	}()
+	return dec.Decode(n)
+}
+
+// syntaxLine takes the line, which is all the parser tells of a place, out of its message.
+var syntaxLine = regexp.MustCompile(`^line (\d+): `)
+
+func (l *loading) syntax(d *document, err error) {
+	message, line := syntaxMessage(err)
+	if found := failingLine(d.lines, message); found > 0 {
+		line = found
+	}
+	col, hint := 1, ""
+	if strings.HasPrefix(message, "mapping values") {
+		hint = `text with ": " in it needs quotes, and keys of one mapping the same indent`
+	}
+	if line <= len(d.lines) {
+		text := d.lines[line-1]
+		rest := strings.TrimLeft(text, " \t")
+		indent := text[:len(text)-len(rest)]
+		col = len(indent) + 1
+		if strings.Contains(indent, "\t") {
+			hint = "indent with spaces, YAML does not take tabs"
+		}
+	}
+	l.add(d, line, col, "", hint, "this is not YAML: "+message)
+}
+
+func syntaxMessage(err error) (message string, line int) {
+	message = strings.TrimPrefix(err.Error(), "yaml: ")
+	m := syntaxLine.FindStringSubmatch(message)
+	if m == nil {
+		return message, 1
+	}
+	line, _ = strconv.Atoi(m[1])
+	return message[len(m[0]):], max(line, 1)
+}
+
+// failingLine finds the line that breaks a file, since the parser often names the begin of the block around it, one too
+// few, or none: the last line without which the error would be gone. It gives 0 for a file too long to try this.
+func failingLine(lines []string, message string) int {
+	size, line := 0, 0
+	for _, text := range lines {
+		size += len(text)
+	}
+	if len(lines) > 500 || size > 1<<16 {
+		return 0
+	}
+	for n := len(lines); n > 0; n-- {
+		dec := yaml.NewDecoder(strings.NewReader(strings.Join(lines[:n], "\n") + "\n"))
+		var err error
+		for err == nil {
+			err = decode(dec, &yaml.Node{})
+		}
+		if got, _ := syntaxMessage(err); got != message {
+			break
+		}
+		line = n
+	}
+	return line
+}
+
+// lineEnd are the ends of a line, as the parser counts them.
+var lineEnd = regexp.MustCompile(`\r\n|[\n\r\x{85}\x{2028}\x{2029}]`)
+
+// splitLines gives the lines of a file, without their ends; never nil.
+func splitLines(data []byte) []string { return lineEnd.Split(string(data), -1) }

@@ -1,0 +1,121 @@
+// Package progress carries what a running stage has to say to whoever listens.
+//
+// A stage counts into a Reporter and never prints. The Reporter turns counts into Events; a Sink shows them: a redrawn
+// line on a terminal, a plain line now and then elsewhere, JSON lines for programs and for the run's events.jsonl.
+package progress
+
+import (
+	"fmt"
+	"sync"
+	"time"
+)
+
+// The types of events.
+const (
+	RunStart   = "run_start"
+	StageStart = "stage_start"
+	Progress   = "progress"  // Done of Total units
+	Completed  = "completed" // a durable piece of work: shard, checkpoint, file. Never redone after a kill
+	Epoch      = "epoch"     // metrics of one epoch in Values
+	Note       = "note"
+	Warning    = "warning"
+	StageEnd   = "stage_end" // Status: ran, cached or failed
+	RunEnd     = "run_end"
+)
+
+// Event is one thing that happened. Its JSON form is the line format of `--json` and events.jsonl.
+type Event struct {
+	Type    string             `json:"message_type"`
+	Time    time.Time          `json:"time"`
+	Stage   string             `json:"stage,omitempty"`
+	Unit    string             `json:"unit,omitempty"`  // images, steps, bytes; for Completed: shard, checkpoint
+	Index   int64              `json:"index,omitempty"` // which piece was completed
+	Done    int64              `json:"done,omitempty"`
+	Total   int64              `json:"total,omitempty"` // 0: not known
+	Epoch   int                `json:"epoch,omitempty"`
+	Epochs  int                `json:"epochs,omitempty"`
+	Values  map[string]float64 `json:"values,omitempty"`
+	Status  string             `json:"status,omitempty"`
+	Seconds float64            `json:"seconds,omitempty"`
+	Text    string             `json:"text,omitempty"`
+}
+
+// Sink receives events, one at a time.
+type Sink interface {
+	Handle(Event)
+}
+
+// Discard is a Sink that drops everything.
+type Discard struct{}
+
+// Handle does nothing.
+func (Discard) Handle(Event) {}
+
+// Reporter is the counter one stage reports to. It is safe for concurrent use.
+type Reporter struct {
+	stage string
+	sink  Sink
+
+	mu          sync.Mutex
+	unit        string
+	done, total int64
+	last        time.Time
+}
+
+// interval is how often a Reporter passes a changed count on.
+const interval = 100 * time.Millisecond
+
+// NewReporter makes the Reporter of one stage.
+func NewReporter(stage string, sink Sink) *Reporter {
+	return &Reporter{stage: stage, sink: sink}
+}
+
+// Start begins a count of total units (0 if unknown), done of which an earlier attempt already did.
+func (r *Reporter) Start(unit string, done, total int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.unit, r.done, r.total = unit, done, total
+	r.emitCount()
+}
+
+// Add counts n more units as done.
+func (r *Reporter) Add(n int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.done += n
+	if time.Since(r.last) >= interval || r.done == r.total {
+		r.emitCount()
+	}
+}
+
+func (r *Reporter) emitCount() {
+	r.last = time.Now()
+	r.sink.Handle(Event{Type: Progress, Time: r.last, Stage: r.stage, Unit: r.unit, Done: r.done, Total: r.total})
+}
+
+// Completed says that a piece of work is on disk and will not be redone after a kill, such as ("shard", 3).
+func (r *Reporter) Completed(unit string, index int64) {
+	r.send(Event{Type: Completed, Unit: unit, Index: index})
+}
+
+// Epoch reports the metrics of a finished epoch (counted from 1).
+func (r *Reporter) Epoch(epoch, epochs int, values map[string]float64) {
+	r.send(Event{Type: Epoch, Epoch: epoch, Epochs: epochs, Values: values})
+}
+
+// Notef tells the user something worth knowing.
+func (r *Reporter) Notef(format string, args ...any) {
+	r.send(Event{Type: Note, Text: fmt.Sprintf(format, args...)})
+}
+
+// Warnf tells the user of something that may be wrong.
+func (r *Reporter) Warnf(format string, args ...any) {
+	r.send(Event{Type: Warning, Text: fmt.Sprintf(format, args...)})
+}
+
+func (r *Reporter) send(e Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	e.Time, e.Stage = time.Now(), r.stage
+	r.sink.Handle(e)
+}

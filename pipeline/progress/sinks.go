@@ -1,0 +1,108 @@
+package progress
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// Tee passes each event to several sinks, one event at a time.
+func Tee(sinks ...Sink) Sink { return &tee{sinks: sinks} }
+
+type tee struct {
+	mu    sync.Mutex
+	sinks []Sink
+}
+
+func (t *tee) Handle(e Event) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, s := range t.sinks {
+		s.Handle(e)
+	}
+}
+
+// Lines writes each event as a line of JSON.
+func Lines(w io.Writer) Sink { return lines{json.NewEncoder(w)} }
+
+type lines struct{ enc *json.Encoder }
+
+func (l lines) Handle(e Event) { l.enc.Encode(e) }
+
+// Plain writes what a person reads in a log: a line when a stage starts and ends, one for each epoch, and at least
+// one every given interval while something is counted.
+func Plain(w io.Writer, every time.Duration) Sink {
+	return &plain{w: w, every: every}
+}
+
+type plain struct {
+	w     io.Writer
+	every time.Duration
+	meter meter
+	last  time.Time
+}
+
+func (p *plain) Handle(e Event) {
+	switch e.Type {
+	case StageStart:
+		p.last = e.Time
+	case Progress:
+		p.meter.update(e)
+		if e.Time.Sub(p.last) >= p.every {
+			fmt.Fprintf(p.w, "  %s: %s\n", e.Stage, p.meter.text(e))
+			p.last = e.Time
+		}
+		return
+	case Epoch:
+		p.last = e.Time
+	}
+	if text := Text(e); text != "" {
+		fmt.Fprintln(p.w, text)
+	}
+}
+
+// Text is the line a person reads for an event; empty for events that need none.
+func Text(e Event) string {
+	switch e.Type {
+	case StageStart:
+		return fmt.Sprintf("▶ %s (%s)", e.Stage, e.Text)
+	case Epoch:
+		text := fmt.Sprintf("  epoch %*d/%d", len(strconv.Itoa(e.Epochs)), e.Epoch, e.Epochs)
+		for _, value := range []struct{ before, name string }{
+			{"  loss ", "loss"}, {", val ", "val_loss"}, {"  accuracy ", "accuracy"}, {", val ", "val_accuracy"}, {"  rate ", "learning_rate"},
+		} {
+			if v, ok := e.Values[value.name]; ok {
+				text += fmt.Sprintf("%s%.3g", value.before, v)
+			}
+		}
+		return text
+	case Note:
+		return fmt.Sprintf("  %s: %s", e.Stage, e.Text)
+	case Warning:
+		return fmt.Sprintf("  %s: warning: %s", e.Stage, e.Text)
+	case StageEnd:
+		switch e.Status {
+		case "cached":
+			return fmt.Sprintf("✓ %s (cached)", e.Stage)
+		case "ran":
+			return fmt.Sprintf("✓ %s (%s)", e.Stage, Seconds(e.Seconds))
+		}
+		return fmt.Sprintf("✗ %s (after %s)", e.Stage, Seconds(e.Seconds))
+	}
+	return ""
+}
+
+// Seconds formats a duration for people: 0.4 s, 12 s, 3 min 20 s.
+func Seconds(s float64) string {
+	switch {
+	case s < 10:
+		return fmt.Sprintf("%.1f s", s)
+	case s < 99.5:
+		return fmt.Sprintf("%.0f s", s)
+	default:
+		return fmt.Sprintf("%d min %d s", int(s+0.5)/60, int(s+0.5)%60)
+	}
+}

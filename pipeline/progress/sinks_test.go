@@ -1,0 +1,133 @@
+package progress
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// story is what one stage tells, a second apart.
+func story() []Event {
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	events := []Event{
+		{Type: StageStart, Stage: "decode", Text: "first run"},
+		{Type: Progress, Stage: "decode", Unit: "images", Done: 0, Total: 4000},
+		{Type: Progress, Stage: "decode", Unit: "images", Done: 1000, Total: 4000},
+		{Type: Progress, Stage: "decode", Unit: "images", Done: 2000, Total: 4000},
+		{Type: Warning, Stage: "decode", Text: "2 images were rejected"},
+		{Type: Completed, Stage: "decode", Unit: "shard", Index: 1},
+		{Type: Epoch, Stage: "fine-tune", Epoch: 1, Epochs: 3, Values: map[string]float64{"loss": 0.5, "accuracy": 0.75, "learning_rate": 0.01}},
+		{Type: StageEnd, Stage: "decode", Status: "ran", Seconds: 130},
+		{Type: StageEnd, Stage: "fetch", Status: "cached"},
+		{Type: StageEnd, Stage: "fetch", Status: "failed", Seconds: 3},
+	}
+	for i := range events {
+		events[i].Time = at.Add(time.Duration(i) * time.Second)
+	}
+	return events
+}
+
+func TestPlain(t *testing.T) {
+	var out strings.Builder
+	sink := Plain(&out, 2*time.Second)
+	for _, e := range story() {
+		sink.Handle(e)
+	}
+	want := `▶ decode (first run)
+  decode: 1,000 of 4,000 images, 1,000 images/s, 3.0 s left
+  decode: warning: 2 images were rejected
+  epoch 1/3  loss 0.5  accuracy 0.75  rate 0.01
+✓ decode (2 min 10 s)
+✓ fetch (cached)
+✗ fetch (after 3.0 s)
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestTerminal(t *testing.T) {
+	for _, test := range []struct {
+		width int
+		want  string // what is drawn, a line for each time the cursor goes back
+	}{
+		{100, `▶ decode (first run)
+  decode       0 % │························│ 0 of 4,000 images
+  decode      25 % │██████··················│ 1,000 of 4,000 images, 1,000 images/s, 3.0 s left
+  decode      50 % │████████████············│ 2,000 of 4,000 images, 1,000 images/s, 2.0 s left
+  decode: warning: 2 images were rejected
+  epoch 1/3  loss 0.5  accuracy 0.75  rate 0.01
+✓ decode (2 min 10 s)
+✓ fetch (cached)
+✗ fetch (after 3.0 s)
+`},
+		{80, "  decode      25 % │██······│ 1,000 of 4,000 images, 1,000 images/s, 3.0 s left"},
+		{70, "\n  decode     1,000 of 4,000 images, 1,000 images/s, 3.0 s left\n"},
+		{40, "\n  decode     1,000 of 4,000 images, 1,0\n"},
+	} {
+		var out strings.Builder
+		sink := &terminal{w: &out, width: func() int { return test.width }}
+		for _, e := range story() {
+			sink.Handle(e)
+		}
+		drawn := strings.ReplaceAll(strings.TrimPrefix(out.String(), clearLine), "\n"+clearLine, "\n")
+		drawn = strings.ReplaceAll(drawn, clearLine, "\n")
+		if test.width == 100 {
+			if diff := cmp.Diff(test.want, drawn); diff != "" {
+				t.Error(diff)
+			}
+		} else if !strings.Contains(drawn, test.want) {
+			t.Errorf("%d columns: %s is not in\n%s", test.width, test.want, drawn)
+		}
+		for line := range strings.Lines(drawn) {
+			if n := len([]rune(line)); strings.Contains(line, " of ") && n > test.width {
+				t.Errorf("%d columns: a line of %d", test.width, n-1)
+			}
+		}
+	}
+}
+
+// TestMeterBeginsAnew counts a second file after the first.
+func TestMeterBeginsAnew(t *testing.T) {
+	var m meter
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	text := ""
+	for i, done := range []int64{0, 50 << 20, 0, 1 << 20} {
+		e := Event{Type: Progress, Stage: "fetch", Unit: "bytes", Done: done, Total: 50 << 20, Time: at.Add(time.Duration(i) * time.Second)}
+		m.update(e)
+		text = m.text(e)
+	}
+	if want := "1.0 MiB of 50 MiB, 1.0 MiB/s, 49 s left"; text != want {
+		t.Errorf("received %q, want %q", text, want)
+	}
+}
+
+func TestLinesAreTheEvents(t *testing.T) {
+	var out strings.Builder
+	Lines(&out).Handle(Event{Type: Completed, Stage: "decode", Unit: "shard", Index: 3})
+	want := `{"message_type":"completed","time":"0001-01-01T00:00:00Z","stage":"decode","unit":"shard","index":3}` + "\n"
+	if out.String() != want {
+		t.Errorf("got %s want %s", out.String(), want)
+	}
+}
+
+func TestReporterLimitsItsEventsAndEndsWithTheTotal(t *testing.T) {
+	var events []Event
+	r := NewReporter("decode", sinkFunc(func(e Event) { events = append(events, e) }))
+	r.Start("images", 10, 100_010)
+	for range 100_000 {
+		r.Add(1)
+	}
+	if last := events[len(events)-1]; last.Done != 100_010 || last.Total != 100_010 {
+		t.Errorf("the last event is %+v", last)
+	}
+	if len(events) > 1000 {
+		t.Errorf("%d events for one count", len(events))
+	}
+}
+
+type sinkFunc func(Event)
+
+func (f sinkFunc) Handle(e Event) { f(e) }

@@ -1,0 +1,103 @@
+package progress
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/term"
+)
+
+// Terminal redraws one line with a bar while something is counted, and prints the rest above it.
+func Terminal(f *os.File) Sink {
+	return &terminal{w: f, width: func() int {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
+			return width
+		}
+		return 80
+	}}
+}
+
+type terminal struct {
+	w     io.Writer
+	width func() int // asked each time: windows change
+	meter meter
+}
+
+// clearLine goes to the line's begin and empties it.
+const clearLine = "\r\x1b[2K"
+
+func (t *terminal) Handle(e Event) {
+	if e.Type == Progress {
+		t.meter.update(e)
+		fmt.Fprint(t.w, clearLine, t.line(e))
+	} else if text := Text(e); text != "" {
+		fmt.Fprint(t.w, clearLine, text, "\n")
+	}
+}
+
+// line fits in the window, since a line that wraps cannot be redrawn: the bar gives way, then the end of the text.
+func (t *terminal) line(e Event) string {
+	const longest, step = 24, 8 // in steps, so that it does not twitch with each digit
+	head, tail := fmt.Sprintf("  %-10s", e.Stage), t.meter.text(e)
+	width := t.width() - 1 // with the last column filled, some terminals begin another line
+	if room := width - utf8.RuneCountInString(head+tail) - len(" 100 %    "); e.Total > 0 && room >= step {
+		size, share := min(room/step*step, longest), float64(e.Done)/float64(e.Total)
+		full := min(size, int(share*float64(size)))
+		head += fmt.Sprintf(" %3d %% │%s%s│", int(100*share), strings.Repeat("█", full), strings.Repeat("·", size-full))
+	}
+	line := []rune(head + " " + tail)
+	return string(line[:max(0, min(len(line), width))])
+}
+
+// meter turns counts into a speed, measured since the count began.
+type meter struct {
+	stage, unit string
+	began       time.Time
+	from, done  int64
+	total       int64
+}
+
+func (m *meter) update(e Event) {
+	if m.stage != e.Stage || m.unit != e.Unit || m.total != e.Total || e.Done < m.done { // another file, for one
+		*m = meter{stage: e.Stage, unit: e.Unit, began: e.Time, from: e.Done, total: e.Total}
+	}
+	m.done = e.Done
+}
+
+func (m *meter) text(e Event) string {
+	count := humanize.Comma(e.Done)
+	if e.Total > 0 {
+		count += " of " + humanize.Comma(e.Total)
+	}
+	text := count + " " + e.Unit
+	if e.Unit == "bytes" {
+		text = humanize.IBytes(uint64(e.Done))
+		if e.Total > 0 {
+			text += " of " + humanize.IBytes(uint64(e.Total))
+		}
+	}
+	elapsed := e.Time.Sub(m.began).Seconds()
+	if rate := float64(e.Done-m.from) / elapsed; elapsed > 0 && rate > 0 {
+		if e.Unit == "bytes" {
+			text += fmt.Sprintf(", %s/s", humanize.IBytes(uint64(rate)))
+		} else {
+			text += fmt.Sprintf(", %s %s/s", perSecond(rate), e.Unit)
+		}
+		if e.Total > 0 {
+			text += ", " + Seconds(float64(e.Total-e.Done)/rate) + " left"
+		}
+	}
+	return text
+}
+
+func perSecond(rate float64) string {
+	if rate >= 100 {
+		return humanize.Comma(int64(rate + 0.5))
+	}
+	return fmt.Sprintf("%.2g", rate)
+}

@@ -1,0 +1,187 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/store"
+)
+
+// Options of one run.
+type Options struct {
+	Run    string                                    // the run's ID, noted in the records it makes
+	From   string                                    // stages before this one must be cached; empty: the first
+	Until  string                                    // the last stage to run; empty: the last
+	Force  string                                    // this stage runs even if cached; empty: none
+	Sink   progress.Sink                             // receives all events
+	Launch func(context.Context, *Stage, *Job) error // runs a stage that needs the model runtime
+}
+
+// StageResult is what became of a stage. Its JSON form is part of the stable summary.
+type StageResult struct {
+	Stage    string  `json:"stage"`
+	Status   string  `json:"status"` // ran, cached or failed
+	Seconds  float64 `json:"seconds"`
+	Artifact string  `json:"artifact,omitempty"`
+	Path     string  `json:"path,omitempty"`
+
+	// PeakBytes is the most memory the stage's process had resident; 0 if it was cached or ran in the command itself.
+	PeakBytes int64 `json:"peak_bytes,omitempty"`
+
+	Auxiliary bool `json:"-"`
+}
+
+// Run executes what is not in the store yet, stage by stage; each finished stage is committed before the next begins.
+// It returns the results so far, also with an error. The caller holds the store's lock.
+func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error) {
+	if err := p.checkNames(opts); err != nil {
+		return nil, err
+	}
+	if err := p.fits(opts.Until); err != nil {
+		return nil, err
+	}
+	have := map[string]store.Artifact{}
+	var results []StageResult
+	reached := opts.From == ""
+	var checks error
+	for i := range p.Stages {
+		s := &p.Stages[i]
+		reached = reached || s.Name == opts.From
+		result, artifact, err := p.runStage(ctx, s, have, opts, reached)
+		results = append(results, result)
+		if err != nil {
+			return results, fmt.Errorf("%s: %w", s.Name, err)
+		}
+		have[s.Gives] = artifact
+		if s.Check != nil {
+			checks = errors.Join(checks, s.Check(artifact))
+		}
+		if s.Name == opts.Until {
+			break
+		}
+	}
+	return results, checks
+}
+
+// fits asks every stage that would run, up to the last one wanted, whether it fits the machine.
+func (p *Pipeline) fits(until string) error {
+	for _, step := range p.Plan() {
+		if step.Status != Cached && step.Stage.Fits != nil {
+			if err := step.Stage.Fits(); err != nil {
+				return fmt.Errorf("%s: %w", step.Stage.Name, err)
+			}
+		}
+		if step.Stage.Name == until {
+			break
+		}
+	}
+	return nil
+}
+
+func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store.Artifact, opts Options, reached bool) (StageResult, store.Artifact, error) {
+	begun := time.Now()
+	result := StageResult{Stage: s.Name, Status: "failed", Auxiliary: s.Auxiliary}
+	event := func(e progress.Event) {
+		e.Time, e.Stage = time.Now(), s.Name
+		opts.Sink.Handle(e)
+	}
+	fail := func(err error) (StageResult, store.Artifact, error) {
+		result.Seconds = time.Since(begun).Seconds()
+		event(progress.Event{Type: progress.StageEnd, Status: "failed", Seconds: result.Seconds, Text: err.Error()})
+		return result, store.Artifact{}, err
+	}
+	if err := ctx.Err(); err != nil {
+		return fail(err)
+	}
+	in, missing := inputs(s, have)
+	if missing != "" {
+		return fail(fmt.Errorf("no earlier stage gives %q", missing))
+	}
+	step := Step{Stage: s}
+	if err := p.look(&step, in); err != nil {
+		return fail(err)
+	}
+	if step.Status == Cached && s.Name != opts.Force {
+		event(progress.Event{Type: progress.StageEnd, Status: "cached"})
+		return p.finish(result, "cached", begun, step.Artifact)
+	}
+	if !reached && !s.Auxiliary {
+		return fail(exit.Errorf(exit.Usage, "not in the store (%s), so the run cannot begin at %s; leave --from out to run it", step.Reason, opts.From))
+	}
+	if s.Fits != nil {
+		if err := s.Fits(); err != nil {
+			return fail(err)
+		}
+	}
+	event(progress.Event{Type: progress.StageStart, Text: step.Reason})
+	artifact, peak, err := p.execute(ctx, s, &step, in, opts, begun)
+	if err != nil {
+		return fail(err)
+	}
+	result.PeakBytes = peak
+	event(progress.Event{Type: progress.StageEnd, Status: "ran", Seconds: time.Since(begun).Seconds()})
+	return p.finish(result, "ran", begun, artifact)
+}
+
+func (p *Pipeline) finish(result StageResult, status string, begun time.Time, a store.Artifact) (StageResult, store.Artifact, error) {
+	result.Status, result.Artifact, result.Path = status, a.ID, a.Dir
+	result.Seconds = time.Since(begun).Seconds()
+	return result, a, p.Store.SetLatest(p.Name, result.Stage, a)
+}
+
+// execute runs a stage in its scratch directory and commits the result; it also gives the most memory that took.
+func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs, opts Options, begun time.Time) (a store.Artifact, peakBytes int64, err error) {
+	pending, err := p.Store.Begin(step.Action)
+	if err != nil {
+		return store.Artifact{}, 0, err
+	}
+	if s.Name == opts.Force {
+		if err := pending.Discard(); err != nil {
+			return store.Artifact{}, 0, err
+		}
+		if pending, err = p.Store.Begin(step.Action); err != nil {
+			return store.Artifact{}, 0, err
+		}
+	}
+	job := &Job{Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Progress: progress.NewReporter(s.Name, opts.Sink)}
+	run := s.Run
+	if s.Runtime && opts.Launch != nil {
+		run = func(ctx context.Context, job *Job) error { return opts.Launch(ctx, s, job) }
+	}
+	if err := run(ctx, job); err != nil {
+		return store.Artifact{}, 0, store.Exhausted(p.Store.Dir(), err)
+	}
+	identity := ""
+	if s.Identity != nil {
+		if identity, err = s.Identity(pending.Out); err != nil {
+			return store.Artifact{}, 0, err
+		}
+	}
+	record := store.Record{
+		Action: step.Action, Stage: s.Name, Key: step.Key, Run: opts.Run,
+		Made: time.Now().UTC(), Seconds: time.Since(begun).Seconds(), PeakBytes: job.PeakBytes,
+	}
+	a, err = pending.Commit(record, s.Gives, identity)
+	return a, job.PeakBytes, err
+}
+
+func (p *Pipeline) checkNames(opts Options) error {
+	for flag, name := range map[string]string{"--from": opts.From, "--until": opts.Until, "--force": opts.Force} {
+		if name == "" {
+			continue
+		}
+		names, known := "", false
+		for _, s := range p.Stages {
+			known = known || s.Name == name
+			names += " " + s.Name
+		}
+		if !known {
+			return exit.Errorf(exit.Usage, "%s %s: this config has no such stage; it has%s", flag, name, names)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package pipeline
+
+import (
+	"context"
+
+	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/store"
+)
+
+// Stage is one step of a pipeline: a value that knows its settings and how to run.
+type Stage struct {
+	Name    string
+	Version int      // raised whenever the same settings and inputs would give other bytes
+	Takes   []string // artifact types, each given by an earlier stage
+	Gives   string   // artifact type
+
+	// Key returns what the result depends on besides the stage's name and version. in holds the artifacts the stage
+	// takes, by type. The lines must not hold times, hosts or absolute paths.
+	Key func(in Inputs) ([]store.Line, error)
+
+	// Runtime says that Run needs the model runtime and so runs in the worker process.
+	Runtime bool
+
+	// Auxiliary marks work that a user never lists as a stage of its own, such as the export of a model.
+	Auxiliary bool
+
+	// Run does the work: it fills job.Out and returns. It may find in job.Out and job.Scratch what an earlier, killed
+	// attempt at the very same action left there, and should continue from it. It must stop soon after ctx is done.
+	Run func(ctx context.Context, job *Job) error
+
+	// Estimate, if set, says how many bytes the result will take, before the stage runs. in holds those of the artifacts
+	// the stage takes that are stored; known is false where they do not tell.
+	Estimate func(in Inputs) (bytes int64, known bool)
+
+	// Fits, if set, refuses work that the machine has no memory for. It is asked before a run does anything, and again
+	// before the stage runs.
+	Fits func() error
+
+	// Identity, if set, names the finished artifact for the keys of later stages by something else than its bytes: the
+	// digest of a model's tensors, for one, where the files around them differ from export to export.
+	Identity func(dir string) (string, error)
+
+	// Check, if set, looks at the finished artifact each time the stage is reached, also when it was cached. An error
+	// fails the run but leaves the artifact (a missed gate, for one).
+	Check func(a store.Artifact) error
+}
+
+// Inputs are the artifacts a stage takes, by artifact type.
+type Inputs map[string]store.Artifact
+
+// Job is one execution of a stage.
+type Job struct {
+	Out      string             // the directory to fill; becomes the artifact when Run returns nil
+	Scratch  string             // private to the action, removed after the commit: checkpoints, partial downloads
+	Inputs   Inputs             // the artifacts the stage takes, by type; read-only
+	Progress *progress.Reporter // the only way a stage speaks to the outside
+
+	PeakBytes int64 // set by Launch: the most memory the process of the stage had resident; 0: not known
+}

@@ -1,0 +1,195 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"tlpipe/pipeline/failpoint"
+)
+
+// Pending is an action's unfinished work.
+type Pending struct {
+	Out string // becomes the artifact
+	Tmp string // private to the action, dropped after the commit
+
+	store  *Store
+	action ActionID
+}
+
+// intentName is the record of a commit under way. It lies in the action's scratch directory until the object is in its
+// place, and then is renamed to be the record. A commit that dies between the two is finished by the next Lock.
+const intentName = "record.json"
+
+// Begin opens the scratch directory of an action and keeps what an earlier attempt left there.
+//
+// In Out, names that begin with a dot or end in .partial are unfinished files: Commit deletes them.
+func (s *Store) Begin(id ActionID) (*Pending, error) {
+	if !isDigest(string(id)) {
+		return nil, fmt.Errorf("%q is not an action ID (64 hex digits)", id)
+	}
+	dir := s.scratchPath(id)
+	p := &Pending{Out: filepath.Join(dir, "out"), Tmp: filepath.Join(dir, "tmp"), store: s, action: id}
+	err := errors.Join(makeDir(p.Out), makeDir(p.Tmp))
+	if err == nil {
+		err = p.reopen()
+	}
+	if err != nil {
+		return nil, DiskFull(dir, fmt.Errorf("begin in scratch: %w", err))
+	}
+	return p, nil
+}
+
+// reopen undoes what an interrupted commit did to out, so that the stage can work there again.
+func (p *Pending) reopen() error {
+	for _, path := range []string{filepath.Join(p.store.scratchPath(p.action), intentName), filepath.Join(p.Out, manifestName)} {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	makeWritable(p.Out)
+	return nil
+}
+
+// Discard drops the unfinished work.
+func (p *Pending) Discard() error {
+	if err := removeAll(p.store.scratchPath(p.action)); err != nil {
+		return fmt.Errorf("discard unfinished work: %w", err)
+	}
+	return nil
+}
+
+// Commit makes Out an artifact and r, completed with what the store knows, the record of the action. identity, if not
+// empty, stands for the artifact in the keys of later stages. Out may hold regular files and directories only; empty
+// directories are dropped. Each step is on the disk before the next begins:
+//
+//	files → manifest → intent (the record, in scratch) → object renamed into its place → record renamed into its place
+//
+// After an error the work is still in scratch, for Begin, or all but committed, for Lock to finish.
+func (p *Pending) Commit(r Record, artifactType, identity string) (Artifact, error) {
+	a, err := p.commit(r, artifactType, identity)
+	if err != nil {
+		return Artifact{}, DiskFull(p.store.dir, fmt.Errorf("commit the result: %w", err))
+	}
+	return a, nil
+}
+
+func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, error) {
+	s := p.store
+	if KeyID(r.Key) != p.action {
+		return Artifact{}, fmt.Errorf("the key in the record does not hash to the action %s", p.action)
+	}
+	if artifactType == "" {
+		return Artifact{}, errors.New("the artifact has no type")
+	}
+	files, err := s.seal(p.Out)
+	if err != nil {
+		return Artifact{}, err
+	}
+	m := manifest{Format: manifestFormat, Type: artifactType, Identity: identity, Files: files}
+	data, id, err := m.encode()
+	if err != nil {
+		return Artifact{}, fmt.Errorf("manifest: %w", err)
+	}
+	r.Action, r.Artifact, r.Type = p.action, id, artifactType
+	intent, err := encodeRecord(r)
+	if err != nil {
+		return Artifact{}, err
+	}
+	for _, dir := range []string{filepath.Dir(s.objectPath(id)), filepath.Dir(s.recordPath(p.action))} {
+		if err := makeDir(dir); err != nil { // while there is little to lose
+			return Artifact{}, err
+		}
+	}
+	failpoint.Here("before-manifest")
+	if err := writeFile(filepath.Join(p.Out, manifestName), data); err != nil {
+		return Artifact{}, err
+	}
+	failpoint.Here("after-manifest")
+	if err := writeFile(filepath.Join(s.scratchPath(p.action), intentName), intent); err != nil {
+		return Artifact{}, err
+	}
+	failpoint.Here("before-rename")
+	if err := s.publish(p, id); err != nil {
+		return Artifact{}, err
+	}
+	failpoint.Here("after-rename")
+	if err := s.finish(p.action); err != nil {
+		return Artifact{}, err
+	}
+	return m.artifact(id, s.objectPath(id)), nil
+}
+
+// publish moves out to its place among the objects. A whole object of the same content stays, a damaged one makes way.
+func (s *Store) publish(p *Pending, id string) error {
+	dst := s.objectPath(id)
+	if _, err := os.Lstat(dst); err == nil {
+		if s.whole(id) {
+			return nil
+		}
+		if err := s.setAside(dst); err != nil {
+			return err
+		}
+		failpoint.Here("damaged-aside")
+	}
+	if err := os.Rename(p.Out, dst); err != nil {
+		return err
+	}
+	return errors.Join(syncDir(filepath.Dir(dst)), syncDir(filepath.Dir(p.Out)))
+}
+
+// finish makes the intent of an action its record and drops the scratch directory.
+func (s *Store) finish(id ActionID) error {
+	dst := s.recordPath(id)
+	if err := makeDir(filepath.Dir(dst)); err != nil {
+		return err
+	}
+	if info, err := os.Lstat(dst); err == nil && info.IsDir() { // nothing of the store's, and in the way
+		if err := s.setAside(dst); err != nil {
+			return err
+		}
+	}
+	failpoint.Here("before-record")
+	if err := os.Rename(filepath.Join(s.scratchPath(id), intentName), dst); err != nil {
+		return err
+	}
+	if err := syncDir(filepath.Dir(dst)); err != nil {
+		return err
+	}
+	failpoint.Here("after-record")
+	// The action is done; scratch that cannot be dropped is gc's to find.
+	_ = s.setAside(s.scratchPath(id))
+	_ = s.dropAside()
+	return nil
+}
+
+// finishCommits finishes commits that died after their object was in place, and drops what was being removed.
+func (s *Store) finishCommits() error {
+	entries, err := readDir(s.path(scratchDir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		id := ActionID(e.Name())
+		if !isDigest(e.Name()) {
+			continue
+		}
+		data, err := os.ReadFile(filepath.Join(s.scratchPath(id), intentName))
+		if err != nil {
+			continue
+		}
+		r, err := parseRecord(data, id)
+		if err != nil {
+			continue // Begin removes it
+		}
+		if m, err := s.readObject(r.Artifact); err != nil || m.Type != r.Type {
+			continue
+		}
+		if err := s.finish(id); err != nil {
+			return DiskFull(s.dir, fmt.Errorf("finish an interrupted commit of %s: %w", r.Stage, err))
+		}
+	}
+	return s.dropAside()
+}

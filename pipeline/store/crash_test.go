@@ -1,0 +1,149 @@
+//go:build failpoint
+
+package store
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+
+	"tlpipe/pipeline/failpoint"
+)
+
+// mustDie runs a child that has to end by SIGKILL at the n-th pass of a step: one that is never reached would prove
+// nothing.
+func mustDie(t *testing.T, step string, n int, cmd *exec.Cmd) {
+	t.Helper()
+	cmd.Env = append(cmd.Env, failpoint.Variable+"="+step+":"+strconv.Itoa(n))
+	err := cmd.Run()
+	var ended *exec.ExitError
+	if !errors.As(err, &ended) || ended.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("the child did not die at its step: %v", err)
+	}
+}
+
+func TestKilledCommit(t *testing.T) {
+	reference := mustMake(t, open(t), "x", testFiles).ID
+	other := map[string]string{"other": "other"}
+	tests := []struct {
+		step string
+		n    int
+		hit  bool // whether the work counts as done after the next lock
+	}{
+		{"mid-stage", 1, false},
+		{"mid-files", 1, false},
+		{"mid-files", 3, false},
+		{"before-manifest", 1, false},
+		{"manifest.json", 1, false},
+		{"after-manifest", 1, false},
+		{"record.json", 1, false},
+		{"before-rename", 1, false},
+		{"after-rename", 1, true},
+		{"before-record", 1, true},
+		{"after-record", 1, true},
+		{"aside", 1, true},
+	}
+	for _, test := range tests {
+		t.Run(test.step+" "+strconv.Itoa(test.n), func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			before := mustMake(t, s, "before", other)
+			mustDie(t, test.step, test.n, child(t, "commit", s.Dir(), "x"))
+			wantClean(t, s) // as a reader finds it
+			s, err := Open(s.Dir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			lock, err := s.Lock("test")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer lock.Unlock()
+			wantClean(t, s)
+			if _, a, miss := s.Lookup(KeyID(testKey("x"))); (miss == "") != test.hit || test.hit && a.ID != reference {
+				t.Errorf("lookup %+v, miss %q", a, miss)
+			}
+			if _, a, _ := s.Lookup(KeyID(testKey("before"))); a != before {
+				t.Errorf("an earlier result is now %+v", a)
+			}
+			if again := mustMake(t, s, "x", testFiles); again.ID != reference {
+				t.Errorf("made again: %s, want %s", again.ID, reference)
+			}
+			wantClean(t, s)
+			if left, err := os.ReadDir(s.path(scratchDir)); err != nil || len(left) != 0 {
+				t.Errorf("scratch holds %v, %v", left, err)
+			}
+		})
+	}
+}
+
+// The commit that replaces a damaged object has a moment in which there is none.
+func TestKilledReplacement(t *testing.T) {
+	for _, step := range []string{"aside", "damaged-aside", "after-rename"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			a := mustMake(t, s, "y", testFiles)
+			force(t, filepath.Join(a.Dir, "a.txt"), "alphA")
+			mustDie(t, step, 1, child(t, "commit", s.Dir(), "x"))
+			if _, err := s.Lock("test"); err != nil {
+				t.Fatal(err)
+			}
+			if again := mustMake(t, s, "x", testFiles); again != a {
+				t.Errorf("made again: %+v", again)
+			}
+			wantClean(t, s)
+		})
+	}
+}
+
+func TestKilledGC(t *testing.T) {
+	for _, step := range []string{"mid-records", "aside", "sweep"} {
+		for n := range 3 {
+			if step == "sweep" && n > 0 {
+				continue
+			}
+			t.Run(step+" "+strconv.Itoa(n+1), func(t *testing.T) {
+				t.Parallel()
+				s := open(t)
+				keep := mustMake(t, s, "keep", testFiles)
+				for _, name := range []string{"1", "2", "3"} {
+					mustMake(t, s, name, map[string]string{name: name})
+				}
+				mustDie(t, step, n+1, child(t, "gc", s.Dir()))
+				wantClean(t, s)
+				for _, name := range []string{"1", "2", "3"} {
+					if again := mustMake(t, s, name, map[string]string{name: name}); again.Type != "images" {
+						t.Errorf("made again: %+v", again)
+					}
+				}
+				wantClean(t, s)
+				if _, err := s.GC(keepOnly("keep"), false); err != nil {
+					t.Fatal(err)
+				}
+				wantOnly(t, s, keep)
+			})
+		}
+	}
+}
+
+func TestKilledDrop(t *testing.T) {
+	for _, step := range []string{"mid-records", "aside"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			a := mustMake(t, s, "x", testFiles)
+			mustMake(t, s, "y", testFiles)
+			force(t, filepath.Join(a.Dir, "a.txt"), "alphA")
+			mustDie(t, step, 1, child(t, "drop", s.Dir()))
+			for _, name := range []string{"x", "y"} {
+				mustMake(t, s, name, testFiles)
+			}
+			wantClean(t, s)
+		})
+	}
+}

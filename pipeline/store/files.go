@@ -1,0 +1,140 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/failpoint"
+)
+
+// DiskFull gives an error that comes from a full disk, or from a used-up quota, the exit code for it and says what to
+// do; any other error it returns as it is. dir is where the disk was written.
+func DiskFull(dir string, err error) error {
+	var coder exit.Coder
+	if errors.As(err, &coder) || !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
+		return err
+	}
+	return exit.Errorf(exit.Resources, "the disk of %s is full: %w; finished work is kept: make room (`tlpipe gc` drops what no config uses) and run again, it continues from there", dir, err)
+}
+
+// Exhausted does for all that can run out what DiskFull does for disks: it knows the limit of open files, too.
+func Exhausted(dir string, err error) error {
+	var coder exit.Coder
+	if !errors.As(err, &coder) && (errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)) {
+		return exit.Errorf(exit.Resources, "%w; finished work is kept: allow more open files (`ulimit -n 1024`) and run again, it continues from there", err)
+	}
+	return DiskFull(dir, err)
+}
+
+// isTemporary says whether a name in out/ is that of an unfinished file: it begins with a dot, as the temporary names
+// of this package and of renameio do, or ends in .partial.
+func isTemporary(name string) bool {
+	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".partial")
+}
+
+// writeFile writes a file that is there whole or not at all, also after a power cut.
+func writeFile(path string, data []byte) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once renamed
+	_, err = failpoint.Write(f, data, path)
+	if err == nil {
+		err = f.Chmod(0o444)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// syncDir makes renames, new names and removals in a directory last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	err = d.Sync()
+	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOTSUP) { // file systems that cannot sync a directory
+		err = nil
+	}
+	return errors.Join(err, d.Close())
+}
+
+// makeDir makes a directory, and those above it, that last.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if parent := filepath.Dir(dir); parent != dir {
+		if err := makeDir(parent); err != nil {
+			return err
+		}
+	}
+	if err := os.Mkdir(dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		return &fs.PathError{Op: "mkdir", Path: dir, Err: unix.ENOTDIR}
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// removeAll removes a tree, read-only directories in it included.
+func removeAll(path string) error {
+	err := os.RemoveAll(path)
+	if errors.Is(err, fs.ErrPermission) {
+		makeWritable(path)
+		err = os.RemoveAll(path)
+	}
+	return err
+}
+
+// makeWritable lets the owner write everything in a tree, as far as possible.
+func makeWritable(path string) {
+	_ = filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return nil // what matters shows when the tree is used
+		}
+		if info, err := e.Info(); err == nil {
+			switch mode := info.Mode(); {
+			case mode.IsDir() && mode&0o700 != 0o700:
+				_ = os.Chmod(path, mode.Perm()|0o700)
+			case mode.IsRegular() && mode&0o200 == 0:
+				_ = os.Chmod(path, mode.Perm()|0o200)
+			}
+		}
+		return nil
+	})
+}
+
+// readDir lists a directory by name; a missing one is empty.
+func readDir(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return entries, err
+}
+
+// hashFile reads r to its end.
+func hashFile(r io.Reader) (n int64, sum string, err error) {
+	h := sha256.New()
+	n, err = io.CopyBuffer(h, struct{ io.Reader }{r}, make([]byte, 1<<20))
+	return n, hex.EncodeToString(h.Sum(nil)), err
+}

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+)
+
+// KeyID is the ActionID of a key: the SHA-256 of a format tag and of every name and value with its length before it, so
+// that no two keys read alike. Order counts. Names and values must be UTF-8, as records keep them as JSON.
+func KeyID(lines []Line) ActionID {
+	h := sha256.New()
+	fmt.Fprintf(h, "tlpipe key 1\n")
+	for _, l := range lines {
+		fmt.Fprintf(h, "%d:%s=%d:%s\n", len(l.Name), l.Name, len(l.Value), l.Value)
+	}
+	return ActionID(hex.EncodeToString(h.Sum(nil)))
+}
+
+// isDigest says whether s is a SHA-256 in lower-case hex, and so safe as a file name.
+func isDigest(s string) bool {
+	if len(s) != 2*sha256.Size {
+		return false
+	}
+	for _, c := range []byte(s) {
+		if (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,203 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline/exit"
+)
+
+// Lock is the right to write to a store. The kernel releases it when the last process that holds its file has ended,
+// however it ended. (flock is called here, not through a library, because a child process has to inherit the file, and
+// because unlocking must not take the lock from such a child.)
+type Lock struct {
+	store *Store
+	file  *os.File
+}
+
+// Holder is who took a lock.
+type Holder struct {
+	PID     int       `json:"pid"`
+	Host    string    `json:"host"`
+	Since   time.Time `json:"since"`
+	Command string    `json:"command"`
+}
+
+func (h Holder) String() string {
+	return fmt.Sprintf("process %d on %s (%s, since %s)", h.PID, h.Host, h.Command, h.Since.Local().Format(time.DateTime))
+}
+
+// LockedError says that another process holds the store.
+type LockedError struct {
+	Dir     string // the store
+	Holder  Holder // who took the lock; zero if that is not known
+	Workers []int  // processes that hold it for a holder that is gone
+}
+
+// ExitCode is exit.Locked.
+func (e *LockedError) ExitCode() int { return exit.Locked }
+
+func (e *LockedError) Error() string {
+	switch {
+	case e.Holder.PID == 0:
+		return fmt.Sprintf("store %s is locked by another process; wait until it ends", e.Dir)
+	case len(e.Workers) > 0:
+		return fmt.Sprintf("store %s is locked: %v is gone, but what it started (process %s) still works; wait until it ends or stop it (kill %s)",
+			e.Dir, e.Holder, join(e.Workers, ", "), join(e.Workers, " "))
+	default:
+		return fmt.Sprintf("store %s is locked by %v; wait until it ends or stop it (kill %d); if it is gone, `tlpipe unlock` clears its name",
+			e.Dir, e.Holder, e.Holder.PID)
+	}
+}
+
+// lockPatience is how long a lock must stay taken to count: longer than it takes to look whether one is free.
+const lockPatience = 200 * time.Millisecond
+
+// Lock takes the store for writing. holder is the command, for those who find the store locked. If another process
+// holds it, the error is a *LockedError. Lock also finishes commits that were interrupted at their last step.
+func (s *Store) Lock(holder string) (*Lock, error) {
+	f, err := s.flock()
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname() // an unknown host is an empty one
+	data, err := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second), Command: holder})
+	if err == nil {
+		// Whoever reads meanwhile sees the new name, perhaps with a rest of the old one behind it.
+		_, err = f.WriteAt(append(data, '\n'), 0)
+	}
+	if err == nil {
+		err = f.Truncate(int64(len(data)) + 1)
+	}
+	if err == nil {
+		err = s.finishCommits()
+	}
+	if err != nil {
+		return nil, DiskFull(s.dir, fmt.Errorf("lock the store: %w", errors.Join(err, f.Close())))
+	}
+	return &Lock{store: s, file: f}, nil
+}
+
+// File is the locked file. A child process that inherits it holds the lock, too.
+func (l *Lock) File() *os.File { return l.file }
+
+// Unlock gives the lock back. It stays taken while a child process that inherited it lives.
+func (l *Lock) Unlock() error {
+	if err := l.file.Close(); err != nil {
+		return fmt.Errorf("unlock the store: %w", err)
+	}
+	f, err := os.OpenFile(l.store.path(lockFile), os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Errorf("unlock the store: %w", err)
+	}
+	defer f.Close()
+	if tryFlock(f) == nil { // else the name must stay: a child, or the next process, holds the lock
+		err = f.Truncate(0)
+	}
+	return err
+}
+
+// Unlock clears the name that a dead process left in the lock and says so. If someone holds the lock it changes
+// nothing and returns a *LockedError.
+func (s *Store) Unlock() (string, error) {
+	f, err := s.flock()
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	holder, known := readHolder(f)
+	if err := f.Truncate(0); err != nil {
+		return "", fmt.Errorf("unlock the store: %w", err)
+	}
+	if !known {
+		return fmt.Sprintf("store %s is not locked; nothing to clear", s.dir), nil
+	}
+	return fmt.Sprintf("store %s: cleared the lock of %v, which is gone", s.dir, holder), nil
+}
+
+// flock opens the lock file and locks it.
+func (s *Store) flock() (*os.File, error) {
+	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o666)
+	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
+		return nil, fmt.Errorf("the store %s cannot be written: %w; make it writable, or name another place with --store DIR (status, plan and verify only read)", s.dir, err)
+	} else if err != nil {
+		return nil, DiskFull(s.dir, fmt.Errorf("lock the store: %w", err))
+	}
+	for begun := time.Now(); ; time.Sleep(lockPatience / 10) {
+		switch err := tryFlock(f); {
+		case err == nil:
+			return f, nil
+		case !errors.Is(err, unix.EWOULDBLOCK):
+			f.Close()
+			return nil, fmt.Errorf("lock the store %s: %w; the file system must support locks (flock): name a local directory with --store DIR", s.dir, err)
+		case time.Since(begun) > lockPatience:
+			holder, _ := readHolder(f)
+			f.Close()
+			return nil, &LockedError{Dir: s.dir, Holder: holder, Workers: heirs(s.path(lockFile), holder)}
+		}
+	}
+}
+
+func tryFlock(f *os.File) error {
+	for {
+		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+func readHolder(f *os.File) (h Holder, known bool) {
+	err := json.NewDecoder(io.NewSectionReader(f, 0, 1<<16)).Decode(&h)
+	if err != nil || h.PID <= 0 {
+		return Holder{}, false
+	}
+	return h, true
+}
+
+// heirs finds the processes that hold a lock whose taker is gone from this machine. They are known on Linux only.
+func heirs(path string, h Holder) []int {
+	if host, _ := os.Hostname(); h.PID == 0 || h.Host != host || !errors.Is(unix.Kill(h.PID, 0), unix.ESRCH) {
+		return nil
+	}
+	infos, err := filepath.Glob("/proc/[0-9]*/fdinfo/*")
+	if err != nil {
+		return nil
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return nil
+	}
+	var pids []int
+	for _, info := range infos {
+		proc, fd := filepath.Dir(filepath.Dir(info)), filepath.Base(info)
+		if target, err := os.Readlink(filepath.Join(proc, "fd", fd)); err != nil || target != real {
+			continue
+		}
+		// Who only looks at the lock has the file open as well, but without a line that says lock.
+		if data, err := os.ReadFile(info); err != nil || !strings.Contains(string(data), "\nlock:") {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(proc)); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+func join(pids []int, separator string) string {
+	texts := make([]string, len(pids))
+	for i, pid := range pids {
+		texts[i] = strconv.Itoa(pid)
+	}
+	return strings.Join(texts, separator)
+}

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"tlpipe/pipeline/exit"
+)
+
+// Lookup finds the artifact that an action made. It looks at sizes, not at contents (Verify does). miss says why there
+// is none; it is empty for a hit.
+func (s *Store) Lookup(id ActionID) (r Record, a Artifact, miss string) {
+	r, err := s.Record(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Record{}, Artifact{}, "never run with these settings and inputs"
+	} else if err != nil {
+		return Record{}, Artifact{}, "its record cannot be used: " + err.Error()
+	}
+	m, err := s.readObject(r.Artifact)
+	switch {
+	case err != nil:
+		return Record{}, Artifact{}, "its result cannot be used: " + err.Error()
+	case m.Type != r.Type:
+		return Record{}, Artifact{}, fmt.Sprintf("its result cannot be used: the record says %q, the artifact %q", r.Type, m.Type)
+	}
+	return r, m.artifact(r.Artifact, s.objectPath(r.Artifact)), ""
+}
+
+// Of names the store that an artifact's directory lies in; ok is false if that is no place of an artifact.
+func Of(dir string) (s *Store, ok bool) {
+	if !isDigest(filepath.Base(dir)) {
+		return nil, false
+	}
+	s, err := At(filepath.Join(dir, "..", "..", ".."))
+	return s, err == nil && s.objectPath(filepath.Base(dir)) == dir
+}
+
+// Artifact finds an artifact by its ID and looks at its files' sizes.
+func (s *Store) Artifact(id string) (Artifact, error) {
+	m, err := s.readObject(id)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Artifact{}, fmt.Errorf("%w in %s", err, s.dir)
+	} else if err != nil {
+		return Artifact{}, exit.Errorf(exit.Damaged, "%w; `tlpipe verify` looks at the whole store", err)
+	}
+	return m.artifact(id, s.objectPath(id)), nil
+}
+
+// readObject reads an object's manifest and checks that all its files are there in the right size. The error is
+// fs.ErrNotExist only where the whole object is missing.
+func (s *Store) readObject(id string) (manifest, error) {
+	m, err := s.readManifest(id)
+	if err != nil {
+		return manifest{}, err
+	}
+	for _, f := range m.Files {
+		if why := checkSize(s.objectPath(id), f); why != "" {
+			return manifest{}, fmt.Errorf("artifact %s: %s: %s", id, f.Path, why)
+		}
+	}
+	return m, nil
+}
+
+func (s *Store) readManifest(id string) (manifest, error) {
+	if !isDigest(id) {
+		return manifest{}, fmt.Errorf("%q is not an artifact ID (64 hex digits)", id)
+	}
+	dir := s.objectPath(id)
+	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+			return manifest{}, fmt.Errorf("artifact %s is gone: %w", id, fs.ErrNotExist)
+		}
+		return manifest{}, fmt.Errorf("artifact %s: %s is missing", id, manifestName)
+	} else if err != nil {
+		return manifest{}, fmt.Errorf("artifact %s: %w", id, err)
+	}
+	if manifestID(data) != id {
+		return manifest{}, fmt.Errorf("artifact %s: %s does not hash to the artifact's ID", id, manifestName)
+	}
+	m, err := parseManifest(data)
+	if err != nil {
+		return manifest{}, fmt.Errorf("artifact %s: %s: %w", id, manifestName, err)
+	}
+	return m, nil
+}
+
+// checkSize says what is wrong with a file as far as its size tells.
+func checkSize(dir string, f manifestFile) (why string) {
+	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f.Path)))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "missing"
+	case err != nil:
+		return err.Error()
+	case !info.Mode().IsRegular():
+		return "not a regular file"
+	case info.Size() != f.Bytes:
+		return fmt.Sprintf("expected %d bytes, found %d", f.Bytes, info.Size())
+	}
+	return ""
+}

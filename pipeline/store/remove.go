@@ -1,0 +1,109 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"tlpipe/pipeline/failpoint"
+)
+
+// asidePrefix begins the names, in scratch, of what is being removed.
+const asidePrefix = ".removed-"
+
+// setAside takes a path out of the store at one blow, so that no reader sees half of it. dropAside then removes it.
+func (s *Store) setAside(path string) error {
+	dir, err := os.MkdirTemp(s.path(scratchDir), asidePrefix)
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(path, filepath.Join(dir, filepath.Base(path))); err != nil {
+		_ = os.Remove(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		return err
+	}
+	failpoint.Here("aside")
+	return syncDir(filepath.Dir(path))
+}
+
+// dropAside removes all that was set aside, also by a process that died.
+func (s *Store) dropAside() error {
+	entries, err := readDir(s.path(scratchDir))
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), asidePrefix) {
+			err = errors.Join(err, removeAll(s.path(scratchDir, e.Name())))
+		}
+	}
+	return err
+}
+
+// removeRecords removes records, and returns once they are gone for good: an object may go only after the records that
+// point to it.
+func (s *Store) removeRecords(rels []string) error {
+	shards := map[string]bool{}
+	for _, rel := range rels {
+		if err := removeAll(s.path(rel)); err != nil {
+			return err
+		}
+		shards[filepath.Dir(s.path(rel))] = true
+		failpoint.Here("mid-records")
+	}
+	for shard := range shards {
+		if err := syncDir(shard); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drop removes damaged objects with the records that point to them, and damaged records, so that the next run makes
+// them again. The caller holds the lock.
+func (s *Store) Drop(damages []Damage) error {
+	artifacts := map[string]bool{}
+	var records, objects []string
+	for _, d := range damages {
+		switch {
+		case d.Artifact == "" && strings.HasPrefix(filepath.Clean(d.Path), recordsDir+string(filepath.Separator)):
+			records = append(records, filepath.Clean(d.Path))
+		case d.Artifact == "" && strings.HasPrefix(filepath.Clean(d.Path), objectsDir+string(filepath.Separator)):
+			objects = append(objects, filepath.Clean(d.Path))
+		case isDigest(d.Artifact) && !artifacts[d.Artifact]:
+			artifacts[d.Artifact] = true
+			objects = append(objects, relObject(d.Artifact))
+		}
+	}
+	all, err := s.Records()
+	if err != nil {
+		return fmt.Errorf("drop damage: %w", err)
+	}
+	for _, r := range all {
+		if artifacts[r.Artifact] {
+			records = append(records, relRecord(r.Action))
+		}
+	}
+	if err := s.removeRecords(records); err != nil {
+		return fmt.Errorf("drop damage: %w", err)
+	}
+	for _, rel := range objects {
+		if err := s.setAside(s.path(rel)); err != nil {
+			return fmt.Errorf("drop damage: %w", err)
+		}
+	}
+	_, err = s.pruneLatest(false)
+	return errors.Join(err, s.dropAside())
+}
+
+// relRecord is the path of a record relative to the store.
+func relRecord(id ActionID) string {
+	return filepath.Join(recordsDir, string(id[:2]), string(id)+".json")
+}
+
+// relObject is the path of an object relative to the store.
+func relObject(id string) string {
+	return filepath.Join(objectsDir, id[:2], id)
+}

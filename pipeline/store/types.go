@@ -1,0 +1,34 @@
+package store
+
+import "time"
+
+// Line is one component of a key: a name and the value that was hashed.
+type Line struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// ActionID is the hex SHA-256 of a key.
+type ActionID string
+
+// Artifact is a finished, immutable directory in the store.
+type Artifact struct {
+	ID       string // hex SHA-256 of its manifest
+	Type     string // such as "images" or "features"
+	Dir      string // absolute path of the directory
+	Identity string // what keys of later stages hash: the ID, unless the manifest names another identity
+}
+
+// Record says which artifact an action made.
+type Record struct {
+	Action   ActionID  `json:"action"`
+	Stage    string    `json:"stage"`
+	Key      []Line    `json:"key"`
+	Artifact string    `json:"artifact"`
+	Type     string    `json:"type"`
+	Run      string    `json:"run"`     // the run that made it
+	Made     time.Time `json:"made"`    // when
+	Seconds  float64   `json:"seconds"` // how long it took, over all attempts that are known
+
+	PeakBytes int64 `json:"peak_bytes,omitempty"` // the most memory its process had resident; 0: not known
+}

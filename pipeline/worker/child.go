@@ -1,0 +1,94 @@
+package worker
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+)
+
+// out is the child's side of descriptor 3.
+type out struct {
+	mu  sync.Mutex
+	enc *json.Encoder
+}
+
+func (o *out) send(m message) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.enc.Encode(m) != nil {
+		os.Exit(exit.Failed) // the parent is gone
+	}
+}
+
+// Handle sends an event to the parent.
+func (o *out) Handle(e progress.Event) { o.send(message{Event: &e}) }
+
+// emit sends a value to whoever asked, where that is not a file of an artifact.
+func (o *out) emit(v any) error {
+	text, err := json.Marshal(v)
+	if err == nil {
+		o.send(message{Output: text})
+	}
+	return err
+}
+
+// Run does what a request asks for. What it emits reaches the client's Output.
+type Run func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error
+
+// Serve reads one request, runs it with run and reports to the parent; it returns the exit code. SIGINT and SIGTERM
+// cancel run's context. When the parent goes away the process exits on the spot: the parent held the store's lock.
+func Serve(run Run) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	answer := &out{enc: json.NewEncoder(os.NewFile(3, "answer"))}
+	answer.send(message{Hello: true})
+	in := bufio.NewReader(os.Stdin)
+	var req Request
+	line, err := in.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, &req)
+	}
+	if err == nil {
+		go func() {
+			io.Copy(io.Discard, in)
+			os.Exit(exit.Interrupted)
+		}()
+		err = run(ctx, req, &pipeline.Job{
+			Out: req.Out, Scratch: req.Scratch, Inputs: req.Inputs, Progress: progress.NewReporter(req.Stage, answer),
+		}, answer.emit)
+	}
+	if err != nil && ctx.Err() != nil {
+		err = errors.Join(context.Canceled)
+	}
+	res := result{Code: exit.Code(err), PeakBytes: peakBytes()}
+	if err != nil {
+		res.Error = err.Error()
+	}
+	answer.send(message{Result: &res})
+	return res.Code
+}
+
+// peakBytes is the most memory that this process has had resident, 0 where the system does not tell. getrusage is not
+// asked, because its maximum counts what the parent had resident when it forked.
+func peakBytes() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	var kib int64
+	_, after, _ := bytes.Cut(status, []byte("\nVmHWM:"))
+	fmt.Sscanf(string(after), "%d kB", &kib)
+	return kib << 10
+}

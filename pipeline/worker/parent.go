@@ -1,0 +1,153 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+)
+
+// Client starts children.
+type Client struct {
+	Path string   // of the program
+	Log  *os.File // receives what the child prints
+	Held *os.File // the store's lock, inherited so that it is held as long as the child lives; nil: none
+
+	Output func(json.RawMessage) error // receives what the child emits, as it comes; an error ends the child
+}
+
+// grace is how long a child may take to write a last checkpoint once it is told to stop.
+const grace = 30 * time.Second
+
+// Run has a child do req, passes its events to sink, and returns when it ended: with the most memory the child had
+// resident, 0 if that is not known. A cancelled ctx interrupts the child.
+func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakBytes int64, err error) {
+	line, err := json.Marshal(req)
+	if err != nil {
+		return 0, err
+	}
+	logFrom, err := c.Log.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	answer, childEnd, err := os.Pipe()
+	if err != nil {
+		return 0, err
+	}
+	defer answer.Close()
+	cmd := exec.CommandContext(ctx, c.Path)
+	cmd.Stdout, cmd.Stderr = c.Log, c.Log
+	cmd.ExtraFiles = []*os.File{childEnd}
+	if c.Held != nil {
+		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Held)
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches the child through ctx alone
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = grace
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		return 0, err
+	}
+	err = cmd.Start()
+	childEnd.Close()
+	if err != nil {
+		return 0, exit.Errorf(exit.NoRuntime, "the model runtime cannot be started: %w; build it with `make build`", err)
+	}
+	if _, err := stdin.Write(append(line, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) {
+		return 0, fmt.Errorf("speak to the model runtime: %w", err)
+	}
+	hello, res, err := c.listen(answer, sink)
+	stdin.Close()
+	waitErr := cmd.Wait()
+	switch {
+	case err != nil:
+		return 0, err
+	case res != nil && res.Code == exit.Interrupted:
+		return 0, fmt.Errorf("%s: %w", "interrupted", context.Canceled)
+	case res != nil && res.Error != "":
+		return 0, exit.Errorf(res.Code, "%s", res.Error)
+	case res != nil:
+		return res.PeakBytes, nil
+	case ctx.Err() != nil:
+		return 0, ctx.Err()
+	default:
+		return 0, c.ended(hello, waitErr, logFrom)
+	}
+}
+
+// listen reads the child's messages until it closes its end.
+func (c Client) listen(r io.Reader, sink progress.Sink) (hello bool, res *result, err error) {
+	dec := json.NewDecoder(r)
+	for {
+		var m message
+		if err := dec.Decode(&m); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return hello, res, nil
+		} else if err != nil {
+			return hello, res, fmt.Errorf("the model runtime's answer: %w", err)
+		}
+		switch {
+		case m.Hello:
+			hello = true
+		case m.Output != nil && c.Output != nil:
+			if err := c.Output(m.Output); err != nil {
+				return hello, res, err
+			}
+		case m.Event != nil:
+			sink.Handle(*m.Event)
+		case m.Result != nil:
+			res = m.Result
+		}
+	}
+}
+
+// goCrash is the exit code of a Go program that dies of a panic or of a signal such as abort() raises.
+const goCrash = 2
+
+// ended says in one sentence how a child ended that gave no result.
+func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
+	var exited *exec.ExitError
+	if !errors.As(waitErr, &exited) {
+		return exit.Errorf(exit.Failed, "the model runtime ended without a result: %v; log: %s", waitErr, c.Log.Name())
+	}
+	status, _ := exited.Sys().(syscall.WaitStatus)
+	said := c.said(logFrom)
+	switch {
+	case status.Signaled() && status.Signal() == syscall.SIGKILL:
+		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; "+
+			"lower batch_size or free memory and run again: finished work is kept and the run continues from it")
+	case !hello:
+		return exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s; `make deps build` installs it, `tlpipe doctor` shows what is found", said)
+	case status.Signaled() || exited.ExitCode() == goCrash:
+		return exit.Errorf(exit.Failed, "the TensorFlow process crashed: %s; finished work is kept; log: %s", said, c.Log.Name())
+	default:
+		return exit.Errorf(exit.Failed, "the TensorFlow process ended with code %d and no result: %s; log: %s", exited.ExitCode(), said, c.Log.Name())
+	}
+}
+
+// said is what matters of what the child printed: the last line before Go's crash report, with the report's first line,
+// or else the last line.
+func (c Client) said(from int64) string {
+	const most = 1 << 20
+	text := make([]byte, most)
+	n, _ := c.Log.ReadAt(text, from)
+	lines := strings.Split(string(bytes.TrimSpace(text[:n])), "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "SIG") || strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
+			return strings.Join(lines[max(i-1, 0):i+1], ", ")
+		}
+	}
+	if last := lines[len(lines)-1]; last != "" {
+		return last
+	}
+	return "it printed nothing"
+}

@@ -1,0 +1,196 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+)
+
+// touched is how many bytes of memory the stage "large" takes.
+const touched = 64 << 20
+
+// TestMain makes this test binary its own worker: a stage's name is how it behaves.
+func TestMain(m *testing.M) {
+	switch os.Getenv("TLPIPE_TEST_WORKER") {
+	case "":
+		os.Exit(m.Run())
+	case "unlinked":
+		fmt.Fprintln(os.Stderr, "error while loading shared libraries: libtensorflow.so")
+		os.Exit(127)
+	}
+	os.Exit(Serve(func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error {
+		fmt.Println("what libraries print")
+		switch req.Stage {
+		case "good":
+			job.Progress.Completed("shard", 7)
+			if err := emit([]string{"one\ntwo"}); err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(job.Out, "made"), req.Payload, 0o644)
+		case "large":
+			runtime.KeepAlive(bytes.Repeat([]byte{1}, touched))
+			return nil
+		case "bad":
+			return exit.Errorf(exit.Rejected, "3 of 4 images are unreadable")
+		case "killed":
+			syscall.Kill(os.Getpid(), syscall.SIGKILL)
+		case "crash":
+			fmt.Fprintln(os.Stderr, "F tensorflow/core: check failed")
+			syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		case "exits":
+			os.Exit(9)
+		case "waits":
+			job.Progress.Notef("waiting")
+			<-ctx.Done()
+			os.WriteFile(filepath.Join(job.Out, "checkpoint"), nil, 0o644)
+			return fmt.Errorf("step 12: %w", ctx.Err())
+		}
+		time.Sleep(time.Minute)
+		return errors.New("unreachable")
+	}))
+}
+
+type recorder struct {
+	events []progress.Event
+	on     func(progress.Event)
+}
+
+func (r *recorder) Handle(e progress.Event) {
+	r.events = append(r.events, e)
+	if r.on != nil {
+		r.on(e)
+	}
+}
+
+func start(t *testing.T, ctx context.Context, stage, mode string, sink progress.Sink) (out string, log string, err error) {
+	t.Helper()
+	t.Setenv("TLPIPE_TEST_WORKER", mode)
+	out = t.TempDir()
+	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log.txt"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Client{Path: self, Log: f}.Run(ctx, Request{Stage: stage, Out: out, Payload: []byte(`{"a":1}`)}, sink)
+	text, _ := os.ReadFile(f.Name())
+	return out, string(text), err
+}
+
+func TestRun(t *testing.T) {
+	var r recorder
+	out, log, err := start(t, t.Context(), "good", "serve", &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if made, err := os.ReadFile(filepath.Join(out, "made")); string(made) != `{"a":1}` {
+		t.Errorf("the child made %q, %v", made, err)
+	}
+	if len(r.events) != 1 || r.events[0].Index != 7 || r.events[0].Stage != "good" {
+		t.Errorf("events: %+v", r.events)
+	}
+	if !strings.Contains(log, "what libraries print") {
+		t.Errorf("the log holds %q", log)
+	}
+}
+
+func TestOutput(t *testing.T) {
+	t.Setenv("TLPIPE_TEST_WORKER", "serve")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	got, full := "", errors.New("no room")
+	client := Client{Path: self, Log: log, Output: func(text json.RawMessage) error { got = string(text); return full }}
+	if _, err := client.Run(t.Context(), Request{Stage: "good", Out: t.TempDir(), Payload: []byte("{}")}, &recorder{}); !errors.Is(err, full) || got != `["one\ntwo"]` {
+		t.Errorf("received %s and the error %v", got, err)
+	}
+}
+
+// TestPeakMemory has a child touch memory and say how much it had.
+func TestPeakMemory(t *testing.T) {
+	t.Setenv("TLPIPE_TEST_WORKER", "serve")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	peak, err := Client{Path: self, Log: log}.Run(t.Context(), Request{Stage: "large", Payload: []byte("{}")}, &recorder{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if peak < touched || peak > touched+256<<20 {
+		t.Errorf("a child that touched %d bytes had %d resident", touched, peak)
+	}
+}
+
+func TestHowChildrenEnd(t *testing.T) {
+	tests := []struct {
+		stage, mode string
+		code        int
+		says        string
+	}{
+		{"bad", "serve", exit.Rejected, "3 of 4 images are unreadable"},
+		{"killed", "serve", exit.Resources, "lower batch_size"},
+		{"crash", "serve", exit.Failed, "crashed: F tensorflow/core: check failed, SIGABRT: abort"},
+		{"exits", "serve", exit.Failed, "ended with code 9 and no result"},
+		{"good", "unlinked", exit.NoRuntime, "does not start: error while loading shared libraries"},
+	}
+	for _, test := range tests {
+		t.Run(test.stage+"-"+test.mode, func(t *testing.T) {
+			_, _, err := start(t, t.Context(), test.stage, test.mode, &recorder{})
+			if err == nil || exit.Code(err) != test.code || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("got %v (code %d), want code %d and %q", err, exit.Code(err), test.code, test.says)
+			}
+		})
+	}
+}
+
+func TestMissingProgram(t *testing.T) {
+	f, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	_, err = Client{Path: filepath.Join(t.TempDir(), "absent"), Log: f}.Run(t.Context(), Request{}, &recorder{})
+	if exit.Code(err) != exit.NoRuntime || !strings.Contains(err.Error(), "make build") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestCancelLetsTheChildWriteItsCheckpoint(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	r := recorder{on: func(progress.Event) { cancel() }}
+	out, _, err := start(t, ctx, "waits", "serve", &r)
+	if exit.Code(err) != exit.Interrupted {
+		t.Errorf("got %v, want an interruption", err)
+	}
+	if _, err := os.Stat(filepath.Join(out, "checkpoint")); err != nil {
+		t.Error("the child was ended before it wrote its checkpoint")
+	}
+}

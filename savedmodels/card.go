@@ -1,0 +1,90 @@
+package savedmodels
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"tlpipe/pipeline/exit"
+)
+
+// Card says what a SavedModel is. It is card.json beside saved_model.pb.
+type Card struct {
+	Kind       string               `json:"kind"`     // prefix or suffix
+	Spec       json.RawMessage      `json:"spec"`     // a Prefix or a Suffix
+	Digest     string               `json:"digest"`   // SHA-256 over versions, spec and every tensor's name and bytes
+	Exporter   string               `json:"exporter"` // ExporterVersion of the program that exported it
+	Keras      string               `json:"keras"`
+	TensorFlow string               `json:"tensorflow"`
+	Features   int                  `json:"features"` // numbers an image that featurize gives; 0: images are passed on
+	Signatures map[string]Signature `json:"signatures"`
+	Tensors    []TensorInfo         `json:"tensors"`   // by name, as exported: before any training
+	Trainable  []string             `json:"trainable"` // names of tensors, in network order
+}
+
+// Signature lists what a signature takes and gives, by name.
+type Signature struct {
+	Inputs  map[string]TensorSpec `json:"inputs"`
+	Outputs map[string]TensorSpec `json:"outputs"`
+}
+
+// TensorSpec is an element type and a shape; -1 stands for any size.
+type TensorSpec struct {
+	DType DType   `json:"dtype"`
+	Shape []int64 `json:"shape"`
+}
+
+// TensorInfo names a variable and its bytes (little-endian, row-major).
+type TensorInfo struct {
+	Name   string  `json:"name"`
+	Shape  []int64 `json:"shape"`
+	DType  DType   `json:"dtype"`
+	SHA256 string  `json:"sha256"`
+}
+
+// ReadCard reads the card of the SavedModel in dir. A card that is missing or no card is damage.
+func ReadCard(dir string) (Card, error) {
+	path := filepath.Join(dir, "card.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return Card{}, exit.Errorf(exit.Damaged, "no SavedModel of tlpipe: %w", err)
+	}
+	var card Card
+	if err := json.Unmarshal(text, &card); err != nil {
+		return Card{}, exit.Errorf(exit.Damaged, "%s is damaged: %w", path, err)
+	}
+	if len(card.Digest) != 64 || len(card.Signatures) == 0 {
+		return Card{}, exit.Errorf(exit.Damaged, "%s is damaged: it has no digest or no signatures", path)
+	}
+	return card, nil
+}
+
+// String is the type and shape, such as float32 [?, 512].
+func (s TensorSpec) String() string {
+	text := string(s.DType) + " ["
+	for i, n := range s.Shape {
+		if i > 0 {
+			text += ", "
+		}
+		if n < 0 {
+			text += "?"
+		} else {
+			text += fmt.Sprint(n)
+		}
+	}
+	return text + "]"
+}
+
+// Takes reports whether a tensor of this type and shape fits.
+func (s TensorSpec) Takes(t TensorSpec) bool {
+	if s.DType != t.DType || len(s.Shape) != len(t.Shape) {
+		return false
+	}
+	for i, n := range s.Shape {
+		if n >= 0 && n != t.Shape[i] {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,172 @@
+"""Export a Keras application as SavedModels that tlpipe trains and runs from Go.
+
+Takes a JSON file: {"kind": "prefix" or "suffix", "spec": {...}, "out": DIR, "cache": DIR, "weights_file": PATH or "",
+"exporter": TEXT, "digests": {"vgg16": {TENSOR: SHA256}}}. Fills DIR with a SavedModel and card.json and prints one line
+of JSON: {"digest"}, or {"error", "hint"} with exit status 1. All else goes to stderr. With --watch-stdin it stops when
+its standard input is closed, which the end of the parent does, however it comes.
+
+    prefix   featurize(images) -> features, and if the spec has augment, featurize_augmented(images, rows, copy, seed)
+    suffix   init(seed), train_step(x, labels, learning_rate, step, seed), evaluate(x, labels), predict(images),
+             get_state(), set_state(...); if the spec has head_first, train_head, a train_step of the head alone; if it has
+             class_weights, both take class_weights
+
+x is what featurize gives. If nothing is frozen there is no prefix, and x is the images. Beside a suffix stands
+weights.safetensors with the pretrained weights of all of its backbone, by their Keras names, for programs without TensorFlow.
+
+Only raw variables are tracked, never layers: a Keras layer hung on a module is saved but not restored by the C loader.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import threading
+
+
+def stop_with_parent():
+    while os.read(0, 4096):  # not sys.stdin: its lock would still be held at exit
+        pass
+    os._exit(130)
+
+
+if "--watch-stdin" in sys.argv:  # from the start: loading TensorFlow takes seconds
+    threading.Thread(target=stop_with_parent, daemon=True).start()
+
+import keras
+import tensorflow as tf
+
+from common import ExportError, path_of, sha256, signature_name
+from network import Network
+from training import Classifier
+from weights import cached, fetch, load_weights, parts, write_safetensors
+
+IMAGES = tf.TensorSpec([None, None, None, None], tf.uint8, "images")
+
+
+def signature(function, **inputs):
+    """A concrete function; inputs are TensorSpecs by name."""
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
+    return tf.function(function, autograph=False, jit_compile=False).get_concrete_function(**specs)
+
+
+def prefix_signatures(network):
+    def featurize(images):
+        return {"features": network.featurize(images)}
+
+    def featurize_augmented(images, rows, copy, seed):
+        """Images named by their rows: a copy of one is the same in whatever batch it stands."""
+        return {"features": network.featurize(network.augmentation.copies(network.resize(images), rows, copy, seed))}
+
+    signatures = {"featurize": signature(featurize, images=IMAGES)}
+    if network.augmentation:
+        rows, scalar = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)
+        signatures["featurize_augmented"] = signature(featurize_augmented, images=IMAGES, rows=rows, copy=scalar, seed=scalar)
+    return signatures
+
+
+def suffix_signatures(classifier):
+    scalar = {t: tf.TensorSpec([], t) for t in (tf.float32, tf.int64)}
+    labels = tf.TensorSpec([None], tf.int32)
+    features = classifier.network.features()
+    x = tf.TensorSpec([None, features], tf.float32) if features else IMAGES
+    predict = signature(classifier.predict, images=IMAGES)
+    batch = {"x": x, "labels": labels, "learning_rate": scalar[tf.float32], "step": scalar[tf.int64], "seed": scalar[tf.int64]}
+    if classifier.spec["class_weights"]:
+        batch["class_weights"] = tf.TensorSpec([classifier.spec["classes"]], tf.float32)
+    signatures = {"train_head": signature(classifier.train_head, **batch)} if classifier.spec["head_first"] else {}
+    return signatures | {
+        "init": signature(classifier.init, seed=scalar[tf.int64]),
+        "train_step": signature(classifier.train_step, **batch),
+        "evaluate": signature(classifier.evaluate, x=x, labels=labels),
+        "predict": predict,
+        "serving_default": predict,
+        "get_state": signature(classifier.get_state),
+        "set_state": signature(classifier.set_state, **classifier.state),
+    }
+
+
+def describe(function):
+    def one(spec):
+        return {"dtype": spec.dtype.name, "shape": [-1 if n is None else n for n in spec.shape]}
+
+    inputs, outputs = tf.nest.flatten(function.structured_input_signature), function.structured_outputs
+    return {
+        "inputs": {spec.name: one(spec) for spec in inputs},
+        "outputs": {name: one(outputs[name]) for name in outputs},
+    }
+
+
+def export(request):
+    spec, out = request["spec"], pathlib.Path(request["out"])
+    network = Network(spec)
+    load_weights(network, request)
+    variables = {path_of(v): v.value for v in (v for layer in network.layers for v in layer.weights)}
+    trainable = []
+    if request["kind"] == "prefix":
+        if not network.frozen:
+            raise ExportError("nothing is frozen, so there is no prefix", "set model.freeze_through")
+        frozen = {path_of(v) for layer in network.frozen for v in layer.weights}
+        variables = {name: v for name, v in variables.items() if name in frozen}
+        signatures = prefix_signatures(network)
+    else:
+        write_safetensors(out / "weights.safetensors", variables)
+        classifier = Classifier(network)
+        variables |= {path_of(v): v.value for layer in classifier.head for v in layer.weights}
+        variables |= dict(classifier.slots)
+        trainable = [path_of(v) for v in classifier.trainable]
+        signatures = suffix_signatures(classifier)
+
+    module = tf.Module()
+    for name in sorted(variables):
+        setattr(module, signature_name(name), variables[name])
+    tf.saved_model.save(module, str(out), signatures=signatures)
+    (out / "fingerprint.pb").unlink(missing_ok=True)  # holds a random id
+    shutil.rmtree(out / "assets", ignore_errors=True)
+
+    tensors = []
+    for name in sorted(variables):
+        value = variables[name].numpy()
+        tensors.append({"name": name, "shape": list(value.shape), "dtype": value.dtype.name, "sha256": sha256(value)})
+    card = {
+        "kind": request["kind"],
+        "spec": spec,
+        "exporter": request["exporter"],
+        "keras": keras.__version__,
+        "tensorflow": tf.__version__,
+        "features": network.features(),
+        "signatures": {name: describe(function) for name, function in sorted(signatures.items())},
+        "tensors": tensors,
+        "trainable": trainable,
+    }
+    hashed = {key: card[key] for key in ("kind", "exporter", "keras", "tensorflow", "spec")}
+    hashed["tensors"] = [[tensor["name"], tensor["sha256"]] for tensor in tensors]
+    card["digest"] = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+    (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
+    return card
+
+
+def main():
+    answer, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print must not mix with the answer
+    try:
+        with open(sys.argv[1], encoding="utf-8") as f:
+            request = json.load(f)
+        spec = request["spec"]
+        missing = []
+        if "--fetched" not in sys.argv and spec["weights"] == "imagenet":
+            missing = [part for part in parts(spec) if cached(spec["backbone"], part, request)[1] is None]
+        for part in missing:
+            fetch(spec["backbone"], part, request)
+        if missing:
+            # Go on in a fresh process: saved_model.pb has names with counters, which what happened before would move.
+            os.execv(sys.executable, [sys.executable, *sys.argv, "--fetched"])
+        print(json.dumps({"digest": export(request)["digest"]}), file=answer)
+    except ExportError as e:
+        print(json.dumps({"error": e.error, "hint": e.hint}), file=answer)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+package savedmodels
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tlpipe/pipeline/exit"
+)
+
+var plain = Prefix{Backbone: "vgg16", Weights: "random", Input: [2]int{32, 32}, Taps: []string{"block1_pool"}, Freeze: "block1_pool", Pooling: "avg"}
+
+// fake stands in for Python: a shell script.
+func fake(t *testing.T, script string) *Exporter {
+	t.Helper()
+	python := filepath.Join(t.TempDir(), "python")
+	if err := os.WriteFile(python, []byte("#!/bin/sh\n"+script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Exporter{Python: python, CacheDir: t.TempDir()}
+}
+
+func TestExportErrors(t *testing.T) {
+	for _, c := range []struct {
+		name, script string
+		code         int
+		want         string
+	}{
+		{"an answer", `echo '{"error": "no weights", "hint": "check the network"}'; exit 1`, exit.Failed, "export of the prefix: no weights; check the network"},
+		{"a crash", `echo one >&2; echo; echo two >&2; exit 1`, exit.Failed, "export of the prefix: python failed (exit status 1): one | two"},
+		{"no Keras", `echo "ModuleNotFoundError: No module named 'keras'" >&2; exit 1`, exit.NoRuntime, "run `make deps`"},
+		{"killed", `kill -9 $$`, exit.Resources, "memory ran out"},
+		{"disk full", `echo "OSError: [Errno 28] No space left on device" >&2; exit 1`, exit.Resources, "the disk is full"},
+		{"no card", `exit 0`, exit.Damaged, "no SavedModel of tlpipe"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := fake(t, c.script).ExportPrefix(t.Context(), plain, "", t.TempDir())
+			if exit.Code(err) != c.code || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("received %v (code %d), expected %q (code %d)", err, exit.Code(err), c.want, c.code)
+			}
+		})
+	}
+	t.Run("no Python", func(t *testing.T) {
+		e := &Exporter{Python: filepath.Join(t.TempDir(), "python"), CacheDir: t.TempDir()}
+		if _, err := e.ExportPrefix(t.Context(), plain, "", t.TempDir()); exit.Code(err) != exit.NoRuntime {
+			t.Errorf("received %v", err)
+		}
+	})
+	t.Run("impossible", func(t *testing.T) {
+		p := plain
+		p.Freeze = "block9_pool"
+		if _, err := fake(t, "exit 0").ExportPrefix(t.Context(), p, "", t.TempDir()); exit.Code(err) != exit.Usage {
+			t.Errorf("received %v", err)
+		}
+	})
+}
+
+func TestExportStops(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	_, err := fake(t, "sleep 60 & wait").ExportPrefix(ctx, plain, "", t.TempDir())
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 4*time.Second {
+		t.Errorf("received %v after %v", err, time.Since(start))
+	}
+}
+
+// TestExportStartsClean also looks at what the script is given, and at what goes to the log.
+func TestExportStartsClean(t *testing.T) {
+	out := t.TempDir()
+	if err := os.WriteFile(filepath.Join(out, "old"), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	e := fake(t, `cat "$4" >&2; exit 1`)
+	var log bytes.Buffer
+	e.Log = &log
+	if _, err := e.ExportSuffix(t.Context(), Suffix{Prefix: plain, Classes: 3}, "", out); err == nil {
+		t.Error("expected an error")
+	}
+	if _, err := os.Stat(filepath.Join(out, "old")); err == nil {
+		t.Error("what an earlier export left is still there")
+	}
+	for _, want := range []string{`"kind":"suffix"`, `"units":[]`, `"freeze":"block1_pool"`, `"block1_conv1/kernel":"564034bf`, `"exporter":"` + ExporterVersion()} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the request lacks %s", want)
+		}
+	}
+}
+
+func TestReadCard(t *testing.T) {
+	for name, text := range map[string]string{"empty": "", "cut short": `{"kind": "pre`, "without digest": `{"kind": "prefix"}`} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "card.json"), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ReadCard(dir); exit.Code(err) != exit.Damaged {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

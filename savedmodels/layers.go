@@ -1,0 +1,149 @@
+package savedmodels
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+)
+
+// Layer is one layer of a backbone. The last FC layer, which names ImageNet's classes, is none of them.
+type Layer struct {
+	Name     string
+	Stride   int  // pixels of the input for one position of the output; 0: an FC layer, which has one position
+	Channels int  // of the output
+	Weights  bool // has something to train
+}
+
+// Layers lists a backbone's layers in network order, by their Keras names; nil for an unknown backbone.
+func Layers(backbone string) []Layer {
+	convolutions := map[string][]int{"vgg16": {2, 2, 3, 3, 3}, "vgg19": {2, 2, 4, 4, 4}}[backbone]
+	channels := []int{64, 128, 256, 512, 512}
+	var layers []Layer
+	for block, n := range convolutions {
+		stride := 1 << block
+		for i := range n {
+			layers = append(layers, Layer{fmt.Sprintf("block%d_conv%d", block+1, i+1), stride, channels[block], true})
+		}
+		layers = append(layers, Layer{fmt.Sprintf("block%d_pool", block+1), 2 * stride, channels[block], false})
+	}
+	if layers == nil {
+		return nil
+	}
+	return append(layers, Layer{"fc1", 0, 4096, true}, Layer{"fc2", 0, 4096, true})
+}
+
+// CheckLayer is nil if the backbone has the layer, and otherwise an error that names the closest one.
+func CheckLayer(backbone, name string) error {
+	_, err := layerIndex(backbone, name)
+	return err
+}
+
+func layerIndex(backbone, name string) (int, error) {
+	layers := Layers(backbone)
+	if layers == nil {
+		return 0, fmt.Errorf("unknown backbone %q; expected vgg16 or vgg19", backbone)
+	}
+	closest, distance := "", 4
+	for i, l := range layers {
+		if l.Name == name {
+			return i, nil
+		}
+		// Of equally close names the later one: block6_pool means the last pooling layer.
+		if d := levenshtein.Distance(name, l.Name, nil); d <= min(distance, 3) {
+			closest, distance = l.Name, d
+		}
+	}
+	if closest != "" {
+		return 0, fmt.Errorf("unknown layer %q of %s; did you mean %s?", name, backbone, closest)
+	}
+	var names []string
+	for _, l := range layers {
+		names = append(names, l.Name)
+	}
+	return 0, fmt.Errorf("unknown layer %q of %s; its layers are %s", name, backbone, strings.Join(names, ", "))
+}
+
+// Cut is the last layer on the frozen side, "none" if there is none: Freeze itself, or the pooling layer behind it,
+// since what has nothing to train need not be computed again in each step. The adaptive pooling before fc1 is part of fc1:
+// of small inputs it makes 49 positions out of fewer, which are cheaper to compute than to store. An invalid Prefix gives
+// Freeze unchanged.
+func (p Prefix) Cut() string {
+	layers := Layers(p.Backbone)
+	at := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == p.Freeze })
+	if at < 0 || len(p.Taps) == 0 || p.Freeze == p.Taps[len(p.Taps)-1] {
+		return p.Freeze
+	}
+	for at+1 < len(layers) && !layers[at+1].Weights {
+		at++
+	}
+	return layers[at].Name
+}
+
+// AllFrozen reports whether every layer that is kept lies before the cut, so that the suffix is the head alone.
+func (p Prefix) AllFrozen() bool { return len(p.Taps) > 0 && p.Cut() == p.Taps[len(p.Taps)-1] }
+
+// NothingFrozen reports whether the whole network trains from the pixels, so that the prefix is empty.
+func (p Prefix) NothingFrozen() bool { return p.Freeze == "none" }
+
+// FeatureSize is how many float32 numbers featurize gives for an image: the vector the head takes if all is frozen, else
+// the activations at the cut followed by the pooled taps before it; 0 if nothing is frozen. The error says which layer
+// or size is impossible.
+func (p Prefix) FeatureSize() (int, error) {
+	layers := Layers(p.Backbone)
+	if p.Input[0] < 32 || p.Input[1] < 32 {
+		return 0, fmt.Errorf("input %d×%d is too small for %s; expected at least 32×32", p.Input[0], p.Input[1], p.Backbone)
+	}
+	if len(p.Taps) == 0 {
+		return 0, fmt.Errorf("no layer is tapped; expected at least one of %s", p.Backbone)
+	}
+	last := -1
+	for _, name := range p.Taps {
+		i, err := layerIndex(p.Backbone, name)
+		if err != nil {
+			return 0, err
+		}
+		if i <= last {
+			return 0, fmt.Errorf("tap %s stands after %s; expected each layer once, in network order", name, layers[last].Name)
+		}
+		last = i
+	}
+	if p.NothingFrozen() {
+		return 0, nil
+	}
+	if i, err := layerIndex(p.Backbone, p.Freeze); err != nil {
+		return 0, err
+	} else if i > last {
+		return 0, fmt.Errorf("the last frozen layer %s lies behind the last layer kept, %s", p.Freeze, layers[last].Name)
+	}
+	size, cut := 0, p.Cut()
+	for _, l := range layers {
+		if l.Name == cut && !p.AllFrozen() {
+			return size + p.area(l)*l.Channels, nil
+		}
+		if slices.Contains(p.Taps, l.Name) {
+			size += p.pooled(l)
+		}
+	}
+	return size, nil
+}
+
+// Pools reports whether any tap has positions, which Pooling is about.
+func (p Prefix) Pools() bool {
+	return slices.ContainsFunc(Layers(p.Backbone), func(l Layer) bool { return l.Stride > 0 && slices.Contains(p.Taps, l.Name) })
+}
+
+func (p Prefix) area(l Layer) int {
+	if l.Stride == 0 {
+		return 1
+	}
+	return (p.Input[0] / l.Stride) * (p.Input[1] / l.Stride)
+}
+
+func (p Prefix) pooled(l Layer) int {
+	if p.Pooling == "none" {
+		return p.area(l) * l.Channels
+	}
+	return l.Channels
+}

@@ -1,0 +1,95 @@
+package savedmodels
+
+import "slices"
+
+// Memory is an estimate of the most bytes that a process needs to run a network on a CPU: Fixed, and PerImage for each
+// image of a batch. It errs on the high side; TestMemoryEstimate compares it with what processes took.
+type Memory struct {
+	Fixed, PerImage int64
+}
+
+// Of is the estimate for batches of so many images.
+func (m Memory) Of(batch int) int64 { return m.Fixed + int64(batch)*m.PerImage }
+
+// Batch is the largest batch that fits into so many bytes; 0 if none does.
+func (m Memory) Batch(bytes int64) int {
+	return int(max(0, (bytes-m.Fixed)/max(1, m.PerImage)))
+}
+
+const (
+	floatBytes = 4
+
+	// What a process takes before it loads a model: libtensorflow, its threads, Go's heap. 386 MiB were measured.
+	processBytes = 400 << 20
+)
+
+// FeaturizeMemory is what featurize needs. The input and the output of a layer exist at the same time.
+func (p Prefix) FeaturizeMemory() Memory {
+	pixels := int64(p.Input[0] * p.Input[1] * 3)
+	in, most := pixels, pixels
+	for _, l := range p.layersTo(p.Freeze) {
+		out := int64(p.area(l) * l.Channels)
+		most = max(most, in+out)
+		in = out
+	}
+	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most) * floatBytes}
+}
+
+// TrainMemory is what train_step needs. The outputs of all layers behind the cut are kept for the backward pass, and so
+// is the gradient of one. Beside the weights that train there are their gradients, two slots of the optimizer, and copies
+// while they are loaded and while a checkpoint is written; those that are frozen are copied only while they are loaded.
+func (s Suffix) TrainMemory() Memory {
+	const copies, frozenCopies = 6, 2
+	features, err := s.FeatureSize()
+	if err != nil {
+		return Memory{}
+	}
+	in := int64(features)
+	if s.NothingFrozen() {
+		in = int64(s.Input[0] * s.Input[1] * 3)
+	}
+	kept, most := in, in
+	cut := s.Cut()
+	layers := s.layersTo(s.Taps[len(s.Taps)-1])
+	for _, l := range layers[1+slices.IndexFunc(layers, func(l Layer) bool { return l.Name == cut }):] {
+		out := int64(s.area(l) * l.Channels)
+		kept, most = kept+out, max(most, out)
+	}
+	frozen := s.weightBytes(cut)
+	weights, width := s.weightBytes(s.Taps[len(s.Taps)-1])-frozen, int64(0)
+	for _, l := range layers {
+		if slices.Contains(s.Taps, l.Name) {
+			width += int64(s.pooled(l))
+		}
+	}
+	for _, units := range append(slices.Clone(s.Units), s.Classes) {
+		weights += width * int64(units) * floatBytes
+		width = int64(units)
+		kept += width
+	}
+	return Memory{Fixed: processBytes + copies*weights + frozenCopies*frozen, PerImage: (kept + most) * floatBytes}
+}
+
+// layersTo are the layers up to the named one; none for "none".
+func (p Prefix) layersTo(name string) []Layer {
+	layers := Layers(p.Backbone)
+	return layers[:1+slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })]
+}
+
+// weightBytes are those of the layers up to the named one.
+func (p Prefix) weightBytes(name string) int64 {
+	const kernel, positions = 3 * 3, 7 * 7
+	in, n := 3, 0
+	for _, l := range p.layersTo(name) {
+		switch {
+		case l.Name == "fc1":
+			n += positions * in * l.Channels
+		case l.Stride == 0:
+			n += in * l.Channels
+		case l.Weights:
+			n += kernel * in * l.Channels
+		}
+		in = l.Channels
+	}
+	return int64(n) * floatBytes
+}

@@ -1,0 +1,176 @@
+"""The backbone, divided at the cut."""
+
+import math
+
+import keras
+import tensorflow as tf
+
+from augmentation import Augmentation
+from common import ExportError
+from philox import dropout
+
+# The FC layers of the backbone, with their weights for ImageNet's 224 × 224 pixels: 7 × 7 positions.
+FC = ["fc1", "fc2"]
+FC_UNITS = 4096
+FC_DROPOUT = 0.5  # behind each, while training
+POSITIONS = 7
+
+
+class AdaptivePooling(keras.layers.Layer):
+    """Average pooling of any height and width to 7 × 7 positions, with the bins of torch.nn.AdaptiveAvgPool2d.
+
+    That of Keras has the same bins, but it takes no input with a single row or column, which 32 pixels become.
+    """
+
+    def call(self, x):
+        _, height, width, _ = x.shape
+        x = tf.stack([tf.reduce_mean(x[:, first:end], 1) for first, end in bins(height)], 1)
+        return tf.stack([tf.reduce_mean(x[:, :, first:end], 2) for first, end in bins(width)], 2)
+
+    def compute_output_shape(self, shape):
+        return (shape[0], POSITIONS, POSITIONS, shape[3])
+
+
+class Network:
+    """The backbone up to its last tap, from uint8 images to one flat vector an image, divided at the cut."""
+
+    def __init__(self, spec):
+        self.spec = spec
+        self.size = spec["input"]
+        application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[spec["backbone"]]
+        self.base = application(include_top=False, weights=None, input_shape=(*self.size, 3))
+        self.positions, self.flatten = AdaptivePooling(), keras.layers.Flatten()
+        if has_top(spec):
+            x = self.flatten(self.positions(self.base.output))
+            for name in FC:
+                x = keras.layers.Dense(FC_UNITS, "relu", kernel_initializer="zeros", name=name)(x)
+            self.base = keras.Model(self.base.input, x)
+        # Pooling and flattening before fc1 are part of fc1.
+        apart = [self.positions, self.flatten]
+        chain = [layer for layer in self.base.layers if not isinstance(layer, keras.layers.InputLayer) and layer not in apart]
+        names = [layer.name for layer in chain]
+        for name in spec["taps"] + [spec["freeze"]]:
+            if name not in names and name != "none":
+                raise ExportError(f"{spec['backbone']} has no layer {name}", "its layers are " + ", ".join(names))
+        self.layers = chain[: names.index(spec["taps"][-1]) + 1]
+        # The cut is the last tensor that no trainable variable comes before: a pooling layer joins the frozen side.
+        cut = 0 if spec["freeze"] == "none" else names.index(spec["freeze"]) + 1
+        while 0 < cut < len(self.layers) and not self.layers[cut].weights:
+            cut += 1
+        self.frozen, self.trained = self.layers[:cut], self.layers[cut:]
+        self.pool = {
+            "avg": keras.layers.GlobalAveragePooling2D(),
+            "max": keras.layers.GlobalMaxPooling2D(),
+            "none": keras.layers.Flatten(),
+        }[spec["pooling"]]
+        # Taps whose pooled outputs are stored beside the activations at the cut.
+        self.beside = [layer.name for layer in self.frozen[:-1] if layer.name in spec["taps"]] if self.trained else []
+        self.augmentation = Augmentation(spec["augment"], self.size) if spec.get("augment") else None
+
+    def resize(self, images):
+        """uint8 [n, height, width, 1 or 3] to float32 [n, *size, 3]. What it gives, it leaves as it is."""
+        x = tf.image.resize(images, self.size)  # bilinear; exactly the identity at equal size
+        x = tf.broadcast_to(x, tf.concat([tf.shape(x)[:3], [3]], 0))
+        return tf.ensure_shape(x, [None, *self.size, 3])
+
+    def preprocess(self, images):
+        """uint8 [n, height, width, 1 or 3] to what the first layer takes, as preprocess_input of Keras does it."""
+        x = self.resize(images)
+        recipe = self.spec["preprocess"]
+        mode = recipe["mode"]
+        if mode == "caffe":
+            return x[..., ::-1] - tf.constant([103.939, 116.779, 123.68])
+        if mode == "tf":
+            return x / exactly(127.5) - 1.0
+        mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+        if mode == "mean-std":
+            mean, std = recipe["mean"], recipe["std"]
+        return (x / exactly(255.0) - tf.constant(mean, tf.float32)) / exactly(std)
+
+    def run(self, x, layers, taps, random=None):
+        """random: None, or (seed, step) while training."""
+        for layer in layers:
+            if layer.name == FC[0]:
+                x = self.flatten(self.positions(x))
+            x = drop(layer(x), layer.name, random)
+            if layer.name in self.spec["taps"]:
+                taps[layer.name] = self.tap(x)
+        return x
+
+    def tap(self, x):
+        return self.pool(x) if len(x.shape) == 4 else x
+
+    def featurize(self, images):
+        """The frozen side: images (or what resize makes of them) to float32 [n, features]."""
+        taps = {}
+        x = self.run(self.preprocess(images), self.frozen, taps)
+        if not self.trained:
+            return tf.concat([taps[name] for name in self.spec["taps"]], 1)
+        return tf.concat([flat(x)] + [taps[name] for name in self.beside], 1)
+
+    def finish(self, x, random=None):
+        """The trained side: what featurize gives (images, or what resize makes of them, if nothing is frozen) to the vector
+        the head takes. random: None, or (seed, step) while training."""
+        if not self.trained:
+            if not random or not has_top(self.spec):
+                return x
+            sizes = [self.pooled(name) for name in self.spec["taps"]]
+            *rest, x = tf.split(x, sizes, axis=1)
+            return tf.concat([*rest, drop(x, self.spec["taps"][-1], random)], 1)
+        taps = {}
+        if not self.frozen:
+            x = self.preprocess(x)
+        else:
+            last = self.frozen[-1]
+            shape = last.output.shape[1:]
+            sizes = [math.prod(shape)] + [self.pooled(name) for name in self.beside]
+            x, *rest = tf.split(x, sizes, axis=1)
+            taps.update(zip(self.beside, rest))
+            x = drop(tf.reshape(x, [-1, *shape]), last.name, random)
+            if last.name in self.spec["taps"]:
+                taps[last.name] = self.tap(x)
+        self.run(x, self.trained, taps, random)
+        return tf.concat([taps[name] for name in self.spec["taps"]], 1)
+
+    def pooled(self, name):
+        """The length of a tap's vector."""
+        shape = self.base.get_layer(name).output.shape
+        return math.prod((self.pool.compute_output_shape(shape) if len(shape) == 4 else shape)[1:])
+
+    def vector(self):
+        """The length of the vector the head takes."""
+        return sum(self.pooled(name) for name in self.spec["taps"])
+
+    def features(self):
+        """The length of x; 0 where x is the images."""
+        if not self.trained:
+            return self.vector()
+        if not self.frozen:
+            return 0
+        return math.prod(self.frozen[-1].output.shape[1:]) + sum(self.pooled(name) for name in self.beside)
+
+
+def bins(size):
+    """Where each of the 7 positions begins and ends among so many; they overlap where 7 does not divide them."""
+    return [(i * size // POSITIONS, math.ceil((i + 1) * size / POSITIONS)) for i in range(POSITIONS)]
+
+
+def has_top(spec):
+    """Whether the network reaches the FC layers. They have seven times the weights of the rest."""
+    return spec["taps"][-1] in FC
+
+
+def drop(x, layer, random):
+    """Dropout behind an FC layer of the backbone; other layers have none."""
+    return dropout(x, FC_DROPOUT, *random, -1 - FC.index(layer)) if random and layer in FC else x
+
+
+def flat(x):
+    return tf.reshape(x, [-1, math.prod(x.shape[1:])])
+
+
+def exactly(divisor):
+    """A divisor that TensorFlow's graph optimizer can't see through: it would multiply by the reciprocal instead, which
+    differs from the division in the last bit."""
+    value = tf.constant(divisor, tf.float32)
+    return tf.raw_ops.PlaceholderWithDefault(input=value, shape=value.shape)

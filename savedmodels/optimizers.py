@@ -1,0 +1,87 @@
+"""The optimizers of the training step, in Keras' and in PyTorch's convention."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from common import path_of
+
+
+class TorchOptimizer:
+    """SGD, AdamW and RMSprop after the formulas in PyTorch's documentation, with PyTorch's defaults."""
+
+    def __init__(self, settings, variables, name):
+        self.settings, self.trained, self.name = settings, [v.value for v in variables], name
+        slots = {"sgd": ["momentum"], "adamw": ["exp_avg", "exp_avg_sq"], "rmsprop": ["square_avg", "momentum"]}
+        names = slots[settings["name"]]
+        if settings["momentum"] == 0:
+            names = [n for n in names if n != "momentum"]
+        self.slots = [{n: self.variable(v.shape, f"{path_of(v)}/{n}") for n in names} for v in variables]
+        self.steps = keras.Variable(0, dtype="int64", trainable=False, name="iteration")
+        self.variables = [(f"{name}/iteration", self.steps.value)]
+        for v, slot in zip(variables, self.slots):
+            self.variables += [(f"{name}/{path_of(v)}/{n}", slot[n].value) for n in names]
+
+    def variable(self, shape, name):
+        return keras.Variable(np.zeros(shape, np.float32), trainable=False, name=name.replace("/", "_"))
+
+    def apply(self, gradients, rate):
+        self.steps.value.assign_add(1)
+        t = tf.cast(self.steps.value, tf.float64)  # as PyTorch does: 1 - 0.999 has few digits in float32
+        first, second = (tf.cast(1.0 - tf.pow(tf.constant(beta, tf.float64), t), tf.float32) for beta in (0.9, 0.999))
+        momentum, decay = self.settings["momentum"], self.settings["weight_decay"]
+        for w, g, slot in zip(self.trained, gradients, self.slots):
+            slot = {name: variable.value for name, variable in slot.items()}
+            if self.settings["name"] == "adamw":
+                if decay:
+                    w.assign(w * (1.0 - rate * decay))
+                m = slot["exp_avg"].assign(0.9 * slot["exp_avg"] + 0.1 * g)
+                v = slot["exp_avg_sq"].assign(0.999 * slot["exp_avg_sq"] + 0.001 * tf.square(g))
+                w.assign_sub(rate / first * m / (tf.sqrt(v) / tf.sqrt(second) + 1e-8))
+                continue
+            if decay:
+                g = g + decay * w
+            if self.settings["name"] == "rmsprop":
+                v = slot["square_avg"].assign(0.99 * slot["square_avg"] + 0.01 * tf.square(g))
+                g = g / (tf.sqrt(v) + 1e-8)
+            if momentum:
+                buffer = slot["momentum"].assign(momentum * slot["momentum"] + g)
+                g = g + momentum * buffer if self.settings["nesterov"] else buffer
+            w.assign_sub(rate * g)
+
+
+class KerasOptimizer:
+    """An optimizer of Keras whose learning rate is an input of each step."""
+
+    def __init__(self, settings, variables, name):
+        momentum, decay = settings["momentum"], settings["weight_decay"]
+        if settings["name"] == "sgd":
+            self.inner = keras.optimizers.SGD(
+                momentum=float(momentum), nesterov=settings["nesterov"], weight_decay=decay or None, name=name
+            )
+        elif settings["name"] == "adamw":
+            self.inner = keras.optimizers.AdamW(weight_decay=decay, name=name)
+        else:
+            self.inner = keras.optimizers.RMSprop(momentum=momentum, weight_decay=decay or None, name=name)
+        self.inner.build(variables)
+        self.trained = variables
+        self.variables = [(path_of(v), v.value) for v in self.inner.variables]
+
+    def apply(self, gradients, rate):
+        self.inner.learning_rate.assign(rate)
+        self.inner.apply(gradients, self.trained)
+
+
+def clip(gradients, settings):
+    """The gradients of all that trains in a step, clipped as the optimizers of Keras do it; in PyTorch's convention
+    global_clipnorm is its clip_grad_norm_."""
+    if limit := settings["clipnorm"]:
+        return [tf.clip_by_norm(g, limit) for g in gradients]
+    if limit := settings["clipvalue"]:
+        return [tf.clip_by_value(g, -limit, limit) for g in gradients]
+    if not (limit := settings["global_clipnorm"]):
+        return gradients
+    if settings["convention"] == "torch":
+        scale = tf.minimum(limit / (tf.linalg.global_norm(gradients) + 1e-6), 1.0)
+        return [g * scale for g in gradients]
+    return tf.clip_by_global_norm(gradients, limit)[0]

@@ -1,0 +1,62 @@
+package savedmodels
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"tlpipe/pipeline/exit"
+)
+
+// FindPython finds a Python that has Keras and TensorFlow: that of .deps beside the folder this program stands in, else
+// the python3 on PATH.
+func FindPython(ctx context.Context) (string, error) {
+	if self, err := os.Executable(); err == nil {
+		if self, err = filepath.EvalSymlinks(self); err == nil {
+			python := filepath.Join(filepath.Dir(self), "..", ".deps", "bin", "python")
+			if _, err := os.Stat(python); err == nil {
+				return filepath.Clean(python), nil
+			}
+		}
+	}
+	python, err := exec.LookPath("python3")
+	if err != nil {
+		return "", exit.Errorf(exit.NoRuntime, "no Python with Keras was found, and an export needs it; run `make deps`")
+	}
+	const test = `import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in ("keras", "tensorflow")))`
+	if err := exec.CommandContext(ctx, python, "-c", test).Run(); err != nil {
+		if ctx.Err() != nil {
+			return "", ctx.Err()
+		}
+		return "", exit.Errorf(exit.NoRuntime, "%s has no Keras with TensorFlow, and an export needs it; run `make deps`", python)
+	}
+	return python, nil
+}
+
+// Versions says which Python an export would use and what it has, in one line for people.
+func (e *Exporter) Versions(ctx context.Context) (string, error) {
+	python, err := e.python(ctx)
+	if err != nil {
+		return "", err
+	}
+	const list = `
+import importlib.metadata as m, platform
+found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in m.distributions()}
+names = ["keras"] + sorted(n for n in found if n in ("tensorflow", "tensorflow-cpu", "tensorflow-gpu"))
+print(", ".join(["Python " + platform.python_version()] + [f"{n} {found.get(n, 'is missing')}" for n in names]))`
+	text, err := exec.CommandContext(ctx, python, "-c", list).Output()
+	if err != nil {
+		return "", exit.Errorf(exit.NoRuntime, "%s does not run: %w; run `make deps`", python, err)
+	}
+	return fmt.Sprintf("%s (%s)", strings.TrimSpace(string(text)), python), nil
+}
+
+func (e *Exporter) python(ctx context.Context) (string, error) {
+	if e.Python != "" {
+		return e.Python, nil
+	}
+	return FindPython(ctx)
+}

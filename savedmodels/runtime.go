@@ -1,0 +1,59 @@
+package savedmodels
+
+import "context"
+
+// DType is an element type, by its NumPy name.
+type DType string
+
+// The element types that cross the runtime's border.
+const (
+	Uint8   DType = "uint8"
+	Int32   DType = "int32"
+	Int64   DType = "int64"
+	Float32 DType = "float32"
+)
+
+// Size is the number of bytes of one element.
+func (d DType) Size() int {
+	switch d {
+	case Uint8:
+		return 1
+	case Int64:
+		return 8
+	default:
+		return 4
+	}
+}
+
+// Tensor is a dense array: row-major, little-endian.
+type Tensor struct {
+	DType DType
+	Shape []int64 // empty for a scalar
+	Data  []byte  // product(Shape) * DType.Size() bytes
+}
+
+// Model is a loaded SavedModel. Its variables live in it and change by train_step, init and set_state.
+type Model interface {
+	// Run calls one signature with exactly its inputs, by name, and returns its outputs by name.
+	// A wrong name, dtype or shape is an error that says what the signature wants.
+	Run(ctx context.Context, signature string, inputs map[string]Tensor) (map[string]Tensor, error)
+	// Save writes the variables into dir/variables with the SavedModel's own saver, so that dir together with a copy of
+	// saved_model.pb is a SavedModel.
+	Save(dir string) error
+	Close() error
+}
+
+// Options say how a model is loaded.
+type Options struct {
+	Device    string // cpu or gpu:N; the first model loaded decides for the process
+	Threads   int    // intra-op threads, at least 1; the pool belongs to the process, the first model decides
+	Precision string // float32 or bfloat16
+}
+
+// Runtime loads SavedModels.
+type Runtime interface {
+	// Load reads the SavedModel in dir and checks that it has the signatures its card lists.
+	Load(dir string, opts Options) (Model, error)
+	// Version is that of the library, such as 2.21.0.
+	Version() string
+}

@@ -1,0 +1,171 @@
+//go:build !notensorflow
+
+package tfruntime
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	tf "github.com/galeone/tensorflow/tensorflow/go"
+	corepb "github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
+	tg "github.com/galeone/tfgo"
+	"github.com/klauspost/cpuid/v2"
+	"google.golang.org/protobuf/proto"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/savedmodels"
+)
+
+// Runtime loads SavedModels with libtensorflow.
+type Runtime struct{}
+
+// New returns the runtime of this process.
+func New() Runtime { return Runtime{} }
+
+// Version is that of libtensorflow, such as 2.21.0.
+func (Runtime) Version() string { return tf.Version() }
+
+// Devices lists what TensorFlow finds here, such as cpu and gpu:0. It claims memory of each GPU.
+func Devices() ([]string, error) { return devices(&corepb.ConfigProto{}) }
+
+func devices(config *corepb.ConfigProto) ([]string, error) {
+	if config.GpuOptions == nil {
+		config.GpuOptions = &corepb.GPUOptions{AllowGrowth: true}
+	}
+	options, err := proto.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	session, err := tf.NewSession(tf.NewGraph(), &tf.SessionOptions{Config: options})
+	if err != nil {
+		return nil, exit.Errorf(exit.NoRuntime, "TensorFlow does not start: %w", err)
+	}
+	defer session.Close()
+	list, err := session.ListDevices()
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, d := range list {
+		switch index := d.Name[strings.LastIndexByte(d.Name, ':')+1:]; d.Type {
+		case "CPU":
+			names = append(names, "cpu")
+		case "GPU":
+			names = append(names, "gpu:"+index)
+		}
+	}
+	return names, nil
+}
+
+// Load reads the SavedModel in dir, starts a session and checks that it has the signatures its card lists.
+func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
+	card, err := savedmodels.ReadCard(dir)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := readMetaGraph(dir)
+	if err != nil {
+		return nil, err
+	}
+	signatures, err := checkSignatures(graph, card)
+	if err != nil {
+		return nil, exit.Errorf(exit.Damaged, "%s: %w", dir, err)
+	}
+	config, err := sessionConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	options, err := proto.Marshal(config)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{signatures: signatures, saver: graph.SaverDef}
+	err = catch(func() { m.loaded = tg.LoadModel(dir, []string{"serve"}, &tf.SessionOptions{Config: options}) })
+	if err != nil {
+		return nil, exit.Errorf(exit.Damaged, "load %s: %w", dir, err)
+	}
+	return m, nil
+}
+
+// sessionConfig turns options into TensorFlow's, and refuses what would abort the process.
+func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
+	if opts.Threads < 1 {
+		return nil, exit.Errorf(exit.Usage, "expected at least 1 thread, received %d", opts.Threads)
+	}
+	config := &corepb.ConfigProto{
+		IntraOpParallelismThreads: int32(opts.Threads),
+		InterOpParallelismThreads: int32(opts.Threads),
+		AllowSoftPlacement:        true,
+	}
+	switch n, isGPU := strings.CutPrefix(opts.Device, "gpu:"); {
+	case opts.Device == "cpu":
+		config.DeviceCount = map[string]int32{"GPU": 0}
+	case isGPU:
+		if i, err := strconv.Atoi(n); err != nil || i < 0 {
+			return nil, exit.Errorf(exit.Usage, "expected device cpu or gpu:N, received %q", opts.Device)
+		}
+		config.GpuOptions = &corepb.GPUOptions{AllowGrowth: true, VisibleDeviceList: n}
+		found, err := devices(config)
+		if err != nil || len(found) < 2 {
+			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them",
+				opts.Device, strings.Join(found, ", "), err)
+		}
+	default:
+		return nil, exit.Errorf(exit.Usage, "expected device cpu or gpu:N, received %q", opts.Device)
+	}
+	switch opts.Precision {
+	case "float32":
+	case "bfloat16":
+		if opts.Device != "cpu" {
+			return nil, exit.Errorf(exit.Usage, "precision bfloat16 is for the CPU; take float32 on %s", opts.Device)
+		}
+		if !cpuid.CPU.Has(cpuid.AVX512BF16) && !cpuid.CPU.Has(cpuid.AMXBF16) {
+			return nil, exit.Errorf(exit.Usage, "precision bfloat16 needs a CPU with AVX512_BF16 or AMX, which this one lacks; take float32 or auto")
+		}
+		config.GraphOptions = &corepb.GraphOptions{
+			RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecisionOnednnBfloat16: corepb.RewriterConfig_ON},
+		}
+	default:
+		return nil, exit.Errorf(exit.Usage, "expected precision float32 or bfloat16, received %q", opts.Precision)
+	}
+	return config, nil
+}
+
+// readMetaGraph parses saved_model.pb: the names in it are nowhere else, since tfgo hides them.
+func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
+	path := filepath.Join(dir, "saved_model.pb")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, exit.Errorf(exit.Damaged, "no SavedModel: %w", err)
+	}
+	var saved corepb.SavedModel
+	if err := proto.Unmarshal(text, &saved); err != nil {
+		return nil, exit.Errorf(exit.Damaged, "%s is damaged: %w", path, err)
+	}
+	for _, graph := range saved.MetaGraphs {
+		for _, tag := range graph.MetaInfoDef.GetTags() {
+			if tag == "serve" {
+				return graph, nil
+			}
+		}
+	}
+	return nil, exit.Errorf(exit.Damaged, "%s has no graph tagged serve", path)
+}
+
+// catch turns a panic, which is how tfgo reports errors, into an error.
+func catch(f func()) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case error:
+			err = r
+		default:
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	f()
+	return nil
+}

@@ -1,0 +1,74 @@
+package savedmodels
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tlpipe/pipeline/exit"
+)
+
+// loadWeights is for users too: it builds a trained model in Keras and fills it with the weights.
+//
+//go:embed inkeras/load_weights.py
+var loadWeights []byte
+
+// weightsFormats are how names of weights files end: two for weights alone, and .keras for a whole model of Keras.
+var weightsFormats = []string{".weights.h5", ".safetensors", ".keras"}
+
+// ExportWeights has Keras write the weights of the trained model in modelDir into files, whose names say the format:
+// .weights.h5 and .safetensors hold the network's variables by their Keras names and nothing of the optimizer, .keras
+// holds the network too. The files appear whole, once all of them are written.
+func (e *Exporter) ExportWeights(ctx context.Context, modelDir string, files ...string) (err error) {
+	args := make([]string, 0, len(files))
+	for _, file := range files {
+		if !slices.ContainsFunc(weightsFormats, func(end string) bool { return strings.HasSuffix(file, end) }) {
+			return exit.Errorf(exit.Usage, "%s: expected a name that ends in %s", file, strings.Join(weightsFormats, ", "))
+		}
+		work, err := os.MkdirTemp(filepath.Dir(file), ".tlpipe-weights-") // beside the target, so that it can be renamed
+		if err != nil {
+			return fmt.Errorf("weights of %s: %w", modelDir, err)
+		}
+		defer os.RemoveAll(work)
+		args = append(args, filepath.Join(work, filepath.Base(file)))
+	}
+	python, err := e.python(ctx)
+	if err != nil {
+		return err
+	}
+	work, err := os.MkdirTemp("", "tlpipe-weights-")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	script := filepath.Join(work, "load_weights.py")
+	if err := os.WriteFile(script, loadWeights, 0o600); err != nil {
+		return err
+	}
+	if err := e.run(ctx, python, work, append([]string{script, modelDir}, args...)...); err != nil {
+		return fmt.Errorf("weights of %s: %w", modelDir, err)
+	}
+	for i, file := range files {
+		if err := place(args[i], file); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place moves a file to its name once its bytes are on the disk.
+func place(temp, file string) error {
+	f, err := os.Open(temp)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	return os.Rename(temp, file)
+}

@@ -1,0 +1,390 @@
+package stages
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"tlpipe/pipeline/config"
+	"tlpipe/pipeline/exit"
+	"tlpipe/stages/archivefs"
+)
+
+// least is how many broken and odd files the corpus of bad input must hold.
+const least = 150
+
+// badInput is something broken or odd. want is a part of the error or reason it must give; "" where it must be taken.
+type badInput struct {
+	name string
+	data []byte
+	want string
+}
+
+// TestBadInput holds the corpus of bad input, all of it made here or from imagefile's small pictures.
+func TestBadInput(t *testing.T) {
+	count := badImages(t)
+	for _, group := range []struct {
+		name  string
+		cases []badInput
+		try   func(t *testing.T, data []byte) error
+	}{
+		{"archives", badArchives(t), openBadArchive},
+		{"idx", badIDX(t), func(t *testing.T, data []byte) error {
+			files := idxFiles(t)
+			files["train-images"] = data
+			_, err := runDecode(t, &Decode{Format: "idx"}, files)
+			return err
+		}},
+		{"cifar", badCIFAR(), func(t *testing.T, data []byte) error {
+			_, err := cifarFormatOf("cifar100").parseBinary("train.bin", data)
+			return err
+		}},
+		{"pickles", badPickles(), func(t *testing.T, data []byte) error {
+			_, err := unpickleDict(data)
+			return err
+		}},
+		{"configs", badConfigs(), func(t *testing.T, data []byte) error {
+			file := filepath.Join(t.TempDir(), "bad.yaml")
+			if err := os.WriteFile(file, data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, _, err := config.Load([]string{file}, nil, Defaults)
+			if problems := (config.Problems)(nil); err != nil && !errors.As(err, &problems) {
+				t.Errorf("not a list of problems: %v", err)
+			}
+			return err
+		}},
+		{"models", badCards(t), func(t *testing.T, data []byte) error {
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "card.json"), data, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenTrained(dir)
+			if code := exit.Code(err); err != nil && code != exit.Damaged && code != exit.Usage {
+				t.Errorf("exit code %d", code)
+			}
+			return err
+		}},
+	} {
+		count += len(group.cases)
+		for _, c := range group.cases {
+			t.Run(group.name+"/"+c.name, func(t *testing.T) {
+				err := group.try(t, c.data)
+				if (err != nil) != (c.want != "") || err != nil && !strings.Contains(err.Error(), c.want) {
+					t.Errorf("got error %.300v, want %q", err, c.want)
+				}
+			})
+		}
+	}
+	t.Logf("%d broken or odd files", count)
+	if count < least {
+		t.Errorf("the corpus holds %d files, expected at least %d", count, least)
+	}
+}
+
+// cuts are the beginnings of data up to some of its bytes.
+func cuts(name string, data []byte, want string, at ...int) (cases []badInput) {
+	for _, n := range at {
+		cases = append(cases, badInput{fmt.Sprintf("%s cut at %d", name, n), data[:n:n], want})
+	}
+	return cases
+}
+
+// tarOf packs headers, each with content of its size, and what the tar's writer would refuse too.
+func tarOf(t *testing.T, headers ...tar.Header) []byte {
+	var file bytes.Buffer
+	w := tar.NewWriter(&file)
+	for _, h := range headers {
+		h.Mode = 0o644
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatalf("%s: %v", h.Name, err)
+		}
+		if _, err := w.Write(make([]byte, h.Size)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+func zipOf(t *testing.T, names ...string) []byte {
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for _, name := range names {
+		f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Deflate})
+		if err == nil {
+			_, err = f.Write(make([]byte, 1000))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// openBadArchive opens an archive and reads all of it; what it takes must be called good, and nothing else.
+func openBadArchive(t *testing.T, data []byte) error {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "archive")
+	if err := os.WriteFile(path, data, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	a, err := archivefs.Open(t.Context(), path, dir)
+	if err != nil {
+		return err
+	}
+	defer a.Close()
+	for i, e := range a.Entries {
+		if !strings.HasPrefix(e.Name, "good") {
+			t.Errorf("it took %q", e.Name)
+		}
+		if !e.Dir {
+			_, readErr := a.Read(i)
+			err = errors.Join(err, readErr)
+		}
+	}
+	if len(a.Entries)+len(a.Skipped) == 0 {
+		t.Error("it neither took nor skipped anything")
+	}
+	return err
+}
+
+func badArchives(t *testing.T) []badInput {
+	good := tar.Header{Name: "good/1.png", Typeflag: tar.TypeReg, Size: 600}
+	whole := tarOf(t, good)
+	zipped, packed := zipOf(t, "good/1.png", "good/2.png"), gzipped(t, whole)
+	cases := []badInput{
+		{"empty", nil, "empty file"}, {"one byte", []byte("P"), "not an archive"}, {"zeros", make([]byte, 10240), "not an archive"},
+		{"text", []byte("hello, world"), "not an archive"}, {"web page", []byte("<!DOCTYPE html><html></html>"), "a web page"},
+		{"bzip2", []byte("BZh91AY&SY"), "bzip2"}, {"xz", []byte("\xfd7zXZ\x00"), "xz"}, {"7z", []byte("7z\xbc\xaf\x27\x1c"), "7z"},
+		{"rar", []byte("Rar!\x1a\x07\x00"), "RAR"}, {"zstd", []byte("\x28\xb5\x2f\xfd"), "Zstandard"},
+		{"gzip of nothing", gzipped(t, nil), "truncated"}, {"gzip of text", gzipped(t, bytes.Repeat([]byte("text"), 300)), "damaged"},
+		{"gzip of gzip", gzipped(t, packed), "truncated"}, {"gzip with a wrong checksum", flipped(packed, len(packed)-6), "checksum"},
+		{"gzip in two members", append(gzipped(t, whole[:700]), gzipped(t, whole[700:])...), ""},
+		{"gzip with text behind it", append(bytes.Clone(packed), "text"...), "truncated"},
+		{"tar with a wrong checksum", flipped(whole, 150), "damaged"},
+		{"tar with text behind it", append(bytes.Clone(whole), "text"...), ""},
+		{"tar that announces more than it holds", tarSized("00077777777\x00"), "truncated"},
+		{"tar that announces exabytes", tarSized("\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff"), "truncated"},
+		{"tar with a negative size", tarSized("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "damaged"},
+		{"zip with text before it", append([]byte("text"), zipped...), "not an archive"},
+		{"zip with a flipped bit", flipped(zipped, 50), "flate"},
+		{"zip of 100,000 entries", manyEntries(t), ""},
+		{"zip bomb that lies about its size", zipBomb(t), "zip: not a valid zip file"},
+		{"zip bomb that does not", hugeEntry(t), "more than 268435456 are refused"},
+		{"zip of other names", zipOf(t, "good/1.png", "../up.png", "/etc/x.png", `..\up.png`, "C:/x.png", "a/../../up.png"), ""},
+		{"zip of one name twice", zipOf(t, "good/1.png", "good/1.png", "./good/1.png"), ""},
+	}
+	cases = append(cases, cuts("tar", whole, "truncated", 513, 700, 1100, 1536)...)
+	cases = append(cases, cuts("tar in its header", whole, "not an archive", 3, 100, 400)...)
+	cases = append(cases, cuts("tar.gz", packed, "gzip", 2, 9, 30, len(packed)/2, len(packed)-1)...)
+	cases = append(cases, cuts("zip", zipped, "no zip directory", 4, 30, len(zipped)/2, len(zipped)-1)...)
+	for _, bad := range []tar.Header{
+		{Name: "../up.png", Typeflag: tar.TypeReg}, {Name: "/etc/x.png", Typeflag: tar.TypeReg}, {Name: "a/../../up.png", Typeflag: tar.TypeReg},
+		{Name: `..\up.png`, Typeflag: tar.TypeReg}, {Name: `\\host\x.png`, Typeflag: tar.TypeReg}, {Name: "C:x.png", Typeflag: tar.TypeReg},
+		{Name: "..", Typeflag: tar.TypeDir}, {Name: "/", Typeflag: tar.TypeDir},
+		{Name: "link.png", Typeflag: tar.TypeSymlink, Linkname: "/etc/passwd"}, {Name: "hard.png", Typeflag: tar.TypeLink, Linkname: "good/1.png"},
+		{Name: "char", Typeflag: tar.TypeChar}, {Name: "block", Typeflag: tar.TypeBlock}, {Name: "fifo", Typeflag: tar.TypeFifo},
+		{Name: strings.Repeat("../", 100) + "x.png", Typeflag: tar.TypeReg},
+	} {
+		cases = append(cases, badInput{fmt.Sprintf("tar with %q of type %c", bad.Name[:min(len(bad.Name), 20)], bad.Typeflag), tarOf(t, good, bad, good), ""})
+	}
+	return cases
+}
+
+func flipped(data []byte, at int) []byte {
+	changed := bytes.Clone(data)
+	changed[at] ^= 0x55
+	return changed
+}
+
+// tarSized is a tar of one file with a size field of its own.
+func tarSized(size string) []byte {
+	h := make([]byte, 512)
+	copy(h, "good/1.png")
+	copy(h[100:], "0000644\x00")
+	copy(h[124:], size)
+	copy(h[148:], "        ")
+	h[156] = '0'
+	copy(h[257:], "ustar\x0000")
+	sum := 0
+	for _, b := range h {
+		sum += int(b)
+	}
+	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+	return append(h, make([]byte, 2048)...)
+}
+
+func manyEntries(t *testing.T) []byte {
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	for i := range 100_000 {
+		if _, err := w.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("good/%d", i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// zipBomb is a zip whose only file says it has 10 bytes and unpacks to a million.
+func zipBomb(t *testing.T) []byte {
+	content := make([]byte, 1_000_000)
+	packed := gzipped(t, content)
+	const head, tail = 10, 8 // of gzip, around the deflated bytes
+	deflated := packed[head : len(packed)-tail]
+	return rawZip(t, deflated, 10, crc32.ChecksumIEEE(content))
+}
+
+// hugeEntry is a zip whose only file says it has a gigabyte.
+func hugeEntry(t *testing.T) []byte { return rawZip(t, []byte{3, 0}, 1<<30, 0) }
+
+func rawZip(t *testing.T, deflated []byte, size uint64, sum uint32) []byte {
+	var file bytes.Buffer
+	w := zip.NewWriter(&file)
+	f, err := w.CreateRaw(&zip.FileHeader{Name: "good/1.png", Method: zip.Deflate, CRC32: sum, CompressedSize64: uint64(len(deflated)), UncompressedSize64: size})
+	if err == nil {
+		_, err = f.Write(deflated)
+	}
+	if err := errors.Join(err, w.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+func badIDX(t *testing.T) []badInput {
+	whole := idx(make([]byte, 18), 3, 2, 3)
+	var bomb bytes.Buffer
+	w := gzip.NewWriter(&bomb)
+	if _, err := w.Write(append(idx(nil, 3, 2, 3), make([]byte, 8<<20)...)); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	with := func(at int, v uint32) []byte {
+		file := bytes.Clone(whole)
+		binary.BigEndian.PutUint32(file[at:], v)
+		return file
+	}
+	cases := []badInput{
+		{"more than it announces", append(bytes.Clone(whole), 1), "18 bytes, 19 follow"}, {"floats", with(0, 0xd03), "begins with"},
+		{"labels", idx([]byte{1, 2, 3}, 3), "too short"}, {"four dimensions", idx(make([]byte, 18), 3, 2, 3, 1), "begins with"},
+		{"little-endian", with(4, 3<<24), "cut off"}, {"no images", with(4, 0), "nothing in it"}, {"no rows", with(8, 0), "nothing in it"},
+		{"exabytes", idx(nil, 1<<31, 1<<31, 1<<31), "cut off"}, {"sizes that overflow", idx(make([]byte, 16), 1<<31, 1<<31, 4), "cut off"},
+		{"other number of labels", idx(make([]byte, 24), 4, 2, 3), "holds 4 images"}, {"other size than test", idx(make([]byte, 27), 3, 3, 3), "2 × 3"},
+		{"web page", []byte("<!DOCTYPE html><html><body>moved</body></html>"), "a web page"}, {"text", []byte("hello, world, and so on"), "begins with"},
+		{"gzip bomb", bomb.Bytes(), "18 bytes, 19 follow"}, {"gzip that announces exabytes", gzipped(t, idx(nil, 1<<31, 1<<31, 1<<31)), "announces more than"},
+		{"gzip of a cut file", gzipped(t, whole[:20]), "cut off"}, {"gzip of nothing", gzipped(t, nil), "too short"}, {"gzip in gzip", gzipped(t, gzipped(t, whole)), "begins with"},
+		{"cut gzip", gzipped(t, whole)[:25], "truncated"}, {"gzip without a checksum", flipped(gzipped(t, whole), len(gzipped(t, whole))-6), "gzip"},
+	}
+	cases = append(cases, cuts("idx", whole, "too short", 0, 1, 4, 7, 15)...)
+	return append(cases, cuts("idx", whole, "cut off", 16, 17, 33)...)
+}
+
+func badCIFAR() []badInput {
+	record := append([]byte{1, 2}, planes(0)...)
+	return append(cuts("batch", append(bytes.Clone(record), record...), "it is cut off or of another format", 0, 1, 2, 3, 1025, 3073, 3075, 4000, 6147),
+		badInput{"batch of CIFAR-10", append([]byte{1}, planes(0)...), "another format"},
+		badInput{"batch with a byte more", append(bytes.Clone(record), 0), "another format"})
+}
+
+func badPickles() []badInput {
+	const wants = "which is not a part of a CIFAR archive; it may be hostile"
+	cases := []badInput{
+		{"os.system", []byte("cos\nsystem\n(S'touch pwned'\ntR."), wants}, {"eval", []byte("\x80\x04\x8c\x08builtins\x8c\x04eval\x93\x8c\x011\x85R."), wants},
+		{"subprocess", []byte("csubprocess\nPopen\n(S'sh'\ntR."), wants}, {"other part of numpy", []byte("cnumpy\nload\n(S'x'\ntR."), wants},
+		{"global of several names", []byte("cnumpy.core.multiarray\n_reconstruct.__globals__\n."), wants},
+		{"INST", []byte("(S'x'\nios\nsystem\n."), "opcode"}, {"OBJ", []byte("(cos\nsystem\no."), wants}, {"NEWOBJ", []byte(")}\x81."), "opcode"},
+		{"persistent id", []byte("Px\n."), "opcode"}, {"extension", []byte("\x82\x01."), "opcode"}, {"called text", []byte("S'x'\n)R."), "pickle"},
+		{"state of a dict", []byte("}}b."), "pickle"}, {"a list", []byte("]."), "expected a dict"}, {"nothing", []byte("."), "nothing on the stack"},
+		{"text of exabytes", []byte("\x8d\xff\xff\xff\xff\xff\xff\xff\x7f."), "end early"}, {"key that is no text", []byte("}K\x01K\x02s."), "a dict key of type int"},
+		{"forgotten memo", []byte("h\x07."), "nothing remembered"}, {"no mark", []byte("]K\x01e."), "no mark"}, {"number of 200 bytes", append([]byte("\x8a\xc8"), make([]byte, 201)...), "a number of 200 bytes"},
+		{"list in itself", []byte("]q\x00h\x00a."), "expected a dict"}, {"marks alone", bytes.Repeat([]byte("("), 100_000), "end early"},
+	}
+	whole := pickledBatch("labels", []int{1}, planes(0))
+	return append(cases, cuts("batch", whole, "pickle", 0, 1, 2, 10, 30, 60, 100, 150, 200, 2000, len(whole)-1)...)
+}
+
+func badConfigs() []badInput {
+	bomb := "a: &a [x,x,x,x,x,x,x,x,x]\n"
+	for c := 'b'; c < 'k'; c++ {
+		bomb += fmt.Sprintf("%c: &%[1]c [%[2]s]\n", c, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*%c,", c-1), 9), ","))
+	}
+	stage := func(text string) []byte { return []byte("name: a\nstages: [{" + text + "}]\n") }
+	return []badInput{
+		{"empty", nil, "there is nothing here"}, {"bomb of aliases", []byte(bomb), "more than 10000 values"}, {"alias of itself", []byte("name: &a [*a]"), "contains itself"},
+		{"unknown alias", []byte("name: *gone"), "gone"}, {"merge of itself", []byte("model: &m {<<: *m}"), "m"}, {"a key twice", []byte("name: a\nname: b"), "name"},
+		{"a stage twice", []byte("name: a\nstages: [{decode: {}}, {decode: {}}]"), "decode"}, {"a setting twice", stage("decode: {size: 1, size: 2}"), "size"},
+		{"huge integer", []byte("name: a\nseed: 99999999999999999999999999"), "seed"}, {"huge float", stage("fine-tune: {optimizer: {learning_rate: 1e999}}"), "learning_rate"},
+		{"not a number", stage("fine-tune: {optimizer: {learning_rate: .nan}}"), "learning_rate"}, {"infinity", stage("fine-tune: {optimizer: {learning_rate: .inf}}"), "learning_rate"},
+		{"negative", []byte("name: a\nthreads: -1"), "threads"}, {"text for a number", stage("decode: {size: many}"), "expected integer"},
+		{"fraction for an integer", stage("decode: {size: 1.5}"), "expected integer"}, {"list for a text", []byte("name: [a]"), "name"},
+		{"mapping for a list", []byte("name: a\nstages: {decode: {}}"), "stages"}, {"text for a mapping", []byte("name: a\nmodel: vgg16"), "model"},
+		{"a list", []byte("- a\n- b"), "mapping"}, {"a text", []byte("hello"), "mapping"}, {"tag of Python", []byte("name: !!python/object/apply:os.system [x]"), "python"},
+		{"unknown stage", stage("deocde: {}"), "decode"}, {"unknown key", stage("decode: {sise: 1}"), "size"}, {"tab", []byte("model:\n\tinput: 1"), "tab"},
+		{"two documents", []byte("name: a\n---\nname: b"), "document"}, {"NUL", []byte("name: a\x00b"), "bad.yaml"}, {"latin-1", []byte("name: caf\xe9"), "UTF-8"},
+		{"UTF-16", []byte("\xff\xfen\x00a\x00m\x00e\x00"), "UTF-8"}, {"byte order mark", []byte("\xef\xbb\xbfname: a"), ""}, {"deep", []byte("name: " + strings.Repeat("[", 10_000)), "YAML"},
+		{"megabytes", []byte("name: " + strings.Repeat("x", 2<<20)), "larger than"}, {"bad name", []byte("name: ../up"), "name"}, {"only a comment", []byte("# nothing"), "there is nothing here"},
+		{"binary", []byte("\x7fELF\x02\x01\x01"), "bad.yaml"}, {"unclosed", []byte("name: \"a"), "YAML"},
+	}
+}
+
+func badCards(t *testing.T) []badInput {
+	text, err := os.ReadFile(filepath.Join(writeTrained(t, [3]int{8, 8, 3}, 6), "card.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := func(path, value string) []byte {
+		var card map[string]json.RawMessage
+		if err := json.Unmarshal(text, &card); err != nil {
+			t.Fatal(err)
+		}
+		part, key, inside := strings.Cut(path, ".")
+		if !inside {
+			card[part] = json.RawMessage(value)
+		} else {
+			var inner map[string]json.RawMessage
+			if err := json.Unmarshal(card[part], &inner); err != nil {
+				t.Fatal(err)
+			}
+			inner[key] = json.RawMessage(value)
+			if card[part], err = json.Marshal(inner); err != nil {
+				t.Fatal(err)
+			}
+		}
+		changed, err := json.Marshal(card)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return changed
+	}
+	const how = "how images become the model's input"
+	cases := []badInput{
+		{"whole", text, ""}, {"empty", nil, "damaged"}, {"null", []byte("null"), "no digest"}, {"list", []byte("[]"), "damaged"}, {"other JSON", []byte(`{"model": "resnet"}`), "no digest"},
+		{"no digest", with("digest", `""`), "no digest"}, {"no signatures", with("signatures", "{}"), "no signatures"}, {"signatures of another kind", with("signatures", "[1]"), "damaged"},
+		{"not trained", with("trained", "null"), "not trained"}, {"training of another kind", with("trained", "5"), "damaged"}, {"no classes", with("trained.classes", "[]"), how},
+		{"classes of another kind", with("trained.classes", `"a"`), "damaged"}, {"no size", with("trained.decoded", "[0, 0, 0]"), how}, {"negative size", with("trained.decoded", "[-8, 8, 3]"), how},
+		{"huge size", with("trained.decoded", "[1073741824, 1073741824, 3]"), how}, {"four channels", with("trained.decoded", "[8, 8, 4]"), how},
+		{"crop beyond the image", with("trained.recipe", `{"crop": 9}`), how}, {"negative crop", with("trained.recipe", `{"crop": -9}`), how},
+		{"no input", with("spec", `{"input": [0, 0]}`), how}, {"spec of another kind", with("spec", `"vgg16"`), "damaged"}, {"number too large", with("trained.decoded", "[1e30, 8, 3]"), "damaged"},
+	}
+	return append(cases, cuts("card", text, "damaged", 1, len(text)/2, len(text)-2)...)
+}

@@ -1,0 +1,205 @@
+package stages
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/agext/levenshtein"
+
+	"tlpipe/savedmodels"
+)
+
+// Problems reports what is wrong in a config although each setting alone is valid: settings that contradict each other,
+// layers that do not exist, and settings that would silently do nothing. path is that of the setting, such as
+// stages.featurize.batch_size.
+func (c *Config) Problems(report func(path, format string, args ...any)) {
+	s := c.Stages
+	if s.Fetch != nil {
+		s.Fetch.problems(report)
+	}
+	if s.Decode != nil {
+		s.Decode.problems(report)
+	}
+	if s.Normalize != nil {
+		s.Normalize.problems(report)
+	}
+	if s.FineTune != nil {
+		s.FineTune.problems(report)
+	}
+	if s.Evaluate != nil {
+		s.Evaluate.problems(report)
+	}
+	c.orderProblems(report)
+	c.modelProblems(report)
+	c.splitProblems(report)
+	c.idleProblems(report)
+	c.augmentProblems(report)
+	if s.FineTune != nil && c.possible() {
+		c.partProblems(report)
+	}
+	if s.FineTune != nil {
+		c.classWeightProblems(report)
+	}
+}
+
+// orderProblems reports stages whose inputs no stage gives.
+func (c *Config) orderProblems(report func(path, format string, args ...any)) {
+	s, missing := c.Stages, ""
+	for _, stage := range []struct {
+		name   string
+		listed bool
+	}{
+		{"fetch", s.Fetch != nil}, {"decode", s.Decode != nil}, {"normalize", s.Normalize != nil},
+		{"featurize", s.Featurize != nil}, {"fine-tune", s.FineTune != nil}, {"evaluate", s.Evaluate != nil},
+	} {
+		if !stage.listed && missing == "" {
+			missing = stage.name
+		} else if stage.listed && missing != "" {
+			report("stages."+stage.name, "%s needs what %s gives: list %s before it", stage.name, missing, missing)
+			return
+		}
+	}
+}
+
+// modelProblems reports impossible networks.
+func (c *Config) modelProblems(report func(path, format string, args ...any)) {
+	m := c.Model
+	for i, side := range m.Input {
+		if side < 32 {
+			report(fmt.Sprintf("model.input[%d]", i), "%s needs at least 32 pixels, received %d", m.Backbone, side)
+		}
+	}
+	for i, units := range m.Head.Units {
+		if units < 1 {
+			report(fmt.Sprintf("model.head.units[%d]", i), "an FC layer has at least 1 output, received %d", units)
+		}
+	}
+	switch m.Weights {
+	case "imagenet", "random":
+	default:
+		if ext := filepath.Ext(m.Weights); ext != ".h5" && ext != ".keras" {
+			report("model.weights", "expected imagenet, random or the path of a .h5, .weights.h5 or .keras file, received %q%s",
+				m.Weights, didYouMean(m.Weights, []string{"imagenet", "random"}))
+		}
+	}
+	layers := layerNames(m.Backbone)
+	if layers == nil {
+		return // an unknown backbone is reported with its place already
+	}
+	last, seen := -1, map[string]bool{}
+	if len(m.TruncateAt) == 0 {
+		report("model.truncate_at", "expected at least one layer, such as block5_pool")
+	}
+	for i, tap := range m.TruncateAt {
+		path := "model.truncate_at"
+		if len(m.TruncateAt) > 1 {
+			path = fmt.Sprintf("model.truncate_at[%d]", i)
+		}
+		at := slices.Index(layers, tap)
+		if err := savedmodels.CheckLayer(m.Backbone, tap); err != nil {
+			report(path, "%v", err)
+		} else if seen[tap] {
+			report(path, "%s is tapped twice", tap)
+		}
+		last, seen[tap] = max(last, at), true
+	}
+	if c.nothingFrozen() {
+		return
+	}
+	at := slices.Index(layers, m.FreezeThrough)
+	if at < 0 {
+		hint := didYouMean(m.FreezeThrough, append(layers, "none"))
+		if hint == "" {
+			hint = "; set none, or one of " + strings.Join(layers, ", ")
+		}
+		report("model.freeze_through", "unknown layer %q of %s%s", m.FreezeThrough, m.Backbone, hint)
+	} else if last >= 0 && at > last {
+		report("model.freeze_through", "%s lies behind the last layer kept, %s: set model.freeze_through: %s to freeze all of it",
+			m.FreezeThrough, layers[last], layers[last])
+	}
+}
+
+// splitProblems reports uses of splits that there will not be, as far as settings tell, and crops that do not fit.
+func (c *Config) splitProblems(report func(path, format string, args ...any)) {
+	n, d := c.Stages.Normalize, c.Stages.Decode
+	if n == nil || d == nil {
+		return
+	}
+	_, mapsTest := d.Splits[testSplit]
+	given := d.Format != "image-folder" || len(d.Splits) == 0 || mapsTest // decode gives a test split
+	if n.Split.Test > 0 && (mapsTest || strings.HasPrefix(d.Format, "cifar")) {
+		report("stages.normalize.split.test", "decode already gives a test split: leave split.test out")
+	}
+	if e := c.Stages.Evaluate; e != nil {
+		if e.Split == testSplit && !given && n.Split.Test == 0 {
+			report("stages.evaluate.split", "there is no test split: set decode.splits.test to a folder, or cut one with normalize.split.test")
+		}
+		if e.Split == valSplit && !n.Split.hasVal() {
+			report("stages.evaluate.split", "there is no val split: set normalize.split.val, such as 0.1")
+		}
+	}
+	if _, ok := n.Split.PerClass[testSplit]; ok && !given && n.Split.Test == 0 {
+		report("stages.normalize.split.per_class.test", "there is no test split to take images from: set decode.splits.test or normalize.split.test")
+	}
+	if f := c.Stages.FineTune; f != nil && !n.Split.hasVal() {
+		for _, need := range f.needsVal() {
+			report("stages.fine-tune."+need[0], "it chooses by val, but there is no val split: set normalize.split.val, such as 0.1, or %s", need[1])
+		}
+	}
+	size := d.Size
+	if size == 0 && strings.HasPrefix(d.Format, "cifar") {
+		size = 32
+	}
+	if size > 0 && n.Crop > size {
+		report("stages.normalize.crop", "a square of %d does not fit into images of %d (decode.size)", n.Crop, size)
+	}
+}
+
+// idleProblems reports settings of other stages that the cut of the network makes meaningless.
+func (c *Config) idleProblems(report func(path, format string, args ...any)) {
+	if f := c.Stages.Featurize; f != nil && c.nothingFrozen() {
+		defaults := Defaults().Stages.Featurize
+		const none = "nothing is frozen (model.freeze_through: none), so there are no features to compute: leave %s out"
+		if f.BatchSize != defaults.BatchSize {
+			report("stages.featurize.batch_size", none, "batch_size")
+		}
+		if f.Precision != defaults.Precision {
+			report("stages.featurize.precision", none+", or set fine-tune.precision", "precision")
+		}
+		if f.Store != defaults.Store {
+			report("stages.featurize.store", none, "store")
+		}
+	}
+	if p := (savedmodels.Prefix{Backbone: c.Model.Backbone, Taps: c.Model.TruncateAt}); c.Model.Pooling != "none" && !p.Pools() && c.knownTaps() {
+		report("model.pooling", "%s is an FC layer, which has no positions to pool: leave pooling out", c.Model.TruncateAt[0])
+	}
+}
+
+// knownTaps reports whether truncate_at names layers, and only such as there are.
+func (c *Config) knownTaps() bool {
+	unknown := func(tap string) bool { return savedmodels.CheckLayer(c.Model.Backbone, tap) != nil }
+	return len(c.Model.TruncateAt) > 0 && !slices.ContainsFunc(c.Model.TruncateAt, unknown)
+}
+
+// possible reports whether there is such a network: modelProblems says what is wrong with it.
+func (c *Config) possible() bool {
+	impossible := false
+	c.modelProblems(func(string, string, ...any) { impossible = true })
+	return !impossible && layerNames(c.Model.Backbone) != nil
+}
+
+// didYouMean is a hint to the nearest of known names; "" if none is near.
+func didYouMean(name string, known []string) string {
+	best, distance := "", 1+len(name)/3
+	for _, k := range known {
+		if d := levenshtein.Distance(strings.ToLower(name), k, nil); d <= distance && (best == "" || d < distance) {
+			best, distance = k, d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + best + "?"
+}

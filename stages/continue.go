@@ -1,0 +1,137 @@
+package stages
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+)
+
+// Previous is a finished training that another one continues: its model artifact.
+type Previous struct {
+	Artifact string `json:"artifact"` // ID
+	Dir      string `json:"dir"`      // empty: it is not in the store any more
+}
+
+// continuedFrom is what the card of a model says of the training that was continued.
+type continuedFrom struct {
+	Model  string `json:"model"`  // ID of its artifact
+	Epochs int    `json:"epochs"` // that it had done
+}
+
+// endFile holds, in a model artifact, the state at the end of a training whose last weights were not the ones kept.
+// Otherwise the SavedModel's own variables are that state, which includes those of the optimizer.
+const endFile = "end.safetensors"
+
+// LastTraining finds what a run with the epochs of c continues: the config's last finished training, or, if that was
+// for as many epochs already, the one that it continued itself. So the same command is a finished one when it is given
+// again.
+func LastTraining(s *store.Store, c *Config) (*Previous, error) {
+	if c.Stages.FineTune == nil {
+		return nil, exit.Errorf(exit.Usage, "the config has no stage fine-tune, so there is no training to continue")
+	}
+	links, err := s.Latest()
+	if err != nil {
+		return nil, err
+	}
+	var previous *Previous
+	for _, link := range links {
+		if link.Config == c.Name && link.Stage == "fine-tune" {
+			previous = &Previous{Artifact: link.Artifact}
+		}
+	}
+	if previous == nil {
+		return nil, exit.Errorf(exit.Usage, "%s has no finished training in the store to continue; run it without --continue", c.Name)
+	}
+	for first := true; ; first = false {
+		artifact, err := s.Artifact(previous.Artifact)
+		if errors.Is(err, fs.ErrNotExist) && !first {
+			return previous, nil // enough to find out that it was continued already
+		} else if err != nil {
+			return nil, fmt.Errorf("the training to continue: %w", err)
+		}
+		previous.Dir = artifact.Dir
+		card, err := readTrained(artifact.Dir)
+		if err != nil {
+			return nil, err
+		}
+		var epochs int
+		if err := json.Unmarshal(card.Settings["epochs"], &epochs); err != nil {
+			return nil, fmt.Errorf("%s: card.json: epochs: %w", artifact.Dir, err)
+		}
+		if epochs < c.Stages.FineTune.Epochs {
+			return previous, nil
+		}
+		if card.ContinuedFrom == nil {
+			return nil, exit.Errorf(exit.Usage, "the last training of %s was for %d epochs already: set fine-tune.epochs above it to continue, such as --set fine-tune.epochs=%d",
+				c.Name, epochs, 2*epochs)
+		}
+		previous = &Previous{Artifact: card.ContinuedFrom.Model}
+	}
+}
+
+// takeOver puts t where the training to continue ended: weights, optimizer, step, history and best weights. The order
+// of images, dropout and augmentation follow from seed and step. So the result is that of a training which had all the
+// epochs from the start, unless the schedule depends on how many there are (cosine), or other settings changed.
+func (f fineTune) takeOver(ctx context.Context, t *trainer, suffix string) error {
+	dir := f.env.Continue.Dir
+	if dir == "" {
+		return fmt.Errorf("the training to continue (%s) is not in the store any more", f.env.Continue.Artifact)
+	}
+	card, err := readTrained(dir)
+	if err != nil {
+		return err
+	}
+	if card.Suffix != suffix {
+		return errors.New("the training to continue had another network, loss or optimizer: leave --continue out, or change only epochs, schedule, learning_rate, early_stopping and keep")
+	}
+	history, err := ReadHistory(dir)
+	if err != nil || len(history) == 0 || card.Epoch < 1 || card.Epoch > len(history) {
+		return fmt.Errorf("%s: history.jsonl does not fit card.json (%v)", dir, err)
+	}
+	last := history[len(history)-1]
+	if last.Step != int64(len(history))*t.stepsPerEpoch() {
+		return fmt.Errorf("the training to continue had %d steps an epoch, this one has %d: batch_size and the number of images must stay as they were",
+			last.Step/int64(len(history)), t.stepsPerEpoch())
+	}
+	if need := f.settings.needsVal(); len(need) > 0 && last.ValLoss == nil {
+		return fmt.Errorf("%s chooses by val, which the training to continue did not measure: %s", need[0][0], need[0][1])
+	}
+	kept, err := f.variablesOf(ctx, dir)
+	if err != nil {
+		return err
+	}
+	end := kept
+	if card.Epoch != len(history) {
+		end, err = readState(filepath.Join(dir, endFile), &trainingState{})
+		if errors.Is(err, fs.ErrNotExist) {
+			return errors.New("the training to continue ended with weights that are no numbers: leave --continue out, and lower optimizer.learning_rate")
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", endFile, err)
+		}
+	}
+	if _, err := t.model.Run(ctx, "set_state", end); err != nil {
+		return fmt.Errorf("continue from %s: %w", dir, err)
+	}
+	t.trainingState = trainingState{Step: last.Step, History: history, From: len(history)}
+	if f.settings.Keep == "best" {
+		t.best, t.Best = kept, &bestWeights{Epoch: card.Epoch, Digest: kept.digest()}
+	}
+	t.report.Notef("continues after epoch %d of a finished training", len(history))
+	return nil
+}
+
+// variablesOf are the variables of a trained model.
+func (f fineTune) variablesOf(ctx context.Context, dir string) (variables state, err error) {
+	model, err := loadModel(f.config, f.env, dir, "float32")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, model.Close()) }()
+	return model.Run(ctx, "get_state", nil)
+}

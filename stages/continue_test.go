@@ -1,0 +1,180 @@
+package stages
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/store"
+)
+
+// Two epochs and two more are four: weights, history, what is kept and what is at the end.
+func TestContinue(t *testing.T) {
+	for name, change := range map[string]func(s *FineTune){
+		"last":              func(s *FineTune) { s.Keep = "last" },
+		"best":              func(s *FineTune) {},
+		"best, then spoilt": func(s *FineTune) {}, // the first part keeps an earlier epoch than its last
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, func(c *Config) {
+				c.Stages.FineTune.Schedule, c.Stages.FineTune.CheckpointEvery = Schedule{Name: "constant"}, "1ns"
+				change(c.Stages.FineTune)
+			})
+			if strings.Contains(name, "spoilt") {
+				b.runtime.spoil = 10
+			}
+			b.run("normalize", "featurize", "fine-tune")
+			whole := b.have[modelType].Dir
+			key := b.key("fine-tune")
+
+			b.config.Stages.FineTune.Epochs = 2
+			b.run("fine-tune")
+			first := b.have[modelType]
+			if _, err := os.Stat(filepath.Join(first.Dir, endFile)); (err == nil) != strings.Contains(name, "spoilt") {
+				t.Errorf("%s: %v", endFile, err)
+			}
+			b.config.Stages.FineTune.Epochs = 4
+			b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+			if cmp.Equal(key, b.key("fine-tune")) {
+				t.Error("the key does not tell a training that is continued from one that is not")
+			}
+			seen := b.run("fine-tune")
+			dir := b.have[modelType].Dir
+			for _, file := range []string{"variables/variables.json", "history.jsonl"} {
+				if readText(t, dir, file) != readText(t, whole, file) {
+					t.Errorf("%s differs from that of a training at once", file)
+				}
+			}
+			card, err := readTrained(dir)
+			want, err2 := readTrained(whole)
+			if err != nil || err2 != nil || card.ContinuedFrom == nil || *card.ContinuedFrom != (continuedFrom{first.ID, 2}) || card.Epoch != want.Epoch || card.Steps != want.Steps {
+				t.Errorf("card %+v (%v), want that of %+v (%v)", card, err, want, err2)
+			}
+			if got := seen.texts(progress.Note); !strings.Contains(got, "continues after epoch 2 of a finished training") {
+				t.Errorf("notes: %q", got)
+			}
+			b.testResume("fine-tune", "train_step", "crash", 1)
+		})
+	}
+}
+
+// A training that ended early goes on when it is continued, and counts its patience anew.
+func TestContinueAfterEarlyStop(t *testing.T) {
+	b := newBed(t, func(c *Config) {
+		s := c.Stages.FineTune
+		s.Epochs, s.Schedule = 12, Schedule{Name: "constant"}
+		s.EarlyStopping = EarlyStop{Patience: 2, MinDelta: 0.3, Monitor: "val_loss"}
+	})
+	b.run("normalize", "featurize", "fine-tune")
+	first := b.have[modelType]
+	early := strings.Count(readText(t, first.Dir, "history.jsonl"), "\n")
+	b.config.Stages.FineTune.Epochs = 20
+	b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+	b.run("fine-tune")
+	// Of the epochs that come the first is the best so far, and none is better by so much.
+	if n := strings.Count(readText(t, b.have[modelType].Dir, "history.jsonl"), "\n"); early >= 12 || n != early+3 {
+		t.Errorf("training ended after %d epochs, and then after %d", early, n)
+	}
+}
+
+func TestContinueErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(b *bed, first store.Artifact)
+		want   string
+	}{
+		"another network": {func(b *bed, _ store.Artifact) {
+			suffix := b.have[suffixType]
+			suffix.Identity = "other"
+			b.have[suffixType] = suffix
+		}, "another network, loss or optimizer"},
+		"another batch size": {func(b *bed, _ store.Artifact) { b.config.Stages.FineTune.BatchSize = 8 }, "had 5 steps an epoch, this one has 9"},
+		"gone":               {func(b *bed, _ store.Artifact) { b.env.Continue.Dir = "" }, "is not in the store any more"},
+		"no end": {func(b *bed, first store.Artifact) {
+			if err := os.Remove(filepath.Join(first.Dir, endFile)); err != nil {
+				b.t.Fatal(err)
+			}
+		}, "ended with weights that are no numbers"},
+		"damaged end": {func(b *bed, first store.Artifact) {
+			damageFile(b.t, filepath.Join(first.Dir, endFile), func(file []byte) []byte { return file[:100] })
+		}, endFile},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 2 })
+			b.runtime.spoil = 10
+			b.run("normalize", "featurize", "fine-tune")
+			first := b.have[modelType]
+			b.config.Stages.FineTune.Epochs = 4
+			b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+			c.change(b, first)
+			s := b.stage("fine-tune")
+			job, _ := newJob(t, b.inputs(s))
+			if err := s.Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("received %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// LastTraining goes back to the training that has fewer epochs than are asked for.
+func TestLastTraining(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := s.Lock("test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Unlock()
+	c := checked()
+	wants := func(epochs int, want string) {
+		t.Helper()
+		c.Stages.FineTune.Epochs = epochs
+		got, err := LastTraining(s, &c)
+		if err != nil {
+			if exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), want) {
+				t.Errorf("%d epochs: %v, want %q", epochs, err, want)
+			}
+			return
+		}
+		if got.Artifact != want {
+			t.Errorf("%d epochs continue %s, want %s", epochs, got.Artifact, want)
+		}
+	}
+	commit := func(action, card string) string {
+		t.Helper()
+		key := []store.Line{{Name: "stage", Value: action}}
+		pending, err := s.Begin(store.KeyID(key))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(pending.Out, "card.json"), []byte(card), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := pending.Commit(store.Record{Action: store.KeyID(key), Stage: "fine-tune", Key: key}, modelType, "")
+		if err == nil {
+			err = s.SetLatest(c.Name, "fine-tune", a)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.ID
+	}
+	wants(10, "has no finished training in the store to continue")
+	first := commit("first", `{"trained": {"settings": {"epochs": 5}}}`)
+	wants(5, "was for 5 epochs already")
+	wants(10, first)
+	second := commit("second", `{"trained": {"settings": {"epochs": 10}, "continued_from": {"model": "`+first+`", "epochs": 5}}}`)
+	wants(5, "was for 5 epochs already")
+	wants(10, first)
+	wants(11, second)
+	other := commit("third", `{"trained": {"settings": {"epochs": 10}, "continued_from": {"model": "`+strings.Repeat("ab", 32)+`", "epochs": 5}}}`)
+	wants(10, strings.Repeat("ab", 32))
+	wants(20, other)
+}

@@ -1,0 +1,194 @@
+package stages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/store"
+	"tlpipe/stages/archivefs"
+	"tlpipe/stages/imagefile"
+)
+
+// decodeStage turns the files of an archive into uint8 arrays. Rows come in an order of their own, not the archive's:
+// the train split first, within it by class and path (image-folder) or as the data set numbers them.
+func decodeStage(s *Decode) pipeline.Stage {
+	return pipeline.Stage{
+		Name:    "decode",
+		Version: 2,
+		Takes:   []string{"archive"},
+		Gives:   "images",
+		Key: func(in pipeline.Inputs) ([]store.Line, error) {
+			lines, err := settingLines(s)
+			if err != nil {
+				return nil, err
+			}
+			return append(lines,
+				store.Line{Name: "archive", Value: in["archive"].Identity},
+				store.Line{Name: "decoder", Value: imagefile.Version()}), nil
+		},
+		Run: s.run,
+	}
+}
+
+func (s *Decode) run(ctx context.Context, job *pipeline.Job) error {
+	src, err := s.open(ctx, job)
+	if err != nil {
+		return diskFull(err)
+	}
+	defer src.close()
+	for _, note := range src.notes {
+		job.Progress.Warnf("%s", note)
+	}
+	workers := s.Workers
+	if workers == 0 {
+		workers = runtime.NumCPU()
+	}
+	d := &decoding{job: job, src: src, workers: workers}
+	if s.Size > 0 {
+		d.resize = s.Resize
+	}
+	if err := d.decodeAll(ctx); err != nil {
+		return err
+	}
+	return d.finish(s.MaxRejected)
+}
+
+// item is an image of a data set, before it is decoded.
+type imageItem struct {
+	path  string
+	split string // train or test
+	class int32
+}
+
+// picture is a decoded image: uint8 pixels of shape height, width, channels.
+type picture struct {
+	shape [3]int
+	pix   []byte
+}
+
+// imageSource is a data set before it is decoded, its items in row order.
+type imageSource struct {
+	classes []string
+	items   []imageItem
+	notes   []string
+	// read returns item i, scaled to size. It may be called from several goroutines. An error is a reason to reject
+	// the image, unless it is one of the disk.
+	read  func(i int) (picture, error)
+	close func() error
+}
+
+// open finds the images in the fetched files.
+func (s *Decode) open(ctx context.Context, job *pipeline.Job) (*imageSource, error) {
+	dir := filepath.Join(job.Inputs["archive"].Dir, "files")
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	if s.Format == "idx" {
+		return openIDX(dir, entries, s)
+	}
+	if len(entries) != 1 {
+		return nil, fmt.Errorf("format %s takes one archive, fetch gave %d files", s.Format, len(entries))
+	}
+	archive, err := archivefs.Open(ctx, filepath.Join(dir, entries[0].Name()), job.Scratch)
+	if err != nil {
+		return nil, err
+	}
+	var src *imageSource
+	switch s.Format {
+	case "image-folder":
+		src, err = openFolder(archive, s)
+	case "cifar10", "cifar100":
+		src, err = openCIFAR(archive, s)
+	default:
+		err = fmt.Errorf("unknown format %q", s.Format)
+	}
+	if err != nil {
+		return nil, errors.Join(err, archive.Close())
+	}
+	if n := len(archive.Skipped); n > 0 {
+		src.notes = append(src.notes, fmt.Sprintf("%d links or unsafe names in the archive are left out, such as %q", n, archive.Skipped[0]))
+	}
+	return src, nil
+}
+
+// options say how images are scaled.
+func (s *Decode) options() imagefile.Options {
+	return imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Large: &sync.Mutex{}}
+}
+
+// scaled brings the pixels of a data set without files to a size; 0 keeps them.
+func scaled(p picture, opts imagefile.Options) picture {
+	size := opts.Size
+	if size == 0 || (p.shape[0] == size && p.shape[1] == size) {
+		return p
+	}
+	pix := imagefile.Scale(p.pix, p.shape[0], p.shape[1], p.shape[2], opts)
+	return picture{[3]int{size, size, p.shape[2]}, pix}
+}
+
+// problems reports what the types and ranges of single settings cannot say.
+func (s *Decode) problems(report func(path, format string, args ...any)) {
+	const at = "stages.decode."
+	if s.Format != "image-folder" {
+		if len(s.Splits) > 0 {
+			report(at+"splits", "format %s has its own splits; remove this setting", s.Format)
+		}
+		if len(s.Exclude) > 0 {
+			report(at+"exclude", "format %s has no files to leave out; remove this setting", s.Format)
+		}
+	}
+	if s.Size == 0 && s.Resize == string(imagefile.Bilinear) {
+		report(at+"resize", "nothing is scaled: set decode.size, or remove this setting")
+	}
+	if s.Format != "idx" && len(s.ClassNames) > 0 {
+		report(at+"class_names", "format %s names its classes itself; remove this setting", s.Format)
+	}
+	seen := map[string]bool{}
+	for i, name := range s.ClassNames {
+		if name == "" || seen[name] {
+			report(fmt.Sprintf("%sclass_names[%d]", at, i), "class name %q is empty or occurs twice", name)
+		}
+		seen[name] = true
+	}
+	for i, pattern := range s.Exclude {
+		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || strings.Contains(pattern, "**") {
+			report(fmt.Sprintf("%sexclude[%d]", at, i), "%q is not a valid pattern; * stands for any characters but /, ? for one, [a-z] for a range", pattern)
+		}
+	}
+	s.splitProblems(report)
+}
+
+func (s *Decode) splitProblems(report func(path, format string, args ...any)) {
+	folders := map[string]string{}
+	for _, split := range slices.Sorted(maps.Keys(s.Splits)) {
+		folder, at := s.Splits[split], "stages.decode.splits."+split
+		clean := path.Clean(folder)
+		switch {
+		case split == "val":
+			report(at, "val is not a split of decode: normalize.split cuts it from train; expected train or test")
+		case split != "train" && split != "test":
+			report(at, "unknown split %q; expected train or test", split)
+		case folder == "" || path.IsAbs(folder) || clean == ".." || strings.HasPrefix(clean, "../"):
+			report(at, "%q is not a folder inside the archive", folder)
+		case clean == "." && len(s.Splits) > 1:
+			report(at, "the whole archive is the split %s, so it must be the only one", split)
+		case folders[clean] != "":
+			report(at, "the splits %s and %s are the same folder %q", folders[clean], split, folder)
+		}
+		folders[clean] = split
+	}
+	if _, ok := s.Splits["train"]; len(s.Splits) > 0 && !ok {
+		report("stages.decode.splits", "no folder for train; say which one it is, as in {train: train, test: val}")
+	}
+}

@@ -1,0 +1,296 @@
+package stages
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/stages/imagefile"
+)
+
+const (
+	shardBytes = 16 << 20 // about the size of a shard
+	batchBytes = 64 << 20 // most that decoded images take before they are in their shard
+)
+
+// rowsPerShard is how many images of so many bytes a shard holds.
+func rowsPerShard(imageBytes int) int {
+	return min(4096, max(8, shardBytes/imageBytes))
+}
+
+// rejection is an item that could not be read.
+type rejection struct {
+	Item   int    `json:"item"`
+	Reason string `json:"reason"`
+}
+
+// shardState is what scratch holds about a finished shard. It is written after the shard.
+type shardState struct {
+	Shape    [3]int      `json:"shape"`
+	Rows     int         `json:"rows"`
+	Next     int         `json:"next"`     // the first item that is not in this shard or one before
+	Rejected []rejection `json:"rejected"` // items passed over since the shard before
+}
+
+// decoding writes the shards of a data set. An image that is rejected leaves no row, so the rows of a shard are known
+// only when it is full: items are read in order, a batch at a time, the images of a batch in parallel.
+type decoding struct {
+	job     *pipeline.Job
+	src     *imageSource
+	resize  string // how images were scaled; "": not at all
+	workers int
+
+	shape    [3]int // of every image; zero until the first is read
+	next     int    // the first item that is not yet read
+	shards   int    // finished
+	rows     int    // in finished shards
+	rejected []rejection
+
+	shard   []byte // pixels of the unfinished shard
+	pending int    // how many of rejected belong to no finished shard
+}
+
+func (d *decoding) imageBytes() int { return d.shape[0] * d.shape[1] * d.shape[2] }
+
+func (d *decoding) statePath(shard int) string {
+	return filepath.Join(d.job.Scratch, fmt.Sprintf("shard-%05d.json", shard))
+}
+
+// decodeAll reads every item, beginning after the shards that an earlier attempt finished.
+func (d *decoding) decodeAll(ctx context.Context) error {
+	d.resume()
+	total := len(d.src.items)
+	d.job.Progress.Start("images", int64(d.next), int64(total))
+	for d.next < total {
+		batch := 1 // the first image tells the size of all
+		if d.shape != [3]int{} {
+			batch = min(64*d.workers, max(d.workers, batchBytes/d.imageBytes()), total-d.next)
+		}
+		results := d.readBatch(ctx, batch)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		for _, r := range results {
+			if err := d.take(r); err != nil {
+				return err
+			}
+		}
+	}
+	if len(d.shard) > 0 {
+		return d.writeShard()
+	}
+	return nil
+}
+
+// resume takes over the finished shards. What cannot be read or does not fit is decoded again.
+func (d *decoding) resume() {
+	for {
+		var state shardState
+		text, err := os.ReadFile(d.statePath(d.shards))
+		if err != nil || json.Unmarshal(text, &state) != nil {
+			return
+		}
+		a, err := OpenArray(filepath.Join(d.job.Out, ShardName("images", d.shards)))
+		if err != nil {
+			return
+		}
+		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...))
+		if a.Close() != nil || !fits || state.Next <= d.next || state.Next > len(d.src.items) {
+			return
+		}
+		d.shape, d.next = state.Shape, state.Next
+		d.rows += state.Rows
+		d.rejected = append(d.rejected, state.Rejected...)
+		d.shards++
+	}
+}
+
+// readResult is a picture, or why there is none.
+type readResult struct {
+	picture picture
+	err     error
+}
+
+// readBatch reads the next n items; the results are in their order. It stops early once ctx is done.
+func (d *decoding) readBatch(ctx context.Context, n int) []readResult {
+	results := make([]readResult, n)
+	var taken atomic.Int64
+	var group sync.WaitGroup
+	for range min(d.workers, n) {
+		group.Go(func() {
+			for ctx.Err() == nil {
+				i := int(taken.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				results[i].picture, results[i].err = d.src.read(d.next + i)
+				d.job.Progress.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	return results
+}
+
+// take puts the next item's picture into the shard, or the item among the rejected.
+func (d *decoding) take(r readResult) error {
+	it := d.src.items[d.next]
+	var disk *fs.PathError
+	if errors.As(r.err, &disk) {
+		return fmt.Errorf("read %s: %w", it.path, r.err)
+	}
+	if r.err != nil {
+		d.rejected = append(d.rejected, rejection{d.next, r.err.Error()})
+		d.pending++
+		d.next++
+		return nil
+	}
+	if d.shape == [3]int{} {
+		d.shape = r.picture.shape
+	}
+	if r.picture.shape != d.shape {
+		got, first := r.picture.shape, d.shape
+		return fmt.Errorf("%s is %d pixels high and %d wide, the images before it are %d and %d; set decode.size, such as 256, to scale all to one size",
+			it.path, got[0], got[1], first[0], first[1])
+	}
+	rows := rowsPerShard(d.imageBytes())
+	if d.shard == nil {
+		d.shard = make([]byte, 0, min(rows, len(d.src.items)-d.next)*d.imageBytes())
+	}
+	d.shard = append(d.shard, r.picture.pix...)
+	d.next++
+	if len(d.shard) == rows*d.imageBytes() {
+		return d.writeShard()
+	}
+	return nil
+}
+
+// writeShard makes the shard durable, then its state.
+func (d *decoding) writeShard() error {
+	rows := len(d.shard) / d.imageBytes()
+	shape := append([]int{rows}, d.shape[:]...)
+	if err := WriteArray(filepath.Join(d.job.Out, ShardName("images", d.shards)), "|u1", shape, d.shard); err != nil {
+		return err
+	}
+	state := shardState{Shape: d.shape, Rows: rows, Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:]}
+	if err := writeJSON(d.statePath(d.shards), state); err != nil {
+		return err
+	}
+	d.job.Progress.Completed("shard", int64(d.shards))
+	d.shards++
+	d.rows += rows
+	d.shard, d.pending = d.shard[:0], 0
+	return nil
+}
+
+// rejectedLine is a line of rejected.jsonl.
+type rejectedLine struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// finish judges what was rejected and writes what goes with the shards.
+func (d *decoding) finish(maxRejected float64) error {
+	rejected, isRejected := []rejectedLine{}, map[int]bool{}
+	for _, r := range d.rejected {
+		rejected = append(rejected, rejectedLine{d.src.items[r.Item].path, r.Reason})
+		isRejected[r.Item] = true
+	}
+	if err := d.judge(rejected, maxRejected); err != nil {
+		return err
+	}
+	if err := d.judgeClasses(); err != nil {
+		return err
+	}
+	var samples []Sample
+	var labels []int32
+	for i, it := range d.src.items {
+		if !isRejected[i] {
+			samples = append(samples, Sample{it.path, it.split, d.src.classes[it.class]})
+			labels = append(labels, it.class)
+		}
+	}
+	info := imagesInfo{
+		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
+		Classes: d.src.classes, Decoder: imagefile.Version(), Rejected: len(rejected), Resize: d.resize,
+	}
+	out := func(name string) string { return filepath.Join(d.job.Out, name) }
+	if err := WriteInt32s(out("labels.npy"), labels); err != nil {
+		return err
+	}
+	if err := writeJSONLines(out("samples.jsonl"), samples); err != nil {
+		return err
+	}
+	if err := writeJSONLines(out("rejected.jsonl"), rejected); err != nil {
+		return err
+	}
+	return writeJSON(out("images.json"), info)
+}
+
+// judge fails if too many images were rejected, and warns if any were.
+func (d *decoding) judge(rejected []rejectedLine, maxRejected float64) error {
+	n, total := len(rejected), len(d.src.items)
+	if n == 0 {
+		return nil
+	}
+	share := float64(n) / float64(total)
+	first := ""
+	for _, r := range rejected[:min(n, 3)] {
+		first += fmt.Sprintf("\n  %s: %s", r.Path, r.Reason)
+	}
+	switch {
+	case n == total:
+		return exit.Errorf(exit.Rejected, "none of the %d images could be read; the first:%s", total, first)
+	case share > maxRejected:
+		return exit.Errorf(exit.Rejected,
+			"%d of %d images (%.4g%%) could not be read, decode.max_rejected allows %.4g%%; the first:%s\n"+
+				"repair them, leave them out with decode.exclude, or set decode.max_rejected to %.2g: that continues from what is done",
+			n, total, 100*share, 100*maxRejected, first, roundUp(share))
+	}
+	job := d.job.Progress
+	job.Warnf("%d of %d images could not be read and are left out (rejected.jsonl lists them); the first:%s", n, total, first)
+	return nil
+}
+
+// roundUp rounds a share up to two digits behind the point, or more if it is small.
+func roundUp(share float64) float64 {
+	step := 0.01
+	for share < step {
+		step /= 10
+	}
+	for rounded := step; ; rounded += step {
+		if rounded >= share {
+			return min(1, rounded)
+		}
+	}
+}
+
+// judgeClasses fails if all training images of a class were rejected.
+func (d *decoding) judgeClasses() error {
+	images, lost := make([]int, len(d.src.classes)), make([]int, len(d.src.classes))
+	for _, it := range d.src.items {
+		if it.split == "train" {
+			images[it.class]++
+		}
+	}
+	for _, r := range d.rejected {
+		it := d.src.items[r.Item]
+		if it.split != "train" {
+			continue
+		}
+		if lost[it.class]++; lost[it.class] == images[it.class] {
+			return exit.Errorf(exit.Rejected, "none of the %d training images of class %s could be read; the last: %s: %s",
+				images[it.class], d.src.classes[it.class], it.path, r.Reason)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,75 @@
+package stages
+
+import (
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"tlpipe/savedmodels"
+)
+
+// Env is what the stages need from the process they are listed in.
+type Env struct {
+	// Runtime loads models; nil in the light process, which only plans the stages that need it.
+	Runtime  savedmodels.Runtime
+	Exporter *savedmodels.Exporter
+	Machine  Machine
+	Continue *Previous // the training that fine-tune continues; nil: it begins anew
+	Memory   int64     // bytes that a run may take, see FreeMemory; 0: not known, and then nothing is refused
+}
+
+// Machine is what results can depend on besides settings and inputs, resolved before any key is computed.
+type Machine struct {
+	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: not known because there is none
+	Device     string `json:"device"`     // cpu or gpu:N
+	CPUClass   string `json:"cpu_class"`  // the vector instructions TensorFlow uses here: amx, avx512_bf16, avx512, avx2 or sse
+}
+
+// BFloat16 reports whether the machine multiplies bfloat16 in hardware. Without it TensorFlow aborts the process.
+func (m Machine) BFloat16() bool {
+	return m.CPUClass == "avx512_bf16" || m.CPUClass == "amx" || strings.HasPrefix(m.Device, "gpu")
+}
+
+// Linked is what the worker says of the TensorFlow library it links.
+type Linked struct {
+	TensorFlow string   `json:"tensorflow"`
+	Library    string   `json:"library"` // path of the library
+	Devices    []string `json:"devices"` // GPUs TensorFlow can use
+}
+
+// Machine completes what is linked with what the CPU can do.
+func (l Linked) Machine() Machine {
+	m := Machine{TensorFlow: l.TensorFlow, Device: "cpu", CPUClass: cpuClass()}
+	if len(l.Devices) > 0 {
+		m.Device = "gpu:0"
+	}
+	return m
+}
+
+func cpuClass() string {
+	switch cpu := cpuid.CPU; {
+	case cpu.Supports(cpuid.AMXBF16, cpuid.AMXTILE):
+		return "amx"
+	case cpu.Supports(cpuid.AVX512BF16):
+		return "avx512_bf16"
+	case cpu.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL):
+		return "avx512"
+	case cpu.Supports(cpuid.AVX2, cpuid.FMA3):
+		return "avx2"
+	default:
+		return "sse"
+	}
+}
+
+// Payload is what the worker needs to list the stages as the command listed them.
+type Payload struct {
+	Config  Config  `json:"config"`
+	Machine Machine `json:"machine"`
+
+	Continue *Previous `json:"continue,omitempty"`
+}
+
+// Env is that of the worker.
+func (p Payload) Env(runtime savedmodels.Runtime) Env {
+	return Env{Runtime: runtime, Machine: p.Machine, Continue: p.Continue}
+}

@@ -1,0 +1,212 @@
+package stages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+)
+
+const (
+	reportType = "report"
+
+	// leastAgreement is the gate on served_agreement that holds without being asked for: the model that was measured must
+	// be the model that is shipped.
+	leastAgreement = 0.98
+
+	evaluateBytes  = 64 << 20 // of examples in a batch, at most
+	evaluatePixels = 32 * 224 * 224
+	evaluateBatch  = 256
+)
+
+// evaluateStage measures a trained model on one split. Its gates are checked on the finished report, so that changing
+// them measures nothing again.
+func evaluateStage(c *Config, env Env) pipeline.Stage {
+	e := evaluate{config: c, env: env, settings: c.Stages.Evaluate}
+	return pipeline.Stage{
+		Name: "evaluate", Version: 1, Takes: []string{imagesType, datasetType, featuresType, modelType}, Gives: reportType,
+		Runtime: true, Key: e.key, Run: e.run, Check: e.settings.check,
+	}
+}
+
+type evaluate struct {
+	config   *Config
+	env      Env
+	settings *Evaluate
+}
+
+func (e evaluate) key(in pipeline.Inputs) ([]store.Line, error) {
+	machine, err := machineLines(e.env.Machine)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := settingLines(e.settings)
+	return slices.Concat(lines, machine, inputLines(in, imagesType, datasetType, featuresType, modelType)), err
+}
+
+func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
+	data, err := openExamples(job.Inputs[imagesType].Dir, job.Inputs[datasetType].Dir, job.Inputs[featuresType].Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, data.Close()) }()
+	rows := data.dataset.Rows[e.settings.Split]
+	if len(rows) == 0 {
+		have := slices.DeleteFunc(slices.Clone(splitNames[:]), func(s string) bool { return len(data.dataset.Rows[s]) == 0 })
+		return exit.Errorf(exit.Usage, "there is no %s split, only %s: set decode.splits, normalize.split or evaluate.split",
+			e.settings.Split, strings.Join(have, " and "))
+	}
+	// In float32, whatever the training was in: so is the model served.
+	model, err := loadModel(e.config, e.env, job.Inputs[modelType].Dir, "float32")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, model.Close()) }()
+
+	served := spread(len(rows), e.settings.Served)
+	job.Progress.Start("images", 0, int64(len(rows)+len(served)))
+	predictions := make([]prediction, len(rows))
+	kept := make([][]float32, 0, len(served)) // probabilities of the images that are served too
+	err = data.each(ctx, model, rows, e.batchSize(data), func(i int, loss float32, probabilities []float32) {
+		predictions[i] = predictionOf(int(data.images.Labels[rows[i]]), loss, probabilities)
+		if len(kept) < len(served) && served[len(kept)] == i {
+			kept = append(kept, slices.Clone(probabilities))
+		}
+		job.Progress.Add(1)
+	})
+	if err != nil {
+		return err
+	}
+	report := measure(data.dataset.Classes, predictions, e.settings.TopK)
+	report.Split = e.settings.Split
+	if math.IsNaN(report.Loss) || math.IsInf(report.Loss, 0) {
+		return fmt.Errorf("the loss on %s is %v: the model gives no probabilities", e.settings.Split, report.Loss)
+	}
+	if len(served) > 0 {
+		if err := e.serve(ctx, job, model, data, rows, served, kept, &report); err != nil {
+			return err
+		}
+	}
+	samples, err := data.images.Samples()
+	if err != nil {
+		return err
+	}
+	return writeReport(job.Out, &report, data.dataset.Classes, predictions, rows, samples)
+}
+
+// batchSize keeps the memory of a batch bounded. It depends on shapes alone.
+func (e evaluate) batchSize(data *examples) int {
+	size := evaluateBytes / data.rowBytes()
+	if data.features == nil {
+		size = e.imageBatchSize()
+	}
+	return min(max(size, 1), evaluateBatch)
+}
+
+func (e evaluate) imageBatchSize() int {
+	input := e.config.Model.Input
+	return min(max(evaluatePixels/(input[0]*input[1]), 1), evaluateBatch)
+}
+
+// serve runs predict, which goes from pixels to probabilities as a server would, and compares.
+func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodels.Model, data *examples, rows []int64, served []int, kept [][]float32, report *Report) error {
+	checked := make([]int64, len(served))
+	for i, at := range served {
+		checked[i] = rows[at]
+	}
+	size, agree, difference, done := e.imageBatchSize(), 0, 0.0, 0
+	for b, err := range batches(ctx, chunks(len(checked), size), func() *batch { return newImageBatch(data.images, data.dataset, size) }, func(b *batch, i int) error {
+		return readImages(data.images, data.dataset, b, chunk(checked, i, size))
+	}) {
+		if err != nil {
+			return err
+		}
+		out, err := model.Run(ctx, "predict", map[string]savedmodels.Tensor{"images": b.tensor()})
+		if err != nil {
+			return err
+		}
+		probabilities, classes := float32s(out["probabilities"].Data), len(data.dataset.Classes)
+		if len(probabilities) != len(b.rows)*classes {
+			return fmt.Errorf("predict gave %d probabilities for %d images of %d classes", len(probabilities), len(b.rows), classes)
+		}
+		for i := range b.rows {
+			row := probabilities[i*classes : (i+1)*classes]
+			if argmax(row) == argmax(kept[done+i]) {
+				agree++
+			}
+			for class, v := range row {
+				difference = max(difference, math.Abs(float64(v)-float64(kept[done+i][class])))
+			}
+		}
+		done += len(b.rows)
+		job.Progress.Add(int64(len(b.rows)))
+	}
+	agreement := rounded(float64(agree) / float64(len(served)))
+	difference = rounded(difference)
+	report.Served, report.ServedAgreement, report.ServedDifference = len(served), &agreement, &difference
+	return nil
+}
+
+// spread chooses at most k of n indices, evenly spread, ascending.
+func spread(n, k int) []int {
+	k = min(n, k)
+	chosen := make([]int, k)
+	for i := range chosen {
+		chosen[i] = i * n / k
+	}
+	return chosen
+}
+
+// check fails with the exit code of a missed gate. It looks at the report each time, whether it was made or cached.
+func (s *Evaluate) check(a store.Artifact) error {
+	var report Report
+	if err := readReport(a.Dir, &report); err != nil {
+		return err
+	}
+	gates := map[string]float64{}
+	if report.ServedAgreement != nil {
+		gates["served_agreement"] = leastAgreement
+	}
+	maps.Copy(gates, s.Gates)
+	metrics := report.gated()
+	var missed []string
+	for _, name := range slices.Sorted(maps.Keys(gates)) {
+		got, known := metrics[name]
+		switch {
+		case !known:
+			missed = append(missed, fmt.Sprintf("%s has no value here", name))
+		case got < gates[name]:
+			missed = append(missed, fmt.Sprintf("%s is %.4f, at least %.4f is wanted", name, got, gates[name]))
+		}
+	}
+	if len(missed) > 0 {
+		return exit.Errorf(exit.Gate, "gate missed on %s (%d images): %s", report.Split, report.Count, strings.Join(missed, "; "))
+	}
+	return nil
+}
+
+// problems reports what is wrong between the settings of evaluate.
+func (s *Evaluate) problems(report func(path, format string, args ...any)) {
+	const at = "stages.evaluate."
+	for i, k := range s.TopK {
+		if k < 1 {
+			report(fmt.Sprintf("%stop_k[%d]", at, i), "expected at least 1, received %d", k)
+		}
+	}
+	known := s.gateNames()
+	for _, name := range slices.Sorted(maps.Keys(s.Gates)) {
+		if !slices.Contains(known, name) {
+			report(at+"gates."+name, "there is no metric %s%s; a gate can name %s", name, didYouMean(name, known), strings.Join(known, ", "))
+		} else if v := s.Gates[name]; v < 0 || v > 1 {
+			report(at+"gates."+name, "%s lies between 0 and 1, received %v", name, v)
+		}
+	}
+}

@@ -1,0 +1,113 @@
+package stages
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/failpoint"
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+)
+
+// The artifact types of exported models.
+const (
+	prefixType = "prefix"
+	suffixType = "suffix"
+)
+
+// exportPrefixStage has Keras export the frozen part. It depends on the model's settings and the recipe alone, so
+// every config that shares them shares one export.
+func exportPrefixStage(c *Config, env Env) pipeline.Stage {
+	return pipeline.Stage{
+		Name: "export-prefix", Version: 1, Gives: prefixType, Auxiliary: true, Identity: modelDigest,
+		Key: func(pipeline.Inputs) ([]store.Line, error) {
+			spec, err := prefixSpec(c)
+			if err != nil {
+				return nil, err
+			}
+			return exportKey(spec)
+		},
+		Run: func(ctx context.Context, job *pipeline.Job) error {
+			spec, err := prefixSpec(c)
+			if err != nil {
+				return err
+			}
+			_, err = env.Exporter.ExportPrefix(ctx, spec, weightsFile(c), job.Out)
+			failpoint.Here("after-export")
+			return err
+		},
+	}
+}
+
+// exportSuffixStage has Keras export the part that trains. Of the data it depends on the number of classes alone.
+func exportSuffixStage(c *Config, env Env) pipeline.Stage {
+	spec := func(in pipeline.Inputs) (savedmodels.Suffix, error) {
+		dataset, err := OpenDataset(in[datasetType].Dir)
+		if err != nil {
+			return savedmodels.Suffix{}, err
+		}
+		return suffixSpec(c, len(dataset.Classes))
+	}
+	return pipeline.Stage{
+		Name: "export-suffix", Version: 1, Takes: []string{datasetType}, Gives: suffixType, Auxiliary: true, Identity: modelDigest,
+		Key: func(in pipeline.Inputs) ([]store.Line, error) {
+			s, err := spec(in)
+			if err != nil {
+				return nil, err
+			}
+			return exportKey(s)
+		},
+		Run: func(ctx context.Context, job *pipeline.Job) error {
+			s, err := spec(job.Inputs)
+			if err != nil {
+				return err
+			}
+			_, err = env.Exporter.ExportSuffix(ctx, s, weightsFile(c), job.Out)
+			failpoint.Here("after-export")
+			return err
+		},
+	}
+}
+
+func exportKey(spec any) ([]store.Line, error) {
+	text, err := json.Marshal(spec)
+	return []store.Line{{Name: "exporter", Value: savedmodels.ExporterVersion()}, {Name: "model", Value: string(text)}}, err
+}
+
+// modelDigest names a model by its tensors and settings: the bytes of saved_model.pb are not compared.
+func modelDigest(dir string) (string, error) {
+	card, err := savedmodels.ReadCard(dir)
+	return card.Digest, err
+}
+
+// weightsFile is the path of the weights, if the config gives one.
+func weightsFile(c *Config) string {
+	if c.Model.Weights == "imagenet" || c.Model.Weights == "random" {
+		return ""
+	}
+	return c.Model.Weights
+}
+
+// weightsName is what a spec says of the weights: a file is named by its content, never by its path.
+func weightsName(c *Config) (string, error) {
+	path := weightsFile(c)
+	if path == "" {
+		return c.Model.Weights, nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("model.weights: %w", err)
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", fmt.Errorf("model.weights: %w", err)
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,303 @@
+package stages
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"tlpipe/savedmodels"
+)
+
+// fakeRuntime stands for TensorFlow: its prefix is a fixed projection of the pixels, its suffix a softmax regression
+// with momentum that really learns.
+type fakeRuntime struct {
+	mu    sync.Mutex
+	calls map[string]int // of each signature, over all models
+	// before runs ahead of each call, with the number of calls of its signature so far; an error fails the call.
+	before func(signature string, n int) error
+	// spoil is the step (from 1) after which the weights are turned around; 0: none.
+	spoil uint64
+}
+
+func (r *fakeRuntime) Version() string { return "fake-1" }
+
+func (r *fakeRuntime) call(signature string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.calls == nil {
+		r.calls = map[string]int{}
+	}
+	if r.before != nil {
+		if err := r.before(signature, r.calls[signature]); err != nil {
+			return err
+		}
+	}
+	r.calls[signature]++
+	return nil
+}
+
+func (r *fakeRuntime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
+	if opts.Device != "cpu" || opts.Threads < 1 || (opts.Precision != "float32" && opts.Precision != "bfloat16") {
+		return nil, fmt.Errorf("unexpected options %+v", opts)
+	}
+	card, err := savedmodels.ReadCard(dir)
+	if err != nil {
+		return nil, err
+	}
+	m := &fakeModel{runtime: r, features: card.Features, pixels: card.Features == 0}
+	if m.pixels {
+		m.features = fakeFeatures
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "variables", "variables.json"))
+	if err != nil {
+		return nil, err
+	}
+	return m, json.Unmarshal(text, &m.vars)
+}
+
+// fakeFeatures is the length of a fake feature.
+const fakeFeatures = 6
+
+// fakeVars are weights, biases and their momenta: classes rows of features+1 numbers.
+type fakeVars struct {
+	Weights, Momenta []float32
+	Classes          int
+}
+
+type fakeModel struct {
+	runtime  *fakeRuntime
+	features int
+	pixels   bool // nothing is frozen: x are images
+	vars     fakeVars
+}
+
+func (m *fakeModel) Close() error { return nil }
+
+func (m *fakeModel) Save(dir string) error {
+	return writeFakeVars(dir, m.vars)
+}
+
+func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]savedmodels.Tensor) (map[string]savedmodels.Tensor, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := m.runtime.call(signature); err != nil {
+		return nil, err
+	}
+	want := map[string]string{
+		"featurize": "images", "featurize_augmented": "copy images rows seed", "predict": "images", "init": "seed", "evaluate": "labels x", "get_state": "",
+		"train_step": "labels learning_rate seed step x", "train_head": "labels learning_rate seed step x", "set_state": "momenta weights",
+	}[signature]
+	if got := strings.TrimPrefix(strings.Join(sortedKeys(in), " "), "class_weights "); got != want {
+		return nil, fmt.Errorf("%s got the inputs %q, wants %q", signature, got, want)
+	}
+	for name, t := range in {
+		n := t.DType.Size()
+		for _, d := range t.Shape {
+			n *= int(d)
+		}
+		if n != len(t.Data) {
+			return nil, fmt.Errorf("%s: %s has shape %v of %s but %d bytes", signature, name, t.Shape, t.DType, len(t.Data))
+		}
+	}
+	switch signature {
+	case "featurize":
+		return map[string]savedmodels.Tensor{"features": floatTensor(m.project(in["images"]), -1, m.features)}, nil
+	case "featurize_augmented":
+		return map[string]savedmodels.Tensor{"features": floatTensor(m.augmented(in), -1, m.features)}, nil
+	case "predict":
+		return map[string]savedmodels.Tensor{"probabilities": floatTensor(m.probabilities(m.project(in["images"])), -1, m.vars.Classes)}, nil
+	case "init":
+		seed := int64(binary.LittleEndian.Uint64(in["seed"].Data))
+		clear(m.vars.Momenta)
+		for i := range m.vars.Weights {
+			m.vars.Weights[i] = float32(math.Sin(float64(seed*1000+int64(i)))) / 10
+		}
+		return nil, nil
+	case "get_state":
+		return map[string]savedmodels.Tensor{"weights": floatTensor(m.vars.Weights), "momenta": floatTensor(m.vars.Momenta)}, nil
+	case "set_state":
+		m.vars.Weights, m.vars.Momenta = float32s(in["weights"].Data), float32s(in["momenta"].Data)
+		return nil, nil
+	}
+	x := float32s(in["x"].Data)
+	if m.pixels {
+		x = m.project(in["x"])
+	}
+	probabilities := m.probabilities(x)
+	var losses []float32
+	correct := int32(0)
+	for i := range len(in["labels"].Data) / 4 {
+		label := int(binary.LittleEndian.Uint32(in["labels"].Data[4*i:]))
+		row := probabilities[i*m.vars.Classes : (i+1)*m.vars.Classes]
+		losses = append(losses, float32(-math.Log(float64(row[label]))))
+		if weights, ok := in["class_weights"]; ok {
+			losses[i] *= float32s(weights.Data)[label]
+		}
+		if argmax(row) == label {
+			correct++
+		}
+	}
+	if signature == "evaluate" {
+		return map[string]savedmodels.Tensor{"loss": floatTensor(losses, -1), "probabilities": floatTensor(probabilities, -1, m.vars.Classes)}, nil
+	}
+	m.train(x, probabilities, in, signature == "train_head")
+	mean := float32(0)
+	for _, l := range losses {
+		mean += l / float32(len(losses))
+	}
+	return map[string]savedmodels.Tensor{
+		"loss":    float32Scalar(mean),
+		"correct": {DType: savedmodels.Int32, Shape: []int64{}, Data: binary.LittleEndian.AppendUint32(nil, uint32(correct))},
+	}, nil
+}
+
+// train is a step of gradient descent with momentum. A little noise from step and seed stands for dropout. The biases
+// stand for the head.
+func (m *fakeModel) train(x, probabilities []float32, in map[string]savedmodels.Tensor, head bool) {
+	rate := float32s(in["learning_rate"].Data)[0]
+	step, seed := binary.LittleEndian.Uint64(in["step"].Data), binary.LittleEndian.Uint64(in["seed"].Data)
+	n, width := len(in["labels"].Data)/4, m.features+1
+	for class := range m.vars.Classes {
+		for f := range width {
+			if head && f < m.features {
+				continue
+			}
+			gradient := float32(math.Sin(float64(step*7+seed*13+uint64(f)))) / 1000
+			for i := range n {
+				delta, label := probabilities[i*m.vars.Classes+class], int(binary.LittleEndian.Uint32(in["labels"].Data[4*i:]))
+				if label == class {
+					delta--
+				}
+				if weights, ok := in["class_weights"]; ok {
+					delta *= float32s(weights.Data)[label]
+				}
+				value := float32(1)
+				if f < m.features {
+					value = x[i*m.features+f]
+				}
+				gradient += delta * value / float32(n)
+			}
+			at := class*width + f
+			m.vars.Momenta[at] = 0.9*m.vars.Momenta[at] - rate*gradient
+			m.vars.Weights[at] += m.vars.Momenta[at]
+		}
+	}
+	if step+1 == m.runtime.spoil {
+		for i := range m.vars.Weights {
+			m.vars.Weights[i] *= -1
+		}
+	}
+}
+
+func (m *fakeModel) probabilities(x []float32) []float32 {
+	width := m.features + 1
+	var out []float32
+	for first := 0; first < len(x); first += m.features {
+		exps, total := make([]float64, m.vars.Classes), 0.0
+		for class := range exps {
+			logit := float64(m.vars.Weights[class*width+m.features])
+			for f := range m.features {
+				logit += float64(m.vars.Weights[class*width+f] * x[first+f])
+			}
+			exps[class] = math.Exp(logit)
+			total += exps[class]
+		}
+		for _, e := range exps {
+			out = append(out, float32(e/total))
+		}
+	}
+	return out
+}
+
+// project gives for each image the means of fixed, overlapping subsets of its bytes, centered.
+func (m *fakeModel) project(images savedmodels.Tensor) []float32 {
+	size := len(images.Data) / int(images.Shape[0])
+	var out []float32
+	for i := range int(images.Shape[0]) {
+		for f := range m.features {
+			sum, n := 0, 0
+			for p := f; p < size; p += 2 + f {
+				sum, n = sum+int(images.Data[i*size+p]), n+1
+			}
+			out = append(out, float32(sum)/float32(n)/64-2)
+		}
+	}
+	return out
+}
+
+// augmented are the projections, moved by what depends on seed, row and copy alone.
+func (m *fakeModel) augmented(in map[string]savedmodels.Tensor) []float32 {
+	out := m.project(in["images"])
+	seed, copy := binary.LittleEndian.Uint64(in["seed"].Data), binary.LittleEndian.Uint64(in["copy"].Data)
+	for i := range out {
+		row := binary.LittleEndian.Uint64(in["rows"].Data[i/m.features*8:])
+		out[i] += float32(math.Sin(float64(seed*31+row*7+copy*1000+uint64(i%m.features)))) / 10
+	}
+	return out
+}
+
+func floatTensor(values []float32, shape ...int) savedmodels.Tensor {
+	t := savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{int64(len(values))}}
+	if len(shape) > 0 {
+		rest := product(shape[1:])
+		t.Shape[0] = int64(len(values) / rest)
+		for _, n := range shape[1:] {
+			t.Shape = append(t.Shape, int64(n))
+		}
+	}
+	for _, v := range values {
+		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
+	}
+	return t
+}
+
+func sortedKeys(in map[string]savedmodels.Tensor) []string {
+	var names []string
+	for _, name := range []string{"class_weights", "copy", "images", "labels", "learning_rate", "momenta", "rows", "seed", "step", "weights", "x"} {
+		if _, ok := in[name]; ok {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// writeFakeModel makes an exported model: kind prefix or suffix; features 0 where nothing is frozen.
+func writeFakeModel(t *testing.T, kind string, features, classes int) string {
+	t.Helper()
+	dir := t.TempDir()
+	card := savedmodels.Card{
+		Kind: kind, Digest: strings.Repeat("ab", 32), Features: features,
+		Signatures: map[string]savedmodels.Signature{"predict": {}}, Spec: json.RawMessage("{}"),
+	}
+	width := features + 1
+	if features == 0 {
+		width = fakeFeatures + 1
+	}
+	for _, err := range []error{
+		writeJSON(filepath.Join(dir, "card.json"), card),
+		os.WriteFile(filepath.Join(dir, "saved_model.pb"), []byte("graph"), 0o444),
+		os.Mkdir(filepath.Join(dir, "assets"), 0o755),
+		os.WriteFile(filepath.Join(dir, "assets", "a.txt"), []byte("asset"), 0o444),
+		writeFakeVars(dir, fakeVars{make([]float32, classes*width), make([]float32, classes*width), classes}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func writeFakeVars(dir string, vars fakeVars) error {
+	if err := os.MkdirAll(filepath.Join(dir, "variables"), 0o755); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, "variables", "variables.json"), vars)
+}

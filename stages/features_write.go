@@ -1,0 +1,231 @@
+package stages
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/savedmodels"
+)
+
+const spareDisk = 64 << 20 // bytes left free beside the features
+
+// featureWriter turns rows of images into shards of features. A batch lies within one shard and one copy, so it holds
+// the same images whether or not the work was interrupted.
+type featureWriter struct {
+	job     *pipeline.Job
+	images  *Images
+	dataset *Dataset
+	featureRows
+	seed      int64 // of the copies
+	batchSize int
+	shardSize int // rows
+	width     int // numbers in a feature
+	store     string
+
+	done map[int]bool // shards that an earlier attempt finished
+}
+
+func (w *featureWriter) rowBytes() int { return w.width * itemSize(npyType(w.store)) }
+
+func (w *featureWriter) shards() int { return chunks(len(w.rows), w.shardSize) }
+
+// shardRows is the number of rows of a shard.
+func (w *featureWriter) shardRows(shard int) int {
+	return len(chunk(w.rows, shard, w.shardSize))
+}
+
+func (w *featureWriter) doneRows() int {
+	n := 0
+	for shard := range w.done {
+		n += w.shardRows(shard)
+	}
+	return n
+}
+
+func (w *featureWriter) shardPath(shard int) string {
+	return filepath.Join(w.job.Out, ShardName("features", shard))
+}
+
+// findDone takes over the shards that the sidecar in scratch lists and whose files are whole.
+func (w *featureWriter) findDone() error {
+	w.done = map[int]bool{}
+	var listed []int
+	text, err := os.ReadFile(w.sidecar())
+	if err != nil || json.Unmarshal(text, &listed) != nil {
+		return nil // no earlier attempt, or none that can be read: begin anew
+	}
+	for _, shard := range listed {
+		if shard < 0 || shard >= w.shards() {
+			continue
+		}
+		a, err := OpenArray(w.shardPath(shard))
+		if err != nil {
+			continue
+		}
+		w.done[shard] = a.DType == npyType(w.store) && slices.Equal(a.Shape, []int{w.shardRows(shard), w.width})
+		if !w.done[shard] {
+			delete(w.done, shard)
+		}
+		if err := a.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *featureWriter) sidecar() string { return filepath.Join(w.job.Scratch, "shards.json") }
+
+// checkDisk refuses to start what cannot end.
+func (w *featureWriter) checkDisk() error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(w.job.Out, &disk); err != nil {
+		return fmt.Errorf("free space of %s: %w", w.job.Out, err)
+	}
+	need := uint64(len(w.rows)-w.doneRows())*uint64(w.rowBytes()) + spareDisk
+	if free := disk.Bavail * uint64(disk.Bsize); free < need {
+		fewer := ""
+		if w.copies > 1 {
+			fewer = fmt.Sprintf("fewer than %d featurize.copies, ", w.copies)
+		}
+		return exit.Errorf(exit.Resources, "%d features of %s need %s, but the disk has %s free: free some space, use --store on another disk, set %smodel.pooling: avg or featurize.store: float16",
+			len(w.rows), humanize.IBytes(uint64(w.rowBytes())), humanize.IBytes(need), humanize.IBytes(free), fewer)
+	}
+	return nil
+}
+
+// write computes the shards that are missing, in order.
+func (w *featureWriter) write(ctx context.Context, model savedmodels.Model) error {
+	todo := w.todo()
+	buffer := func() *batch { return newImageBatch(w.images, w.dataset, w.batchSize) }
+	out := make([]byte, 0, min(w.shardSize, len(w.rows))*w.rowBytes())
+	i := 0
+	for b, err := range batches(ctx, len(todo), buffer, func(b *batch, i int) error {
+		return readImages(w.images, w.dataset, b, w.rows[todo[i].first:todo[i].end])
+	}) {
+		if err != nil {
+			return err
+		}
+		n := len(b.rows)
+		if out, err = w.append(ctx, out, model, b, todo[i].copy); err != nil {
+			return err
+		}
+		w.job.Progress.Add(int64(n))
+		if shard := todo[i].shard; i+1 == len(todo) || todo[i+1].shard != shard {
+			if err := w.finish(shard, out); err != nil {
+				return err
+			}
+			out = out[:0]
+		}
+		i++
+	}
+	return nil
+}
+
+// featureBatch are rows first to end-1 of a shard, all of one copy.
+type featureBatch struct{ shard, copy, first, end int }
+
+// todo are the batches of the shards that are missing, in order.
+func (w *featureWriter) todo() []featureBatch {
+	var todo []featureBatch
+	for shard := range w.shards() {
+		if w.done[shard] {
+			continue
+		}
+		last := shard*w.shardSize + w.shardRows(shard)
+		for first := shard * w.shardSize; first < last; {
+			b := featureBatch{shard: shard, copy: w.copyOf(first), first: first}
+			_, end := w.bounds(b.copy)
+			b.end = min(first+w.batchSize, end, last)
+			todo, first = append(todo, b), b.end
+		}
+	}
+	return todo
+}
+
+// append computes a batch and adds its features to out.
+func (w *featureWriter) append(ctx context.Context, out []byte, model savedmodels.Model, b *batch, copy int) ([]byte, error) {
+	signature, inputs := "featurize", map[string]savedmodels.Tensor{"images": b.padded(w.batchSize)}
+	if copy > 0 {
+		signature = "featurize_augmented"
+		inputs["rows"], inputs["copy"], inputs["seed"] = b.rowTensor(w.batchSize), int64Scalar(int64(copy)), int64Scalar(w.seed)
+	}
+	got, err := model.Run(ctx, signature, inputs)
+	if err != nil {
+		return nil, err
+	}
+	features := got["features"]
+	if want := []int64{int64(w.batchSize), int64(w.width)}; features.DType != savedmodels.Float32 || !slices.Equal(features.Shape, want) {
+		return nil, fmt.Errorf("featurize gave %s %v, expected float32 %v: the prefix does not fit its card", features.DType, features.Shape, want)
+	}
+	data := features.Data[:len(b.rows)*w.width*4]
+	if i := notFinite(data); i >= 0 {
+		return nil, w.badFeature(b.rows[i/w.width], "NaN or infinite")
+	}
+	if w.store == "float32" {
+		return append(out, data...), nil
+	}
+	first := len(out)
+	out = out[:first+len(b.rows)*w.rowBytes()]
+	narrow(out[first:], data)
+	for i := first; i < len(out); i += 2 {
+		if out[i+1]&0x7c == 0x7c { // the exponent of an infinity
+			return nil, w.badFeature(b.rows[(i-first)/w.rowBytes()], "beyond the range of float16 (65504)")
+		}
+	}
+	return out, nil
+}
+
+func (w *featureWriter) badFeature(row int64, what string) error {
+	name := ""
+	if samples, err := w.images.Samples(); err == nil {
+		name = " (" + samples[row].Path + ")"
+	}
+	return fmt.Errorf("a feature of image row %d%s is %s: check the weights, or set featurize.precision and featurize.store to float32", row, name, what)
+}
+
+// padded is the batch with zero images up to size, so that the model always sees one shape.
+func (b *batch) padded(size int) savedmodels.Tensor {
+	t := b.tensor()
+	full := b.x[:size*product(b.rowShape)]
+	clear(full[len(b.x):])
+	t.Shape[0], t.Data = int64(size), full
+	return t
+}
+
+// rowTensor are the rows of the images, with zeros up to size.
+func (b *batch) rowTensor(size int) savedmodels.Tensor {
+	data := make([]byte, 8*size)
+	for i, row := range b.rows {
+		binary.LittleEndian.PutUint64(data[8*i:], uint64(row))
+	}
+	return savedmodels.Tensor{DType: savedmodels.Int64, Shape: []int64{int64(size)}, Data: data}
+}
+
+// finish writes a shard and then notes that it is done.
+func (w *featureWriter) finish(shard int, data []byte) error {
+	if err := WriteArray(w.shardPath(shard), npyType(w.store), []int{w.shardRows(shard), w.width}, data); err != nil {
+		return err
+	}
+	w.done[shard] = true
+	var listed []int
+	for s := range w.shards() {
+		if w.done[s] {
+			listed = append(listed, s)
+		}
+	}
+	if err := writeJSON(w.sidecar(), listed); err != nil {
+		return err
+	}
+	w.job.Progress.Completed("shard", int64(shard))
+	return nil
+}

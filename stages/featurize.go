@@ -1,0 +1,213 @@
+package stages
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+)
+
+const (
+	featuresType = "features"
+
+	// A shard holds at most so many bytes, and the features of at most so many pixels: what a kill can cost, a few
+	// seconds of work.
+	featureShardBytes  = 32 << 20
+	featureShardPixels = 128 * 224 * 224
+)
+
+// featurizeStage runs the frozen part once over every image of the splits. Where nothing is frozen it only says so.
+func featurizeStage(c *Config, env Env) pipeline.Stage {
+	f := featurize{config: c, env: env, settings: c.Stages.Featurize, shardBytes: featureShardBytes}
+	if c.nothingFrozen() {
+		return pipeline.Stage{
+			Name: "featurize", Version: 1, Takes: []string{imagesType, datasetType}, Gives: featuresType,
+			Key: func(in pipeline.Inputs) ([]store.Line, error) {
+				rows, err := rowLines(in[datasetType], 1)
+				lines := append([]store.Line{{Name: "freeze_through", Value: "none"}}, rows...)
+				return append(lines, inputLines(in, imagesType)...), err
+			},
+			Run: f.passThrough,
+		}
+	}
+	return pipeline.Stage{
+		Name: "featurize", Version: 1, Takes: []string{imagesType, datasetType, prefixType}, Gives: featuresType,
+		Runtime: true, Key: f.key, Run: f.run, Estimate: f.estimate, Fits: f.fits,
+	}
+}
+
+type featurize struct {
+	config   *Config
+	env      Env
+	settings *Featurize
+
+	shardBytes int // at most, in a shard of several batches
+}
+
+func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
+	precision, err := resolvePrecision("featurize", f.settings.Precision, f.env.Machine)
+	if err != nil {
+		return nil, err
+	}
+	machine, err := machineLines(f.env.Machine)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := rowLines(in[datasetType], f.settings.Copies)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := settingLines(f.settings)
+	setLine(lines, "precision", precision)
+	return slices.Concat(lines, machine, rows, inputLines(in, imagesType, prefixType)), err
+}
+
+func (f featurize) fits() error {
+	spec, err := prefixSpec(f.config)
+	if err != nil {
+		return err
+	}
+	return f.env.fitsMemory("featurize.batch_size", spec.FeaturizeMemory(), f.settings.BatchSize)
+}
+
+// estimate needs the data set alone: the size of a feature follows from the settings.
+func (f featurize) estimate(in pipeline.Inputs) (bytes int64, known bool) {
+	dataset, ok := in[datasetType]
+	if !ok {
+		return 0, false
+	}
+	d, err := OpenDataset(dataset.Dir)
+	if err != nil {
+		return 0, false
+	}
+	spec, err := prefixSpec(f.config)
+	if err != nil {
+		return 0, false
+	}
+	width, err := spec.FeatureSize()
+	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
+	return int64(len(rows.rows)) * int64(width*itemSize(npyType(f.settings.Store))), err == nil
+}
+
+// rowLines are the key lines of what features depend on in a data set: which images there are features of and their
+// crop (the rest of the recipe is in the prefix). How the images are divided into splits is not among it, so another
+// seed or fold of the split finds the same features; unless training images, and only they, have copies.
+func rowLines(dataset store.Artifact, copies int) ([]store.Line, error) {
+	d, err := OpenDataset(dataset.Dir)
+	if err != nil {
+		return nil, err
+	}
+	lines := []store.Line{{Name: "rows", Value: rowDigest(d.allRows())}, {Name: "crop", Value: strconv.Itoa(d.Recipe.Crop)}}
+	if copies > 1 {
+		lines = append(lines, store.Line{Name: "copied_rows", Value: rowDigest(d.Rows[trainSplit])})
+	}
+	return lines, nil
+}
+
+// rowDigest is the SHA-256 of rows as int64.
+func rowDigest(rows []int64) string {
+	data := make([]byte, 0, 8*len(rows))
+	for _, row := range rows {
+		data = binary.LittleEndian.AppendUint64(data, uint64(row))
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// passThrough writes a manifest: the images themselves are what trains.
+func (f featurize) passThrough(_ context.Context, job *pipeline.Job) error {
+	d, err := OpenDataset(job.Inputs[datasetType].Dir)
+	if err != nil {
+		return err
+	}
+	rows := d.allRows()
+	if err := WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(job.Out, "features.json"), featuresInfo{Passthrough: true, Count: len(rows)})
+}
+
+// allRows are the rows of all splits, ascending.
+func (d *Dataset) allRows() []int64 {
+	var rows []int64
+	for _, split := range splitNames {
+		rows = append(rows, d.Rows[split]...)
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
+	d, err := OpenDataset(job.Inputs[datasetType].Dir)
+	if err != nil {
+		return err
+	}
+	images, err := OpenImages(job.Inputs[imagesType].Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, images.Close()) }()
+	card, err := savedmodels.ReadCard(job.Inputs[prefixType].Dir)
+	if err != nil {
+		return err
+	}
+	if card.Features < 1 {
+		return exit.Errorf(exit.Damaged, "the card of the prefix names no feature size: force its export with --force export-prefix")
+	}
+	precision, err := resolvePrecision("featurize", f.settings.Precision, f.env.Machine)
+	if err != nil {
+		return err
+	}
+	spec, err := prefixSpec(f.config)
+	if err != nil {
+		return err
+	}
+	if err := f.settings.Augment.checkChannels("featurize", images); err != nil {
+		return err
+	}
+	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
+	w := &featureWriter{
+		job: job, images: images, dataset: d, featureRows: rows, seed: f.settings.Seed,
+		batchSize: f.settings.BatchSize, store: f.settings.Store, width: card.Features,
+	}
+	w.shardSize = f.shardRows(w.rowBytes(), spec.Input)
+	if err := w.findDone(); err != nil {
+		return err
+	}
+	if err := w.checkDisk(); err != nil {
+		return err
+	}
+	if err := WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows.rows); err != nil {
+		return err
+	}
+	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.rows)))
+	if w.doneRows() < len(w.rows) {
+		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, precision)
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, model.Close()) }()
+		if err := w.write(ctx, model); err != nil {
+			return err
+		}
+	}
+	return writeJSON(filepath.Join(job.Out, "features.json"), featuresInfo{
+		Count: len(w.rows), Copies: w.copies, Copied: w.copied, Shape: []int{w.width}, ShardSize: w.shardSize, DType: w.store,
+		Layers: spec.Taps, Frozen: spec.Freeze, Model: job.Inputs[prefixType].Identity, Precision: precision,
+	})
+}
+
+// shardRows is the number of rows of a shard: whole batches, at least one.
+func (f featurize) shardRows(rowBytes int, input [2]int) int {
+	most := min(f.shardBytes/rowBytes, featureShardPixels/(input[0]*input[1]))
+	return max(1, most/f.settings.BatchSize) * f.settings.BatchSize
+}

@@ -1,0 +1,292 @@
+package stages
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+)
+
+func TestFeaturize(t *testing.T) {
+	for _, dtype := range []string{"float32", "float16"} {
+		t.Run(dtype, func(t *testing.T) {
+			b := newBed(t, func(c *Config) { c.Stages.Featurize.Store = dtype })
+			b.run("normalize")
+			seen := b.run("featurize")
+			if got, want := seen.count(progress.Completed), 8; got != want { // 114 rows, 16 a shard
+				t.Errorf("%d shards completed, want %d", got, want)
+			}
+			f, err := OpenFeatures(b.have[featuresType].Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			if f.Count != 114 || !cmp.Equal(f.Shape, []int{fakeFeatures}) || f.Precision != "float32" {
+				t.Errorf("features %+v", f)
+			}
+			images, err := OpenImages(b.have[imagesType].Dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer images.Close()
+			model := &fakeModel{features: fakeFeatures}
+			for _, row := range f.rows.of(0) {
+				crop := make([]byte, 5*5*3)
+				images.Crop(crop, int(row), 5)
+				want := floatTensor(model.project(savedmodels.Tensor{Data: crop, Shape: []int64{1}})).Data
+				if dtype == "float16" {
+					half := make([]byte, len(want)/2)
+					narrow(half, want)
+					widen(want, half)
+				}
+				got := make([]byte, 4*fakeFeatures)
+				if err := f.read(got, row, 0); err != nil {
+					t.Fatal(err)
+				}
+				if !bytes.Equal(got, want) {
+					t.Fatalf("feature of row %d: %v, want %v", row, float32s(got), float32s(want))
+				}
+			}
+			if err := f.read(nil, 1000, 0); err == nil {
+				t.Error("a feature of a row that is not there")
+			}
+		})
+	}
+}
+
+func TestShardRows(t *testing.T) {
+	for _, c := range []struct{ batch, rowBytes, side, want int }{
+		{32, 2048, 224, 128},    // as long as the work of a shard may take
+		{128, 2048, 32, 6272},   // 49 batches
+		{128, 16384, 32, 2048},  // 32 MiB
+		{256, 401408, 224, 256}, // a batch is never divided
+	} {
+		f := featurize{settings: &Featurize{BatchSize: c.batch}, shardBytes: featureShardBytes}
+		if got := f.shardRows(c.rowBytes, [2]int{c.side, c.side}); got != c.want {
+			t.Errorf("shardRows of %+v = %d", c, got)
+		}
+	}
+}
+
+func TestFeaturizePassesThrough(t *testing.T) {
+	b := newBed(t, func(c *Config) { c.Model.FreezeThrough = "none" })
+	b.run("normalize", "featurize")
+	dir := b.have[featuresType].Dir
+	if got := filesIn(t, dir); !cmp.Equal(got, []string{"features.json", "rows.npy"}) {
+		t.Errorf("files %v", got)
+	}
+	if s := b.stage("featurize"); s.Runtime {
+		t.Error("passing images through needs no model runtime")
+	}
+	if f, err := OpenFeatures(dir); f != nil || err != nil {
+		t.Errorf("OpenFeatures = %v, %v", f, err)
+	}
+}
+
+// badPrefix gives one feature that is no number.
+type badPrefix struct {
+	fakeRuntime
+	row   int
+	value float32
+}
+
+func (r *badPrefix) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
+	m, err := r.fakeRuntime.Load(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	return &badModel{m.(*fakeModel), r}, nil
+}
+
+type badModel struct {
+	*fakeModel
+	bad *badPrefix
+}
+
+func (m *badModel) Run(ctx context.Context, signature string, in map[string]savedmodels.Tensor) (map[string]savedmodels.Tensor, error) {
+	out, err := m.fakeModel.Run(ctx, signature, in)
+	if first := 8 * (m.runtime.calls["featurize"] - 1); err == nil && m.bad.row >= first && m.bad.row < first+8 {
+		binary.LittleEndian.PutUint32(out["features"].Data[4*fakeFeatures*(m.bad.row-first):], math.Float32bits(m.bad.value))
+	}
+	return out, err
+}
+
+func TestFeaturizeRefusesBadFeatures(t *testing.T) {
+	for name, c := range map[string]struct {
+		value       float32
+		store, want string
+	}{
+		"NaN":     {float32(math.NaN()), "float32", "a feature of image row 20 (train/striped/20.png) is NaN or infinite"},
+		"float16": {1e6, "float16", "a feature of image row 20 (train/striped/20.png) is beyond the range of float16 (65504)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, func(c2 *Config) { c2.Stages.Featurize.Store = c.store })
+			b.run("normalize")
+			b.env.Runtime = &badPrefix{row: 20, value: c.value}
+			s := b.stage("featurize")
+			job, _ := newJob(t, b.inputs(s))
+			if err := s.Run(t.Context(), job); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want %s", err, c.want)
+			}
+		})
+	}
+}
+
+// A damaged or foreign shard of an earlier attempt is made again.
+func TestFeaturizeDistrustsLeftovers(t *testing.T) {
+	b := newBed(t, nil)
+	b.run("normalize", "featurize")
+	want := b.have[featuresType].ID
+	s := b.stage("featurize")
+	job, _ := newJob(t, b.inputs(s))
+	for name, text := range map[string]string{
+		filepath.Join(job.Scratch, "shards.json"):        "[0, 1, 2, 99, -1]",
+		filepath.Join(job.Out, ShardName("features", 0)): "short",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := WriteArray(filepath.Join(job.Out, ShardName("features", 1)), "<f4", []int{1, fakeFeatures}, make([]byte, 4*fakeFeatures)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Run(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	if treeDigest(t, job.Out) != want {
+		t.Error("leftovers changed the result")
+	}
+}
+
+func TestFeaturizeNeedsSpace(t *testing.T) {
+	w := &featureWriter{featureRows: newFeatureRows(make([]int64, 1<<20), nil, 1), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
+	w.job, _ = newJob(t, nil)
+	err := w.checkDisk()
+	if exit.Code(err) != exit.Resources || !strings.Contains(err.Error(), "need 4.0 EiB, but the disk has") {
+		t.Errorf("error %v with exit code %d", err, exit.Code(err))
+	}
+}
+
+// TestFeaturizeEstimate knows the size from the data set, before there is a prefix.
+func TestFeaturizeEstimate(t *testing.T) {
+	b := newBed(t, func(c *Config) { c.Stages.Featurize.Store = "float16" })
+	s := b.stage("featurize")
+	if _, known := s.Estimate(nil); known {
+		t.Error("the size is known without a data set")
+	}
+	b.run("normalize")
+	spec, err := prefixSpec(&b.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	width, err := spec.FeatureSize()
+	if got, known := s.Estimate(pipeline.Inputs{datasetType: b.have[datasetType]}); err != nil || !known || got != int64(114*width*2) {
+		t.Errorf("received %d bytes (%v), want 114 features of %d", got, known, width)
+	}
+}
+
+func TestHalf(t *testing.T) {
+	for h := range 1 << 16 {
+		f := fromHalf(uint16(h))
+		if got := toHalf(f); got != uint16(h) && !(math.IsNaN(float64(f)) && math.IsNaN(float64(fromHalf(got)))) {
+			t.Fatalf("%#04x → %v → %#04x", h, f, got)
+		}
+	}
+	for _, c := range []struct {
+		in   float32
+		want uint16
+	}{
+		{1, 0x3c00}, {-2, 0xc000}, {65504, 0x7bff}, {65519.99, 0x7bff}, {65520, 0x7c00}, {0x1p-24, 1}, {0x1p-25, 0}, {0x1.8p-24, 2},
+		{1 + 0x1p-11, 0x3c00}, {1 + 0x1.8p-10, 0x3c02}, {0x1.ffep-15, 0x400}, {float32(math.Copysign(0, -1)), 0x8000}, {2 - 0x1p-12, 0x4000},
+	} {
+		if got := toHalf(c.in); got != c.want {
+			t.Errorf("toHalf(%v) = %#04x, want %#04x", c.in, got, c.want)
+		}
+	}
+}
+
+func TestPrecision(t *testing.T) {
+	for _, c := range []struct{ setting, class, want string }{
+		{"auto", "avx2", "float32"}, {"auto", "amx", "bfloat16"}, {"float32", "amx", "float32"}, {"bfloat16", "avx512_bf16", "bfloat16"},
+		{"bfloat16", "avx512", "fine-tune.precision is bfloat16, but this CPU (avx512) does not have it in hardware, and TensorFlow would abort: set float32 or auto"},
+	} {
+		got, err := resolvePrecision("fine-tune", c.setting, Machine{CPUClass: c.class})
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want {
+			t.Errorf("%s on %s: %s, want %s", c.setting, c.class, got, c.want)
+		}
+	}
+}
+
+func TestKeyNeedsRuntime(t *testing.T) {
+	b := newBed(t, nil)
+	b.run(stageNames...)
+	b.env.Machine.TensorFlow = ""
+	for _, stage := range stageNames[1:] {
+		s := b.stage(stage)
+		if _, err := s.Key(b.inputs(s)); exit.Code(err) != exit.NoRuntime {
+			t.Errorf("%s: key without a runtime: %v", stage, err)
+		}
+	}
+	b.env.Runtime = nil
+	s := b.stage("featurize")
+	job, _ := newJob(t, b.inputs(s))
+	if err := s.Run(t.Context(), job); exit.Code(err) != exit.NoRuntime {
+		t.Errorf("run without a runtime: %v", err)
+	}
+}
+
+// The key of featurize holds what its bytes depend on: the images and their crop, not how they are divided. Only copies,
+// which training images alone have, depend on that too.
+func TestFeaturizeKeyFollowsRows(t *testing.T) {
+	for variant, frozen := range map[string]string{"frozen": "block5_pool", "pixels": "none", "copies": "block5_pool"} {
+		t.Run(variant, func(t *testing.T) {
+			keyOf := func(change func(c *Config)) (key []store.Line, features string) {
+				b := newBed(t, func(c *Config) {
+					c.Model.FreezeThrough = frozen
+					if variant == "copies" {
+						variants()[variant](c)
+					}
+					change(c)
+				})
+				b.run("normalize", "featurize")
+				return b.key("featurize"), b.have[featuresType].ID
+			}
+			base, features := keyOf(func(*Config) {})
+			one := int64(1)
+			for name, c := range map[string]struct {
+				change func(c *Config)
+				same   bool
+			}{
+				"seed of the split": {func(c *Config) { c.Stages.Normalize.Split.Seed = &one }, true},
+				"size of val":       {func(c *Config) { c.Stages.Normalize.Split.Val = 0 }, true},
+				"fold":              {func(c *Config) { c.Stages.Normalize.Split = Split{Folds: 3, Fold: 2} }, true},
+				"subset":            {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{trainSplit: 9} }, false},
+				"crop":              {func(c *Config) { c.Stages.Normalize.Crop = 4 }, false},
+			} {
+				c.same = c.same && variant != "copies"
+				key, id := keyOf(c.change)
+				if cmp.Equal(base, key) != c.same {
+					t.Errorf("%s: same key: %v, want %v", name, !c.same, c.same)
+				}
+				if c.same && id != features {
+					t.Errorf("%s: the key is the same, but the bytes are not", name)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,313 @@
+package stages
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"time"
+
+	"tlpipe/pipeline/progress"
+	"tlpipe/savedmodels"
+)
+
+// EpochResult is one line of history.jsonl. Losses are means over images.
+type EpochResult struct {
+	Epoch        int      `json:"epoch"`         // from 1
+	Step         int64    `json:"step"`          // steps done at its end
+	LearningRate float64  `json:"learning_rate"` // of its last step
+	Loss         float64  `json:"loss"`
+	Accuracy     float64  `json:"accuracy"`
+	ValLoss      *float64 `json:"val_loss,omitempty"`
+	ValAccuracy  *float64 `json:"val_accuracy,omitempty"`
+}
+
+// epochEndAge is how old the last checkpoint may be at the end of an epoch before another is written.
+const epochEndAge = 5 * time.Second
+
+// trainer runs the epochs. Where it stands is trainingState; clocks decide only when that is written to disk.
+type trainer struct {
+	settings   *FineTune
+	seed       int64
+	every      time.Duration
+	model      savedmodels.Model
+	data       *examples
+	report     *progress.Reporter
+	train, val []int64 // rows
+
+	classWeights []float32 // by class; nil: none
+	end          state     // variables after the last step; nil if the model itself has them, or if they are no numbers
+
+	trainingState
+	best  state // variables at the end of the best epoch; nil unless keep is best
+	saved checkpoints
+	last  struct { // checkpoint written or loaded
+		step   int64
+		epochs int
+		time   time.Time
+	}
+}
+
+func (t *trainer) stepsPerEpoch() int64 {
+	return int64(chunks(len(t.train), t.settings.BatchSize))
+}
+
+// begin takes up the newest checkpoint. Where there is none it initializes the model, and then calls previous unless
+// that is nil.
+func (t *trainer) begin(ctx context.Context, previous func(context.Context) error) error {
+	if _, err := t.model.Run(ctx, "init", map[string]savedmodels.Tensor{"seed": int64Scalar(t.seed)}); err != nil {
+		return err
+	}
+	found, variables, best, err := t.saved.load()
+	if err != nil {
+		return err
+	}
+	if found != nil {
+		if _, err := t.model.Run(ctx, "set_state", variables); err != nil {
+			return fmt.Errorf("continue from %s: %w", checkpointName(found), err)
+		}
+		t.trainingState, t.best = *found, best
+		t.last.step, t.last.epochs = t.Step, len(t.History)
+		t.report.Notef("continues after step %d of %d", t.Step, t.stepsPerEpoch()*int64(t.settings.Epochs))
+	}
+	if found == nil && previous != nil {
+		if err := previous(ctx); err != nil {
+			return err
+		}
+		t.last.step, t.last.epochs = t.Step, len(t.History)
+	}
+	t.last.time = time.Now()
+	t.report.Start("steps", t.Step, t.stepsPerEpoch()*int64(t.settings.Epochs))
+	return nil
+}
+
+// run trains to the end. When ctx is done it leaves a checkpoint of the last step.
+func (t *trainer) run(ctx context.Context) error {
+	for !t.finished() {
+		if err := t.epoch(ctx); err != nil {
+			if ctx.Err() == nil {
+				return err
+			}
+			if err := t.checkpoint(ctx, 0); err != nil {
+				return err
+			}
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// finished reports whether there is no epoch left to train.
+func (t *trainer) finished() bool {
+	history := t.History
+	if t.settings.EarlyStopping.stops(history[:t.From]) { // who goes on from there wants more of it
+		history = history[t.From:]
+	}
+	return len(t.History) >= t.settings.Epochs || t.settings.EarlyStopping.stops(history)
+}
+
+// epoch trains what is left of the running epoch, measures val and notes the result. Where images have stored copies,
+// epochs take turns with them: the first trains on the plain images, and each epoch on one feature of each image.
+func (t *trainer) epoch(ctx context.Context) error {
+	epoch, size := len(t.History), t.settings.BatchSize
+	rows := t.epochRows(epoch)
+	first := int(t.Step - int64(epoch)*t.stepsPerEpoch())
+	for b, err := range batches(ctx, int(t.stepsPerEpoch())-first, func() *batch { return t.data.newBatch(size) }, func(b *batch, i int) error {
+		return t.data.read(b, chunk(rows, first+i, size), epoch%t.data.copies())
+	}) {
+		if err != nil {
+			return err
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := t.step(ctx, b); err != nil {
+			return err
+		}
+		if err := t.checkpoint(ctx, t.every); err != nil {
+			return err
+		}
+	}
+	return t.endEpoch(ctx)
+}
+
+// epochRows are the training rows in the order of an epoch (from 0): a pure function of seed and epoch.
+func (t *trainer) epochRows(epoch int) []int64 {
+	rows := make([]int64, len(t.train))
+	for i, j := range permutation(len(t.train), t.seed, fmt.Sprintf("epoch %d", epoch+1)) {
+		rows[i] = t.train[j]
+	}
+	return rows
+}
+
+// learningRate is that of a step.
+func (t *trainer) learningRate(step int64) float64 {
+	return t.settings.Optimizer.LearningRate * t.settings.Schedule.factor(step, t.stepsPerEpoch(), int64(t.settings.Epochs), t.History)
+}
+
+// step trains one batch. A step is never cut short: it is done or it is not.
+func (t *trainer) step(ctx context.Context, b *batch) error {
+	signature, inputs := "train_step", map[string]savedmodels.Tensor{
+		"x": b.tensor(), "labels": b.labelTensor(),
+		"learning_rate": float32Scalar(float32(t.learningRate(t.Step))),
+		"step":          int64Scalar(t.Step), "seed": int64Scalar(t.seed),
+	}
+	if t.classWeights != nil {
+		inputs["class_weights"] = float32Vector(t.classWeights)
+	}
+	if len(t.History) < t.settings.HeadFirstEpochs {
+		signature = "train_head"
+	}
+	out, err := t.model.Run(context.WithoutCancel(ctx), signature, inputs)
+	if err != nil {
+		return fmt.Errorf("step %d: %w", t.Step, err)
+	}
+	if len(out["loss"].Data) != 4 || len(out["correct"].Data) != 4 {
+		return fmt.Errorf("step %d: train_step gave no scalar loss and correct", t.Step)
+	}
+	loss := float64(float32s(out["loss"].Data)[0])
+	if math.IsNaN(loss) || math.IsInf(loss, 0) {
+		return t.diverged(fmt.Sprintf("the loss became %v", loss))
+	}
+	n := int64(len(b.rows))
+	t.Loss += loss * float64(n)
+	t.Correct += int64(binary.LittleEndian.Uint32(out["correct"].Data))
+	t.Images += n
+	t.Step++
+	t.report.Add(1)
+	return nil
+}
+
+// diverged is the error that stops a training whose numbers left the finite ones at the current step.
+func (t *trainer) diverged(what string) error {
+	good := "there is no checkpoint before it"
+	if t.last.step > 0 {
+		good = fmt.Sprintf("the last good checkpoint is of epoch %d, step %d", t.last.epochs+1, t.last.step)
+	}
+	return fmt.Errorf("%s in epoch %d at step %d; %s: lower optimizer.learning_rate (%v), or add schedule.warmup_epochs",
+		what, len(t.History)+1, t.Step, good, t.settings.Optimizer.LearningRate)
+}
+
+func (t *trainer) endEpoch(ctx context.Context) error {
+	result := EpochResult{
+		Epoch: len(t.History) + 1, Step: t.Step, LearningRate: t.learningRate(t.Step - 1),
+		Loss: rounded(t.Loss / float64(t.Images)), Accuracy: rounded(float64(t.Correct) / float64(t.Images)),
+	}
+	values := map[string]float64{"learning_rate": result.LearningRate, "loss": result.Loss, "accuracy": result.Accuracy}
+	if len(t.val) > 0 {
+		loss, accuracy, err := t.measureVal(ctx)
+		if err != nil {
+			return err
+		}
+		if math.IsNaN(loss) || math.IsInf(loss, 0) {
+			return t.diverged(fmt.Sprintf("the loss on val became %v", loss))
+		}
+		result.ValLoss, result.ValAccuracy = &loss, &accuracy
+		values["val_loss"], values["val_accuracy"] = loss, accuracy
+	}
+	if t.settings.Keep == "best" && t.improves(result) {
+		variables, err := t.variables(ctx)
+		if err != nil {
+			return err
+		}
+		t.best, t.Best = variables, &bestWeights{Epoch: result.Epoch, Digest: variables.digest()}
+	}
+	t.History = append(t.History, result)
+	t.Loss, t.Correct, t.Images = 0, 0, 0
+	t.report.Epoch(result.Epoch, t.settings.Epochs, values)
+	if t.finished() {
+		if len(t.History) < t.settings.Epochs {
+			t.report.Notef("%s has not improved for %d epochs: training ends after epoch %d", t.settings.EarlyStopping.Monitor,
+				t.settings.EarlyStopping.Patience, len(t.History))
+		}
+		return nil // the model itself comes next
+	}
+	return t.checkpoint(ctx, min(t.every, epochEndAge))
+}
+
+// improves reports whether an epoch is better than the best so far: by val accuracy, then by val loss.
+func (t *trainer) improves(r EpochResult) bool {
+	if t.Best == nil {
+		return true
+	}
+	best := t.History[t.Best.Epoch-1]
+	if *r.ValAccuracy != *best.ValAccuracy {
+		return *r.ValAccuracy > *best.ValAccuracy
+	}
+	return *r.ValLoss < *best.ValLoss
+}
+
+func (t *trainer) measureVal(ctx context.Context) (loss, accuracy float64, err error) {
+	correct := 0
+	err = t.data.each(ctx, t.model, t.val, t.settings.BatchSize, func(i int, l float32, probabilities []float32) {
+		loss += float64(l)
+		if argmax(probabilities) == int(t.data.images.Labels[t.val[i]]) {
+			correct++
+		}
+	})
+	n := float64(len(t.val))
+	return rounded(loss / n), rounded(float64(correct) / n), err
+}
+
+func (t *trainer) variables(ctx context.Context) (state, error) {
+	variables, err := t.model.Run(context.WithoutCancel(ctx), "get_state", nil)
+	if err != nil {
+		return nil, err
+	}
+	if name := state(variables).notFinite(); name != "" {
+		return nil, t.diverged(fmt.Sprintf("%s holds NaN or infinity", name))
+	}
+	return variables, nil
+}
+
+// checkpoint writes one if the last is older than age and something was done since.
+func (t *trainer) checkpoint(ctx context.Context, age time.Duration) error {
+	if time.Since(t.last.time) < age || (t.last.step == t.Step && t.last.epochs == len(t.History)) {
+		return nil
+	}
+	variables, err := t.variables(ctx)
+	if err != nil {
+		return err
+	}
+	if err := t.saved.save(&t.trainingState, variables, t.best); err != nil {
+		return err
+	}
+	t.last.step, t.last.epochs, t.last.time = t.Step, len(t.History), time.Now()
+	return nil
+}
+
+// keep leaves the weights that become the model in the model, and gives their epoch.
+func (t *trainer) keep(ctx context.Context) (EpochResult, error) {
+	kept := t.History[len(t.History)-1]
+	if t.Best != nil && t.Best.Epoch != kept.Epoch {
+		kept = t.History[t.Best.Epoch-1]
+		end, err := t.model.Run(ctx, "get_state", nil)
+		if err != nil {
+			return kept, err
+		}
+		if state(end).notFinite() == "" {
+			t.end = end
+		}
+		if _, err := t.model.Run(ctx, "set_state", t.best); err != nil {
+			return kept, fmt.Errorf("back to the best epoch %d: %w", kept.Epoch, err)
+		}
+	}
+	_, err := t.variables(ctx) // not NaN, even if the last step made it so
+	return kept, err
+}
+
+func int64Scalar(v int64) savedmodels.Tensor {
+	return savedmodels.Tensor{DType: savedmodels.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, uint64(v))}
+}
+
+func float32Vector(values []float32) savedmodels.Tensor {
+	t := savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{int64(len(values))}}
+	for _, v := range values {
+		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
+	}
+	return t
+}
+
+func float32Scalar(v float32) savedmodels.Tensor {
+	return savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{}, Data: binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))}
+}

@@ -1,0 +1,118 @@
+package imagefile
+
+import (
+	"bytes"
+	"encoding/binary"
+)
+
+// turn says where the pixel shown at (x, y) is stored: swap x and y if transpose, then count from the right if flipX,
+// from the bottom if flipY. The zero value shows a picture as it is stored.
+type turn struct{ transpose, flipX, flipY bool }
+
+// orientation is the turn that a file's EXIF orientation asks for; none if there is none or it is not valid.
+func orientation(data []byte) turn {
+	switch exifOrientation(findEXIF(data)) {
+	case 2:
+		return turn{flipX: true}
+	case 3:
+		return turn{flipX: true, flipY: true}
+	case 4:
+		return turn{flipY: true}
+	case 5:
+		return turn{transpose: true}
+	case 6:
+		return turn{transpose: true, flipY: true}
+	case 7:
+		return turn{transpose: true, flipX: true, flipY: true}
+	case 8:
+		return turn{transpose: true, flipX: true}
+	}
+	return turn{}
+}
+
+// findEXIF finds the TIFF structure that holds a file's EXIF; nil if there is none.
+func findEXIF(data []byte) []byte {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xff\xd8")):
+		return findInJPEG(data[2:])
+	case bytes.HasPrefix(data, []byte("\x89PNG")):
+		return findChunk(data[8:], "eXIf", binary.BigEndian, 0, 4)
+	case bytes.HasPrefix(data, []byte("RIFF")) && len(data) >= 12:
+		exif := findChunk(data[12:], "EXIF", binary.LittleEndian, 4, 0)
+		return bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
+	}
+	return nil
+}
+
+// findInJPEG looks through the segments before the image data.
+func findInJPEG(data []byte) []byte {
+	const app1, startOfScan, endOfImage = 0xe1, 0xda, 0xd9
+	for len(data) >= 4 && data[0] == 0xff {
+		marker := data[1]
+		if marker == 0xff { // a fill byte
+			data = data[1:]
+			continue
+		}
+		length := 2 + int(binary.BigEndian.Uint16(data[2:]))
+		if marker == startOfScan || marker == endOfImage || length > len(data) {
+			return nil
+		}
+		if exif, ok := bytes.CutPrefix(data[4:max(4, length)], []byte("Exif\x00\x00")); ok && marker == app1 {
+			return exif
+		}
+		data = data[length:]
+	}
+	return nil
+}
+
+// findChunk looks for a chunk of a PNG or RIFF file. Its name and the length of its content stand before the content:
+// the length at lengthAt (0 or 4), the name at the other; tail bytes follow it (PNG's checksum). RIFF pads to an even length.
+func findChunk(data []byte, name string, order binary.ByteOrder, lengthAt, tail int) []byte {
+	for len(data) >= 8 {
+		length := int64(order.Uint32(data[lengthAt:]))
+		if length > int64(len(data)-8) {
+			return nil
+		}
+		if string(data[4-lengthAt:][:4]) == name {
+			return data[8 : 8+length]
+		}
+		next := 8 + length + int64(tail)
+		if tail == 0 {
+			next += length % 2
+		}
+		data = data[min(next, int64(len(data))):]
+	}
+	return nil
+}
+
+// exifOrientation reads the orientation tag of the first directory of a TIFF structure; 0 if there is none.
+func exifOrientation(tiff []byte) int {
+	const orientationTag, shortType, entrySize = 0x0112, 3, 12
+	if len(tiff) < 8 {
+		return 0
+	}
+	var order binary.ByteOrder
+	switch string(tiff[:4]) {
+	case "II*\x00":
+		order = binary.LittleEndian
+	case "MM\x00*":
+		order = binary.BigEndian
+	default:
+		return 0
+	}
+	first := int64(order.Uint32(tiff[4:]))
+	if first+2 > int64(len(tiff)) {
+		return 0
+	}
+	entries := tiff[first+2:]
+	for range order.Uint16(tiff[first:]) {
+		if len(entries) < entrySize {
+			return 0
+		}
+		if order.Uint16(entries) == orientationTag && order.Uint16(entries[2:]) == shortType {
+			return int(order.Uint16(entries[8:]))
+		}
+		entries = entries[entrySize:]
+	}
+	return 0
+}

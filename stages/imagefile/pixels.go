@@ -1,0 +1,160 @@
+package imagefile
+
+import (
+	"image"
+	"image/color"
+	"image/draw"
+)
+
+// shown is the size of a picture of r as it is shown.
+func (t turn) shown(r image.Rectangle) (width, height int) {
+	if t.transpose {
+		return r.Dy(), r.Dx()
+	}
+	return r.Dx(), r.Dy()
+}
+
+// stored is where a part of the picture as it is shown is stored in r.
+func (t turn) stored(part, r image.Rectangle) image.Rectangle {
+	if t.transpose {
+		part = image.Rect(part.Min.Y, part.Min.X, part.Max.Y, part.Max.X)
+	}
+	if t.flipX {
+		part.Min.X, part.Max.X = r.Dx()-part.Max.X, r.Dx()-part.Min.X
+	}
+	if t.flipY {
+		part.Min.Y, part.Max.Y = r.Dy()-part.Max.Y, r.Dy()-part.Min.Y
+	}
+	return part.Add(r.Min)
+}
+
+// toRGBA copies a part of m, its alpha dropped. studio says that YCbCr has the range of video (16 to 235), as in WebP.
+// Where the part is larger than m it is black.
+func toRGBA(m image.Image, part image.Rectangle, studio bool) *image.RGBA {
+	dst := image.NewRGBA(image.Rect(0, 0, part.Dx(), part.Dy()))
+	shown := part.Intersect(m.Bounds())
+	set := func(rgb func(x, y int) (r, g, b uint8)) {
+		for y := shown.Min.Y; y < shown.Max.Y; y++ {
+			row := dst.Pix[dst.PixOffset(shown.Min.X-part.Min.X, y-part.Min.Y):]
+			for x := shown.Min.X; x < shown.Max.X; x++ {
+				row[0], row[1], row[2] = rgb(x, y)
+				row[3] = 255
+				row = row[4:]
+			}
+		}
+	}
+	switch src := m.(type) {
+	case *image.NRGBA:
+		set(func(x, y int) (r, g, b uint8) {
+			p := src.Pix[src.PixOffset(x, y):]
+			return p[0], p[1], p[2]
+		})
+	case *image.NRGBA64:
+		set(func(x, y int) (r, g, b uint8) {
+			p := src.Pix[src.PixOffset(x, y):]
+			return p[0], p[2], p[4]
+		})
+	case *image.Paletted:
+		palette := make([]color.NRGBA, 256) // an index beyond the palette is black
+		for i, c := range src.Palette {
+			palette[i] = color.NRGBAModel.Convert(c).(color.NRGBA)
+		}
+		set(func(x, y int) (r, g, b uint8) {
+			c := palette[src.ColorIndexAt(x, y)]
+			return c.R, c.G, c.B
+		})
+	case *image.NYCbCrA:
+		return toRGBA(&src.YCbCr, part, studio)
+	case *image.YCbCr:
+		if !studio {
+			draw.Draw(dst, dst.Bounds(), m, part.Min, draw.Src)
+			break
+		}
+		set(func(x, y int) (r, g, b uint8) {
+			c := src.COffset(x, y)
+			return studioRGB(src.Y[src.YOffset(x, y)], src.Cb[c], src.Cr[c])
+		})
+	default: // opaque
+		draw.Draw(dst, dst.Bounds(), m, part.Min, draw.Src)
+	}
+	return dst
+}
+
+// studioRGB converts a pixel of a lossy WebP with libwebp's own integers. (Go takes YCbCr to have JPEG's full range.)
+func studioRGB(y, cb, cr uint8) (r, g, b uint8) {
+	times := func(v uint8, factor int) int { return int(v) * factor >> 8 }
+	clip := func(v int) uint8 { return uint8(max(0, min(255, v>>6))) }
+	luma := times(y, 19077)
+	return clip(luma + times(cr, 26149) - 14234),
+		clip(luma - times(cb, 6419) - times(cr, 13320) + 8708),
+		clip(luma + times(cb, 33050) - 17685)
+}
+
+// apply turns the picture as it is shown.
+func (t turn) apply(src *image.RGBA) *image.RGBA {
+	if t == (turn{}) {
+		return src
+	}
+	w, h := src.Rect.Dx(), src.Rect.Dy()
+	dst := image.NewRGBA(image.Rect(0, 0, w, h))
+	if t.transpose {
+		dst = image.NewRGBA(image.Rect(0, 0, h, w))
+	}
+	for y := range dst.Rect.Dy() {
+		for x := range dst.Rect.Dx() {
+			sx, sy := x, y
+			if t.transpose {
+				sx, sy = y, x
+			}
+			if t.flipX {
+				sx = w - 1 - sx
+			}
+			if t.flipY {
+				sy = h - 1 - sy
+			}
+			copy(dst.Pix[dst.PixOffset(x, y):][:4], src.Pix[src.PixOffset(sx, sy):])
+		}
+	}
+	return dst
+}
+
+// square makes a square out of the picture as it is shown.
+func square(m image.Image, t turn, studio bool, opts Options) Image {
+	width, height := t.shown(m.Bounds())
+	xs, ys := opts.Resize.taps(width, height, opts.Size)
+	part := reach(xs, ys)
+	pixels := t.apply(toRGBA(m, t.stored(part, m.Bounds()), studio))
+	pixels.Rect = part
+	return resample(pixels, xs, ys)
+}
+
+// Scale makes a square out of height·width·channels bytes (1 or 3 channels), as Decode does.
+func Scale(pix []byte, height, width, channels int, opts Options) []byte {
+	whole := image.NewRGBA(image.Rect(0, 0, width, height))
+	for i := range height * width {
+		p := whole.Pix[4*i : 4*i+4]
+		for c := range channels {
+			p[c] = pix[i*channels+c]
+		}
+		p[3] = 255
+	}
+	scaled := square(whole, turn{}, false, opts)
+	if channels == 3 {
+		return scaled.Pix
+	}
+	gray := make([]byte, opts.Size*opts.Size)
+	for i := range gray {
+		gray[i] = scaled.Pix[3*i]
+	}
+	return gray
+}
+
+// pack drops the fourth byte of every pixel.
+func pack(src *image.RGBA) Image {
+	dst := Image{Height: src.Rect.Dy(), Width: src.Rect.Dx()}
+	dst.Pix = make([]byte, 0, dst.Height*dst.Width*3)
+	for p := src.Pix; len(p) > 0; p = p[4:] {
+		dst.Pix = append(dst.Pix, p[0], p[1], p[2])
+	}
+	return dst
+}

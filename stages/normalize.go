@@ -1,0 +1,186 @@
+package stages
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/store"
+)
+
+// The artifact types around normalize.
+const (
+	imagesType  = "images"
+	datasetType = "dataset"
+)
+
+// normalizeStage makes the split, the statistics and the recipe. It stores no pixels: decode holds the only copy.
+func normalizeStage(s *Normalize) pipeline.Stage {
+	return pipeline.Stage{
+		Name: "normalize", Version: 1, Takes: []string{imagesType}, Gives: datasetType,
+		Key: func(in pipeline.Inputs) ([]store.Line, error) {
+			lines, err := settingLines(s)
+			return append(lines, inputLines(in, imagesType)...), err
+		},
+		Run: s.run,
+	}
+}
+
+func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
+	images, err := OpenImages(job.Inputs[imagesType].Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, images.Close()) }()
+	samples, err := images.Samples()
+	if err != nil {
+		return err
+	}
+	if s.Crop > images.Height || s.Crop > images.Width {
+		return fmt.Errorf("crop %d does not fit into the stored images, which are %d × %d: lower normalize.crop or raise decode.size",
+			s.Crop, images.Height, images.Width)
+	}
+	d := &Dataset{
+		Recipe: Recipe{Mode: s.Mode, Mean: s.Mean, Std: s.Std, Crop: s.Crop},
+		Height: images.Height, Width: images.Width, Classes: images.Classes,
+		Counts: map[string][]int{}, Rows: map[string][]int64{},
+	}
+	if s.Crop > 0 {
+		d.Height, d.Width = s.Crop, s.Crop
+	}
+	given := make([]string, len(samples))
+	for row, sample := range samples {
+		given[row] = sample.Split
+	}
+	if d.Rows, err = splitRows(images.Classes, images.Labels, given, s.Split); err != nil {
+		return err
+	}
+	for split, rows := range d.Rows {
+		d.Counts[split] = make([]int, len(images.Classes))
+		for _, row := range rows {
+			d.Counts[split][images.Labels[row]]++
+		}
+	}
+	s.warnEmpty(d, job)
+
+	scan, err := scanPixels(ctx, images, d, job.Progress)
+	if err != nil {
+		return err
+	}
+	d.Statistics = scan.statistics(images.Channels)
+	groups := scan.duplicates(d, samples)
+	d.Duplicates = len(groups)
+	warnDuplicates(groups, job)
+	if err := writeJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), groups); err != nil {
+		return err
+	}
+	sheet, err := contactSheet(images, d)
+	if err != nil {
+		return err
+	}
+	if err := writeFileAtomic(filepath.Join(job.Out, "contact-sheet.png"), sheet); err != nil {
+		return err
+	}
+	return d.save(job.Out)
+}
+
+// warnEmpty names the classes that a split for measuring lacks.
+func (s *Normalize) warnEmpty(d *Dataset, job *pipeline.Job) {
+	for _, split := range []string{valSplit, testSplit} {
+		var without []string
+		for class, n := range d.Counts[split] {
+			if n == 0 {
+				without = append(without, d.Classes[class])
+			}
+		}
+		if len(without) > 0 {
+			job.Progress.Warnf("%s has no image of %s", split, strings.Join(without, ", "))
+		}
+	}
+}
+
+// warnDuplicates says how many images lie in two splits, for each pair of splits.
+func warnDuplicates(groups []duplicateGroup, job *pipeline.Job) {
+	pairs := map[string]int{}
+	for _, g := range groups {
+		has := map[string]int{}
+		for _, image := range g.Images {
+			has[image.Split]++
+		}
+		for i, a := range splitNames {
+			for _, b := range splitNames[i+1:] {
+				if has[a] > 0 && has[b] > 0 {
+					pairs[fmt.Sprintf("images of %s that also lie in %s", b, a)] += has[b]
+				}
+			}
+		}
+	}
+	for _, pair := range slices.Sorted(maps.Keys(pairs)) {
+		job.Progress.Warnf("%d %s, byte for byte: what is measured there is too good; duplicates.jsonl lists them", pairs[pair], pair)
+	}
+}
+
+// inputLines are the key lines of the artifacts a stage takes.
+func inputLines(in pipeline.Inputs, types ...string) []store.Line {
+	lines := make([]store.Line, len(types))
+	for i, t := range types {
+		lines[i] = store.Line{Name: t, Value: in[t].Identity}
+	}
+	return lines
+}
+
+// problems reports what is wrong between the settings of normalize.
+func (s *Normalize) problems(report func(path, format string, args ...any)) {
+	const at = "stages.normalize."
+	switch {
+	case s.Mode == "mean-std" && (len(s.Mean) != 3 || len(s.Std) != 3):
+		report(at+"mode", "mode mean-std needs mean and std with three values each, such as mean: [0.5, 0.5, 0.5]")
+	case s.Mode != "mean-std" && len(s.Mean) > 0:
+		report(at+"mean", "mode %s has its own mean: leave mean out, or set mode: mean-std", s.Mode)
+	case s.Mode != "mean-std" && len(s.Std) > 0:
+		report(at+"std", "mode %s has its own std: leave std out, or set mode: mean-std", s.Mode)
+	}
+	for i, v := range s.Mean {
+		if v < 0 || v > 1 {
+			report(fmt.Sprintf("%smean[%d]", at, i), "mean is on the scale 0 to 1, received %v: divide by 255", v)
+		}
+	}
+	for i, v := range s.Std {
+		if v <= 0 || v > 1 {
+			report(fmt.Sprintf("%sstd[%d]", at, i), "std is on the scale 0 to 1 and not 0, received %v", v)
+		}
+	}
+	s.Split.problems(report)
+}
+
+// hasVal reports whether images of train become val.
+func (s Split) hasVal() bool { return s.Val > 0 || s.Folds > 0 }
+
+func (s Split) problems(report func(path, format string, args ...any)) {
+	const at = "stages.normalize.split."
+	switch {
+	case s.Folds == 1:
+		report(at+"folds", "a single fold leaves nothing to train on: set at least 2, or leave folds out")
+	case s.Folds > 0 && s.Val > 0:
+		report(at+"val", "split.folds says already how large val is: leave val out")
+	case s.Folds == 0 && s.Fold > 0:
+		report(at+"fold", "there are no folds: set split.folds, such as 5, or leave fold out")
+	case s.Folds > 0 && s.Fold >= s.Folds:
+		report(at+"fold", "%d folds are numbered 0 to %d, received %d", s.Folds, s.Folds-1, s.Fold)
+	}
+	for _, split := range slices.Sorted(maps.Keys(s.PerClass)) {
+		path := at + "per_class." + split
+		if split == valSplit {
+			report(path, "val is cut from train: set split.val to a share of it")
+		} else if split != trainSplit && split != testSplit {
+			report(path, "expected train or test, received %s", split)
+		} else if n := s.PerClass[split]; n < 1 {
+			report(path, "expected at least 1 image of each class, received %d", n)
+		}
+	}
+}

@@ -1,0 +1,157 @@
+package stages
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"math"
+	"math/big"
+	"runtime"
+	"slices"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"tlpipe/pipeline/progress"
+)
+
+// scanned is what one pass over the pixels of all splits gives. Its sums are integers, so that the order in which
+// goroutines add them cannot show.
+type scanned struct {
+	rows    []int64 // of all splits, ascending
+	digests [][sha256.Size]byte
+	pixels  uint64 // of train, in each channel
+	sum     [3]uint64
+	squares [3]uint64
+}
+
+// scanChunk is how many images a goroutine takes at a time.
+const scanChunk = 64
+
+func scanPixels(ctx context.Context, images *Images, d *Dataset, report *progress.Reporter) (*scanned, error) {
+	s := &scanned{}
+	for _, split := range splitNames {
+		s.rows = append(s.rows, d.Rows[split]...)
+	}
+	slices.Sort(s.rows)
+	s.digests = make([][sha256.Size]byte, len(s.rows))
+	report.Start("images", 0, int64(len(s.rows)))
+
+	size := d.Height * d.Width * images.Channels
+	var sum, squares [3]atomic.Uint64
+	work, ctx := errgroup.WithContext(ctx)
+	work.SetLimit(runtime.GOMAXPROCS(0))
+	for first := 0; first < len(s.rows); first += scanChunk {
+		work.Go(func() error {
+			crop := make([]byte, size)
+			end := min(first+scanChunk, len(s.rows))
+			for i := first; i < end; i++ {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				row := s.rows[i]
+				s.digests[i] = sha256.Sum256(images.Pixels.Row(int(row)))
+				if _, train := slices.BinarySearch(d.Rows[trainSplit], row); train {
+					images.Crop(crop, int(row), d.Recipe.Crop)
+					addPixels(crop, images.Channels, &sum, &squares)
+				}
+			}
+			report.Add(int64(end - first))
+			return nil
+		})
+	}
+	if err := work.Wait(); err != nil {
+		return nil, err
+	}
+	s.pixels = uint64(len(d.Rows[trainSplit])) * uint64(d.Height*d.Width)
+	for c := range images.Channels {
+		s.sum[c], s.squares[c] = sum[c].Load(), squares[c].Load()
+	}
+	return s, nil
+}
+
+// addPixels adds the values of one image. 64 bits hold the squares of 10^14 pixels.
+func addPixels(pixels []byte, channels int, sum, squares *[3]atomic.Uint64) {
+	for c := range channels {
+		var total, square uint64
+		for i := c; i < len(pixels); i += channels {
+			v := uint64(pixels[i])
+			total += v
+			square += v * v
+		}
+		sum[c].Add(total)
+		squares[c].Add(square)
+	}
+}
+
+// statistics gives mean and standard deviation, rounded to what the last digits of float arithmetic cannot change.
+func (s *scanned) statistics(channels int) Statistics {
+	var out Statistics
+	n := new(big.Int).SetUint64(s.pixels)
+	for c := range channels {
+		sum := new(big.Int).SetUint64(s.sum[c])
+		variance := new(big.Int).SetUint64(s.squares[c]) // × n²
+		variance.Sub(variance.Mul(variance, n), new(big.Int).Mul(sum, sum))
+		v, _ := new(big.Float).SetInt(variance).Float64()
+		out.Mean = append(out.Mean, rounded(float64(s.sum[c])/float64(s.pixels)/255))
+		out.Std = append(out.Std, rounded(math.Sqrt(v)/float64(s.pixels)/255))
+	}
+	return out
+}
+
+// rounded keeps six digits after the point: what artifacts hold of a computed number.
+func rounded(v float64) float64 {
+	return math.Round(v*1e6) / 1e6
+}
+
+// duplicateGroup is one line of duplicates.jsonl: images whose stored pixels are equal, in row order.
+type duplicateGroup struct {
+	Images []duplicateImage `json:"images"`
+}
+
+type duplicateImage struct {
+	Row   int64  `json:"row"`
+	Path  string `json:"path"`
+	Split string `json:"split"`
+	Class string `json:"class"`
+}
+
+// duplicates groups equal images that lie in more than one split, in the order of their first rows.
+func (s *scanned) duplicates(d *Dataset, samples []Sample) []duplicateGroup {
+	order := make([]int, len(s.rows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(s.digests[a][:], s.digests[b][:]) })
+	var groups []duplicateGroup
+	for first := 0; first < len(order); {
+		end := first + 1
+		for end < len(order) && s.digests[order[end]] == s.digests[order[first]] {
+			end++
+		}
+		var group duplicateGroup
+		across := false
+		for _, i := range order[first:end] {
+			row := s.rows[i]
+			image := duplicateImage{Row: row, Path: samples[row].Path, Split: d.splitOf(row), Class: samples[row].Class}
+			across = across || (len(group.Images) > 0 && image.Split != group.Images[0].Split)
+			group.Images = append(group.Images, image)
+		}
+		if across {
+			groups = append(groups, group)
+		}
+		first = end
+	}
+	slices.SortFunc(groups, func(a, b duplicateGroup) int { return int(a.Images[0].Row - b.Images[0].Row) })
+	return groups
+}
+
+// splitOf is the split that holds row.
+func (d *Dataset) splitOf(row int64) string {
+	for _, split := range splitNames {
+		if _, found := slices.BinarySearch(d.Rows[split], row); found {
+			return split
+		}
+	}
+	return ""
+}

@@ -1,0 +1,255 @@
+package stages
+
+import (
+	"bytes"
+	"fmt"
+	"image/png"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/progress"
+)
+
+// splitTable is a data set of two classes, row by row in turn, with so many train and test rows of each.
+func splitTable(train, test [2]int) (labels []int32, given []string) {
+	for class := range 2 {
+		for range train[class] {
+			labels, given = append(labels, int32(class)), append(given, trainSplit)
+		}
+		for range test[class] {
+			labels, given = append(labels, int32(class)), append(given, testSplit)
+		}
+	}
+	return labels, given
+}
+
+func TestSplitRows(t *testing.T) {
+	seed := int64(7)
+	for name, c := range map[string]struct {
+		train, test [2]int
+		split       Split
+		want        string // counts of both classes, or the error
+	}{
+		"as given":           {[2]int{5, 4}, [2]int{2, 1}, Split{}, "train 5 4, test 2 1"},
+		"no test":            {[2]int{5, 4}, [2]int{}, Split{}, "train 5 4"},
+		"val":                {[2]int{50, 10}, [2]int{2, 1}, Split{Val: 0.1, Seed: &seed}, "train 45 9, val 5 1, test 2 1"},
+		"val rounds":         {[2]int{15, 14}, [2]int{}, Split{Val: 0.1}, "train 13 13, val 2 1"},
+		"val is never empty": {[2]int{2, 3}, [2]int{}, Split{Val: 0.1}, "train 1 2, val 1 1"},
+		"test":               {[2]int{20, 10}, [2]int{}, Split{Test: 0.2, Val: 0.25}, "train 12 6, val 4 2, test 4 2"},
+		"subset, then val":   {[2]int{20, 20}, [2]int{9, 9}, Split{PerClass: map[string]int{"train": 10, "test": 3}, Val: 0.2}, "train 8 8, val 2 2, test 3 3"},
+		"subset too large": {[2]int{20, 5}, [2]int{9, 9}, Split{PerClass: map[string]int{"train": 10}},
+			`class "b" has 5 train images, split.per_class.train asks for 10: lower it to 5, or leave the class out by decode.exclude`},
+		"test subset too large": {[2]int{20, 20}, [2]int{2, 9}, Split{PerClass: map[string]int{"test": 3}},
+			`class "a" has 2 test images, split.per_class.test asks for 3: lower it to 2, or leave the class out by decode.exclude`},
+		"test subset of nothing": {[2]int{5, 5}, [2]int{}, Split{PerClass: map[string]int{"test": 3}},
+			"split.per_class.test asks for 3 test images a class, but there is no test split: set decode.splits.test or split.test"},
+		"empty class": {[2]int{5, 0}, [2]int{2, 2}, Split{},
+			`class "b" has no training image (2 of test): add some, or leave its folder out by decode.exclude`},
+		"nothing left": {[2]int{5, 1}, [2]int{}, Split{Val: 0.1},
+			`class "b" has 1 training images: none would be left with split.val: 0.1; add some, or lower the share`},
+		"folds":      {[2]int{11, 10}, [2]int{2, 1}, Split{Folds: 5, Fold: 4}, "train 8 8, val 3 2, test 2 1"},
+		"first fold": {[2]int{11, 10}, [2]int{2, 1}, Split{Folds: 5}, "train 9 8, val 2 2, test 2 1"},
+		"subset, then folds": {[2]int{20, 20}, [2]int{}, Split{PerClass: map[string]int{"train": 10}, Folds: 2, Fold: 1},
+			"train 5 5, val 5 5"},
+		"too many folds": {[2]int{5, 4}, [2]int{}, Split{Folds: 5},
+			`class "b" has 4 training images, split.folds asks for 5 parts: lower it to 4 at most, or add some`},
+		"two tests": {[2]int{5, 5}, [2]int{1, 1}, Split{Test: 0.1},
+			"split.test cuts a test split from a single folder, but decode already gives 2 test images: leave split.test out"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			labels, given := splitTable(c.train, c.test)
+			rows, err := splitRows([]string{"a", "b"}, labels, given, c.split)
+			if err != nil {
+				if err.Error() != c.want {
+					t.Errorf("error %q, want %q", err, c.want)
+				}
+				return
+			}
+			var parts []string
+			seen := map[int64]bool{}
+			for _, split := range splitNames {
+				if rows[split] == nil {
+					continue
+				}
+				counts := [2]int{}
+				for _, row := range rows[split] {
+					if seen[row] {
+						t.Errorf("row %d is in two splits", row)
+					}
+					if (given[row] == testSplit) != (split == testSplit) && c.split.Test == 0 {
+						t.Errorf("row %d of %s became %s", row, given[row], split)
+					}
+					seen[row] = true
+					counts[labels[row]]++
+				}
+				if !slices.IsSorted(rows[split]) {
+					t.Errorf("%s is not ascending", split)
+				}
+				parts = append(parts, fmt.Sprintf("%s %d %d", split, counts[0], counts[1]))
+			}
+			if got := strings.Join(parts, ", "); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+		})
+	}
+}
+
+// The folds of a split are its train images, each in val once; test is the same in all.
+func TestFoldsCoverTrain(t *testing.T) {
+	labels, given := splitTable([2]int{23, 11}, [2]int{3, 3})
+	times := map[int64]int{}
+	for fold := range 4 {
+		rows, err := splitRows([]string{"a", "b"}, labels, given, Split{Folds: 4, Fold: fold})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(rows[trainSplit])+len(rows[valSplit]) != 34 || len(rows[testSplit]) != 6 {
+			t.Errorf("fold %d: %d train, %d val, %d test", fold, len(rows[trainSplit]), len(rows[valSplit]), len(rows[testSplit]))
+		}
+		for _, row := range rows[valSplit] {
+			times[row]++
+		}
+	}
+	for row, split := range given {
+		if want := map[string]int{trainSplit: 1}[split]; times[int64(row)] != want {
+			t.Errorf("row %d of %s is in val %d times, want %d", row, split, times[int64(row)], want)
+		}
+	}
+}
+
+func TestSplitFollowsItsSeed(t *testing.T) {
+	labels, given := splitTable([2]int{40, 40}, [2]int{})
+	split := func(s Split) map[string][]int64 {
+		rows, err := splitRows([]string{"a", "b"}, labels, given, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rows
+	}
+	zero, one := int64(0), int64(1)
+	base := split(Split{Val: 0.2})
+	if !cmp.Equal(base, split(Split{Val: 0.2, Seed: &zero})) {
+		t.Error("the default seed is not 0")
+	}
+	if cmp.Equal(base, split(Split{Val: 0.2, Seed: &one})) {
+		t.Error("another seed gives the same split")
+	}
+	small := split(Split{PerClass: map[string]int{trainSplit: 5}})[trainSplit]
+	large := split(Split{PerClass: map[string]int{trainSplit: 20}})[trainSplit]
+	for _, row := range small {
+		if !slices.Contains(large, row) {
+			t.Errorf("row %d of the smaller subset is not in the larger one", row)
+		}
+	}
+}
+
+func TestNormalize(t *testing.T) {
+	b := newBed(t, nil)
+	seen := b.run("normalize")
+	dir := b.have[datasetType].Dir
+	d, err := OpenDataset(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := map[string][]int{"train": {24, 24, 24}, "val": {6, 6, 6}, "test": {8, 8, 8}}; !cmp.Equal(d.Counts, want) {
+		t.Errorf("counts %v, want %v", d.Counts, want)
+	}
+	if d.Height != 5 || d.Width != 5 || d.Recipe.Mode != "caffe" || d.Recipe.Crop != 5 {
+		t.Errorf("recipe %+v of %d × %d", d.Recipe, d.Height, d.Width)
+	}
+	if got, want := d.Statistics, slowStatistics(t, b, d); !cmp.Equal(got, want) {
+		t.Errorf("statistics %v, want %v", got, want)
+	}
+
+	// The last test image equals the first training image.
+	text, err := os.ReadFile(filepath.Join(dir, "duplicates.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	split := d.splitOf(0)
+	want := fmt.Sprintf(`{"images":[{"row":0,"path":"train/dark/0.png","split":%q,"class":"dark"},{"row":113,"path":"test/striped/113.png","split":"test","class":"striped"}]}`+"\n", split)
+	if string(text) != want || d.Duplicates != 1 {
+		t.Errorf("duplicates.jsonl is\n%swant\n%s", text, want)
+	}
+	if got := seen.texts(progress.Warning); got != fmt.Sprintf("1 images of test that also lie in %s, byte for byte: what is measured there is too good; duplicates.jsonl lists them", split) {
+		t.Errorf("warnings: %s", got)
+	}
+
+	sheet, err := os.ReadFile(filepath.Join(dir, "contact-sheet.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	picture, err := png.Decode(bytes.NewReader(sheet))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// 5 pixels grow to 95: the cell's middle is the middle pixel of the first shown image of each class.
+	images, err := OpenImages(b.have[imagesType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer images.Close()
+	for class := range d.Classes {
+		first := slices.IndexFunc(d.Rows[trainSplit], func(row int64) bool { return int(images.Labels[row]) == class })
+		crop := make([]byte, 5*5*3)
+		images.Crop(crop, int(d.Rows[trainSplit][first]), 5)
+		r, g, bl, _ := picture.At(sheetLabel+48, sheetGap+class*(sheetCell+sheetGap)+48).RGBA()
+		if got, want := [3]byte{byte(r >> 8), byte(g >> 8), byte(bl >> 8)}, [3]byte(crop[(2*5+2)*3:]); got != want {
+			t.Errorf("contact sheet, class %d: pixel %v, want %v", class, got, want)
+		}
+	}
+}
+
+// slowStatistics computes with plain means.
+func slowStatistics(t *testing.T, b *bed, d *Dataset) Statistics {
+	images, err := OpenImages(b.have[imagesType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer images.Close()
+	var s Statistics
+	for c := range 3 {
+		var n, sum, squares float64
+		for _, row := range d.Rows[trainSplit] {
+			crop := make([]byte, 5*5*3)
+			images.Crop(crop, int(row), 5)
+			for i := c; i < len(crop); i += 3 {
+				v := float64(crop[i]) / 255
+				n, sum, squares = n+1, sum+v, squares+v*v
+			}
+		}
+		mean := sum / n
+		s.Mean = append(s.Mean, rounded(mean))
+		s.Std = append(s.Std, rounded(math.Sqrt(squares/n-mean*mean)))
+	}
+	return s
+}
+
+func TestNormalizeRefusesLargeCrop(t *testing.T) {
+	b := newBed(t, func(c *Config) { c.Stages.Normalize.Crop = 7 })
+	job, _ := newJob(t, pipeline.Inputs{imagesType: b.have[imagesType]})
+	err := b.stage("normalize").Run(t.Context(), job)
+	if err == nil || !strings.Contains(err.Error(), "crop 7 does not fit into the stored images, which are 6 × 6") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestGrayDataset(t *testing.T) {
+	b := newBed(t, nil)
+	b.have[imagesType] = writeTestImages(t, 1)
+	b.run(stageNames...)
+	d, err := OpenDataset(b.have[datasetType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(d.Statistics.Mean) != 1 {
+		t.Errorf("statistics of gray images: %+v", d.Statistics)
+	}
+}

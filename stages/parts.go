@@ -1,0 +1,120 @@
+package stages
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"tlpipe/savedmodels"
+)
+
+// headPart and backbonePart name the two sides of the network in learning_rate_multiplier.
+const (
+	headPart     = "head"
+	backbonePart = "backbone"
+)
+
+// trainedLayers are the layers of the backbone that train, in network order; nil for an impossible network.
+func (c *Config) trainedLayers() []string {
+	layers := savedmodels.Layers(c.Model.Backbone)
+	at := func(name string) int {
+		return slices.IndexFunc(layers, func(l savedmodels.Layer) bool { return l.Name == name })
+	}
+	last := -1
+	for _, tap := range c.Model.TruncateAt {
+		last = max(last, at(tap))
+	}
+	first := 0
+	if !c.nothingFrozen() {
+		if first = at(c.Model.FreezeThrough) + 1; first == 0 {
+			return nil
+		}
+	}
+	var names []string
+	for i := first; i <= last; i++ {
+		if layers[i].Weights {
+			names = append(names, layers[i].Name)
+		}
+	}
+	return names
+}
+
+// blockOf is the block of a layer: block5 of block5_conv3.
+func blockOf(layer string) string {
+	block, _, _ := strings.Cut(layer, "_")
+	return block
+}
+
+// governing is the name in multipliers that a layer takes its factor from, the most specific one; "" if there is none.
+func governing(multipliers map[string]float64, layer string) string {
+	for _, name := range []string{layer, blockOf(layer), backbonePart} {
+		if _, ok := multipliers[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// learningRates are the factors on the learning rate of layers and of the head that are not 1.
+func (c *Config) learningRates() map[string]float64 {
+	multipliers, rates := c.Stages.FineTune.LRMultiplier, map[string]float64{}
+	for _, layer := range c.trainedLayers() {
+		if name := governing(multipliers, layer); name != "" && multipliers[name] != 1 {
+			rates[layer] = multipliers[name]
+		}
+	}
+	if factor, ok := multipliers[headPart]; ok && factor != 1 {
+		rates[headPart] = factor
+	}
+	return rates
+}
+
+// partProblems reports names in learning_rate_multiplier that stand for nothing that trains, and a first phase that
+// differs in nothing from what comes after.
+func (c *Config) partProblems(report func(path, format string, args ...any)) {
+	s := c.Stages.FineTune
+	trained, governs := c.trainedLayers(), map[string]bool{headPart: true}
+	for _, layer := range trained {
+		governs[governing(s.LRMultiplier, layer)] = true
+	}
+	known := []string{backbonePart, headPart}
+	for _, layer := range savedmodels.Layers(c.Model.Backbone) {
+		if !slices.Contains(known, blockOf(layer.Name)) {
+			known = append(known, blockOf(layer.Name))
+		}
+		if layer.Weights {
+			known = append(known, layer.Name)
+		}
+	}
+	belongs := func(name string) func(string) bool {
+		return func(layer string) bool { return name == backbonePart || name == layer || name == blockOf(layer) }
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.LRMultiplier)) {
+		at, factor := "stages.fine-tune.learning_rate_multiplier."+name, s.LRMultiplier[name]
+		switch {
+		case !(factor >= 0) || math.IsInf(factor, 0):
+			report(at, "expected a factor of 0 or more, received %v", factor)
+		case !slices.Contains(known, name) && slices.Contains(layerNames(c.Model.Backbone), name):
+			report(at, "%s has nothing that trains: leave it out", name)
+		case !slices.Contains(known, name):
+			report(at, "there is no part %q of %s: expected backbone, head, a block such as block5, or a layer%s", name, c.Model.Backbone, didYouMean(name, known))
+		case governs[name]:
+		case slices.ContainsFunc(trained, belongs(name)):
+			report(at, "each layer it stands for is named more precisely: leave it out")
+		case len(trained) == 0:
+			report(at, "every layer that is kept is frozen, so no layer of the base model learns: leave it out, or set model.freeze_through to an earlier layer or none")
+		default:
+			report(at, "%s does not train: %s; leave it out, or change model.freeze_through or truncate_at", name,
+				fmt.Sprintf("%s to %s do", trained[0], trained[len(trained)-1]))
+		}
+	}
+	switch {
+	case s.HeadFirstEpochs == 0:
+	case len(trained) == 0:
+		report("stages.fine-tune.head_first_epochs", "every layer that is kept is frozen, so the head trains alone anyway: leave it out")
+	case s.HeadFirstEpochs >= s.Epochs:
+		report("stages.fine-tune.head_first_epochs", "of %d epochs none is left for the layers behind %s: lower it, or freeze them", s.Epochs, c.Model.FreezeThrough)
+	}
+}

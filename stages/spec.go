@@ -1,0 +1,106 @@
+package stages
+
+import (
+	"slices"
+	"strings"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+)
+
+// prefixSpec is the frozen part of the network that a config describes.
+func prefixSpec(c *Config) (savedmodels.Prefix, error) {
+	weights, err := weightsName(c)
+	if err != nil {
+		return savedmodels.Prefix{}, err
+	}
+	layers := layerNames(c.Model.Backbone)
+	spec := savedmodels.Prefix{
+		Backbone: c.Model.Backbone, Weights: weights, Input: [2]int(c.Model.Input),
+		Preprocess: savedmodels.Preprocess{Mode: "caffe"},
+		Taps:       slices.Clone(c.Model.TruncateAt),
+		Freeze:     c.Model.FreezeThrough,
+		Pooling:    c.Model.Pooling,
+	}
+	slices.SortFunc(spec.Taps, func(a, b string) int { return slices.Index(layers, a) - slices.Index(layers, b) })
+	spec.Taps = slices.Compact(spec.Taps)
+	if n := c.Stages.Normalize; n != nil {
+		spec.Preprocess = savedmodels.Preprocess{Mode: n.Mode, Mean: n.Mean, Std: n.Std}
+	}
+	if f := c.Stages.Featurize; f != nil && f.Copies > 1 {
+		spec.Augment = f.Augment.spec()
+	}
+	spec.Freeze = spec.Cut() // the same network by whichever name
+	return spec, nil
+}
+
+// suffixSpec is the part of the network that trains, for so many classes.
+func suffixSpec(c *Config, classes int) (savedmodels.Suffix, error) {
+	prefix, err := prefixSpec(c)
+	s := c.Stages.FineTune
+	spec := savedmodels.Suffix{
+		Prefix: prefix, Classes: classes, Normalization: c.Model.Head.Normalization,
+		Units: append([]int{}, c.Model.Head.Units...), Dropout: c.Model.Head.Dropout, LabelSmoothing: s.LabelSmoothing,
+		Optimizer: savedmodels.Optimizer{
+			Name: s.Optimizer.Name, Convention: s.Optimizer.Convention, Momentum: s.Optimizer.Momentum,
+			Nesterov: s.Optimizer.Nesterov, WeightDecay: s.Optimizer.WeightDecay,
+			ClipNorm: s.Optimizer.ClipNorm, GlobalClipNorm: s.Optimizer.GlobalClipNorm, ClipValue: s.Optimizer.ClipValue,
+		},
+		LearningRates: c.learningRates(), ClassWeights: !s.ClassWeight.none(), HeadFirst: s.HeadFirstEpochs > 0,
+	}
+	spec.Prefix.Augment = s.Augment.spec() // and not that of the features
+	return spec, err
+}
+
+// layerNames are the layers of a backbone in network order; nil if it is unknown.
+func layerNames(backbone string) []string {
+	var names []string
+	for _, layer := range savedmodels.Layers(backbone) {
+		names = append(names, layer.Name)
+	}
+	return names
+}
+
+// nothingFrozen reports whether the whole network trains from the pixels.
+func (c *Config) nothingFrozen() bool { return c.Model.FreezeThrough == "none" }
+
+// resolvePrecision is the precision a stage computes in on this machine.
+func resolvePrecision(stage, setting string, m Machine) (string, error) {
+	switch {
+	case setting == "auto" && m.BFloat16():
+		return "bfloat16", nil
+	case setting == "auto":
+		return "float32", nil
+	case setting == "bfloat16" && !m.BFloat16():
+		return "", exit.Errorf(exit.Usage, "%s.precision is bfloat16, but this CPU (%s) does not have it in hardware, and TensorFlow would abort: set float32 or auto",
+			stage, m.CPUClass)
+	}
+	return setting, nil
+}
+
+// machineLines are the key lines of what every stage that runs a model depends on.
+func machineLines(m Machine) ([]store.Line, error) {
+	if m.TensorFlow == "" {
+		return nil, exit.Errorf(exit.NoRuntime, "there is no model runtime, so its version is not known: run `make deps build`")
+	}
+	kind, _, _ := strings.Cut(m.Device, ":") // which of several equal GPUs does not matter
+	return []store.Line{{Name: "tensorflow", Value: m.TensorFlow}, {Name: "device", Value: kind}}, nil
+}
+
+// loadModel loads a SavedModel for a stage.
+func loadModel(c *Config, env Env, dir, precision string) (savedmodels.Model, error) {
+	if env.Runtime == nil {
+		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
+	}
+	return env.Runtime.Load(dir, savedmodels.Options{Device: env.Machine.Device, Threads: c.Threads, Precision: precision})
+}
+
+// setLine replaces the value of a key line.
+func setLine(lines []store.Line, name, value string) {
+	for i := range lines {
+		if lines[i].Name == name {
+			lines[i].Value = value
+		}
+	}
+}
