@@ -6,7 +6,8 @@ cd "$(dirname "$0")/.."
 store=$(mktemp -d)
 trap 'rm -rf "$store"' EXIT
 
-# row CONFIG OVERLAY SEEDS: the mean test accuracy over seeds and the time of the first, from nothing.
+# row CONFIG OVERLAY SEEDS: the test accuracy, the mean over seeds if there are several, and the time of the first from
+# nothing.
 row() {
 	local overlay=() summaries=()
 	[ -n "$2" ] && [ -e "$DATA/$2.overlay.yaml" ] && overlay=(-f "$DATA/$2.overlay.yaml")
@@ -15,18 +16,12 @@ row() {
 			{ cat "$store/log" >&2; exit 1; }
 		summaries+=("$store/$1-$seed.json")
 	done
-	.deps/bin/python - "$1" "${summaries[@]}" <<-'PYTHON'
-		import json, statistics, sys
-		runs = [json.load(open(path)) for path in sys.argv[2:]]
-		accuracies = [run["metrics"]["test"]["accuracy"] for run in runs]
-		spread = f" ± {statistics.stdev(accuracies):.4f} (n={len(runs)})" if len(runs) > 1 else ""
-		again = f", {statistics.median(run['seconds'] for run in runs[1:]):.0f} s for another seed" if len(runs) > 1 else ""
-		print(f"| {sys.argv[1]} | {statistics.mean(accuracies):.4f}{spread} | {runs[0]['metrics']['test']['count']:,} | {runs[0]['seconds']:.0f} s{again} |")
-	PYTHON
+	.deps/bin/python configs/figures.py "$1" "${summaries[@]}"
+	rm -rf "${store:?}/$1"
 }
 
-echo "| config | test accuracy | test images | time from nothing |"
-echo "|---|---|---|---|"
+echo "| config | test accuracy | 95 % interval | test images | seeds | epochs | time from nothing |"
+echo "|---|---|---|---|---|---|---|"
 case "$1" in
 short)
 	row quickstart "" "1"
@@ -40,7 +35,8 @@ long)
 	row case1-fashion-mnist "" "1"
 	row case2 cifar10 "1"
 	row case1-scratch cifar10 "1"
+	row case4-cifar10-64px cifar10 "1"
 	;;
 esac
 echo
-bin/tlpipe doctor | grep -E '^(cpu|bfloat16|libtensorflow|python)' | sed 's/^/    /; s/ (.*libtensorflow.*)//'
+bin/tlpipe doctor | grep -E '^(cpu|bfloat16|libtensorflow|python)' | sed 's/^/    /; s/ (.*libtensorflow.*)//; s/ (.*python)//'
