@@ -22,13 +22,13 @@ func TestExportRepeats(t *testing.T) {
 	if card.Digest != again.Digest {
 		t.Errorf("digests %s and %s", card.Digest, again.Digest)
 	}
-	for _, name := range []string{"saved_model.pb", "card.json", "variables/variables.index", "variables/variables.data-00000-of-00001"} {
+	for _, name := range []string{"saved_model.pb", "card.json", "variables/variables.index", "variables/variables.data-00000-of-00001", "weights.safetensors"} {
 		if string(read(t, filepath.Join(first, name))) != string(read(t, filepath.Join(second, name))) {
 			t.Errorf("%s differs from export to export", name)
 		}
 	}
-	if entries, err := os.ReadDir(first); err != nil || len(entries) != 3 {
-		t.Errorf("expected saved_model.pb, card.json and variables, received %v (%v)", entries, err)
+	if entries, err := os.ReadDir(first); err != nil || len(entries) != 4 {
+		t.Errorf("expected saved_model.pb, card.json, variables and weights.safetensors, received %v (%v)", entries, err)
 	}
 	spec.Classes = 6
 	if _, other := exportSuffix(t, spec); other.Digest == card.Digest {
