@@ -92,10 +92,18 @@ class Network:
         for layer in layers:
             if layer.name == FC[0]:
                 x = self.flatten(self.positions(x))
-            x = drop(layer(x), layer.name, random)
+            x = drop(self.apply(layer, x), layer.name, random)
             if layer.name in self.spec["taps"]:
                 taps[layer.name] = self.tap(x)
         return x
+
+    def apply(self, layer, x):
+        """A layer's output. On small maps oneDNN's bfloat16 convolution fills a fraction of a tile of the CPU's matrix unit:
+        there a product of matrices gives the same, but for rounding, in a third of the time."""
+        small = len(x.shape) == 4 and x.shape[1] * x.shape[2] <= 4
+        if self.spec.get("precision") == "bfloat16" and small and isinstance(layer, keras.layers.Conv2D):
+            return as_matmul(layer, x)
+        return layer(x)
 
     def tap(self, x):
         return self.pool(x) if len(x.shape) == 4 else x
@@ -148,6 +156,16 @@ class Network:
         if not self.frozen:
             return 0
         return math.prod(self.frozen[-1].output.shape[1:]) + sum(self.pooled(name) for name in self.beside)
+
+
+def as_matmul(layer, x):
+    """A 3 × 3 convolution of Keras with padding and ReLU, as a matrix product: each row holds the nine neighbours of a pixel."""
+    _, height, width, channels = x.shape
+    padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
+    neighbours = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
+    rows = tf.reshape(tf.concat(neighbours, 3), [-1, 9 * channels])
+    x = rows @ tf.reshape(layer.kernel.value, [9 * channels, layer.filters]) + layer.bias.value
+    return tf.reshape(tf.nn.relu(x), [-1, height, width, layer.filters])
 
 
 def bins(size):

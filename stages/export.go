@@ -27,14 +27,14 @@ func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "export-prefix", Version: 1, Gives: prefixType, Auxiliary: true, Identity: modelDigest,
 		Key: func(pipeline.Inputs) ([]store.Line, error) {
-			spec, err := prefixSpec(c)
+			spec, err := exportedPrefix(c, env.Machine)
 			if err != nil {
 				return nil, err
 			}
 			return exportKey(spec)
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			spec, err := prefixSpec(c)
+			spec, err := exportedPrefix(c, env.Machine)
 			if err != nil {
 				return err
 			}
@@ -52,7 +52,7 @@ func exportSuffixStage(c *Config, env Env) pipeline.Stage {
 		if err != nil {
 			return savedmodels.Suffix{}, err
 		}
-		return suffixSpec(c, len(dataset.Classes))
+		return exportedSuffix(c, len(dataset.Classes), env.Machine)
 	}
 	return pipeline.Stage{
 		Name: "export-suffix", Version: 1, Takes: []string{datasetType}, Gives: suffixType, Auxiliary: true, Identity: modelDigest,

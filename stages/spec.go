@@ -35,6 +35,35 @@ func prefixSpec(c *Config) (savedmodels.Prefix, error) {
 	return spec, nil
 }
 
+// exportedPrefix is prefixSpec, laid out for the precision that featurize computes in on a machine.
+func exportedPrefix(c *Config, m Machine) (savedmodels.Prefix, error) {
+	spec, err := prefixSpec(c)
+	if err != nil {
+		return spec, err
+	}
+	spec.Precision, err = layout("featurize", c.Stages.Featurize.Precision, m)
+	return spec, err
+}
+
+// exportedSuffix is suffixSpec, laid out for the precision that fine-tune computes in on a machine.
+func exportedSuffix(c *Config, classes int, m Machine) (savedmodels.Suffix, error) {
+	spec, err := suffixSpec(c, classes)
+	if err != nil {
+		return spec, err
+	}
+	spec.Precision, err = layout("fine-tune", c.Stages.FineTune.Precision, m)
+	return spec, err
+}
+
+// layout is the precision to lay a graph out for: there is a layout for bfloat16 on a CPU, and one for all else.
+func layout(stage, setting string, m Machine) (string, error) {
+	precision, err := resolvePrecision(stage, setting, m)
+	if precision != "bfloat16" || m.Device != "cpu" {
+		return "", err
+	}
+	return precision, err
+}
+
 // suffixSpec is the part of the network that trains, for so many classes.
 func suffixSpec(c *Config, classes int) (savedmodels.Suffix, error) {
 	prefix, err := prefixSpec(c)

@@ -16,32 +16,37 @@ func BenchmarkVGG16(b *testing.B) {
 		b.Fatal(err)
 	}
 	e := &savedmodels.Exporter{Python: python, CacheDir: root + "/.deps/cache", Log: b.Output()}
-	all := small("block5_pool", "block5_pool")
-	prefix, suffix := filepath.Join(b.TempDir(), "prefix"), filepath.Join(b.TempDir(), "suffix")
-	if _, err := e.ExportPrefix(b.Context(), all, "", prefix); err != nil {
-		b.Fatal(err)
-	}
-	all.Freeze = "none"
-	if _, err := e.ExportSuffix(b.Context(), suffixOf(all), "", suffix); err != nil {
-		b.Fatal(err)
+	prefixes, suffixes := map[string]string{}, map[string]string{}
+	for _, precision := range []string{"float32", "bfloat16"} {
+		all := small("block5_pool", "block5_pool")
+		all.Precision = precision
+		prefixes[precision], suffixes[precision] = filepath.Join(b.TempDir(), "prefix"), filepath.Join(b.TempDir(), "suffix")
+		if _, err := e.ExportPrefix(b.Context(), all, "", prefixes[precision]); err != nil {
+			b.Fatal(err)
+		}
+		all.Freeze = "none"
+		if _, err := e.ExportSuffix(b.Context(), suffixOf(all), "", suffixes[precision]); err != nil {
+			b.Fatal(err)
+		}
 	}
 	const batch = 128
 	images := imagesOf(batch, 32, 3, 1)
 	featurize := tensors{"images": images}
 	step := tensors{"x": images, "labels": labelsOf(batch, 5, 1), "learning_rate": float32s(0.001), "step": int64s(0), "seed": int64s(0)}
 	for _, c := range []struct {
-		name, dir, signature, precision string
-		inputs                          tensors
+		signature, precision string
+		dirs                 map[string]string
+		inputs               tensors
 	}{
-		{"featurize/float32", prefix, "featurize", "float32", featurize},
-		{"featurize/bfloat16", prefix, "featurize", "bfloat16", featurize},
-		{"train_step/float32", suffix, "train_step", "float32", step},
-		{"train_step/bfloat16", suffix, "train_step", "bfloat16", step},
+		{"featurize", "float32", prefixes, featurize},
+		{"featurize", "bfloat16", prefixes, featurize},
+		{"train_step", "float32", suffixes, step},
+		{"train_step", "bfloat16", suffixes, step},
 	} {
-		b.Run(c.name, func(b *testing.B) {
+		b.Run(c.signature+"/"+c.precision, func(b *testing.B) {
 			opts := onTwoThreads
 			opts.Precision = c.precision
-			m, err := New().Load(c.dir, opts)
+			m, err := New().Load(c.dirs[c.precision], opts)
 			if err != nil {
 				b.Skip(err) // a CPU without bfloat16
 			}
