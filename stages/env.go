@@ -1,8 +1,6 @@
 package stages
 
 import (
-	"strings"
-
 	"github.com/klauspost/cpuid/v2"
 
 	"tlpipe/savedmodels"
@@ -25,23 +23,24 @@ type Machine struct {
 	CPUClass   string `json:"cpu_class"`  // the vector instructions TensorFlow uses here: amx, avx512_bf16, avx512, avx2 or sse
 }
 
-// BFloat16 reports whether the machine multiplies bfloat16 in hardware. Without it TensorFlow aborts the process.
+// BFloat16 reports whether models can run in bfloat16, which is so where they run on a CPU that multiplies it in
+// hardware. On another TensorFlow aborts the process.
 func (m Machine) BFloat16() bool {
-	return m.CPUClass == "avx512_bf16" || m.CPUClass == "amx" || strings.HasPrefix(m.Device, "gpu")
+	return m.Device == "cpu" && (m.CPUClass == "avx512_bf16" || m.CPUClass == "amx")
 }
 
 // Linked is what the worker says of the TensorFlow library it links.
 type Linked struct {
 	TensorFlow string   `json:"tensorflow"`
 	Library    string   `json:"library"` // path of the library
-	Devices    []string `json:"devices"` // GPUs TensorFlow can use
+	Devices    []string `json:"devices"` // GPUs that TensorFlow can use, such as gpu:0
 }
 
 // Machine completes what is linked with what the CPU can do.
 func (l Linked) Machine() Machine {
 	m := Machine{TensorFlow: l.TensorFlow, Device: "cpu", CPUClass: cpuClass()}
 	if len(l.Devices) > 0 {
-		m.Device = "gpu:0"
+		m.Device = l.Devices[0]
 	}
 	return m
 }

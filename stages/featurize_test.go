@@ -218,16 +218,24 @@ func TestHalf(t *testing.T) {
 }
 
 func TestPrecision(t *testing.T) {
-	for _, c := range []struct{ setting, class, want string }{
-		{"auto", "avx2", "float32"}, {"auto", "amx", "bfloat16"}, {"float32", "amx", "float32"}, {"bfloat16", "avx512_bf16", "bfloat16"},
-		{"bfloat16", "avx512", "fine-tune.precision is bfloat16, but this CPU (avx512) does not have it in hardware, and TensorFlow would abort: set float32 or auto"},
+	amx, gpu := Machine{Device: "cpu", CPUClass: "amx"}, Linked{Devices: []string{"gpu:0", "gpu:1"}}.Machine()
+	gpu.CPUClass = "amx"
+	for _, c := range []struct {
+		setting string
+		machine Machine
+		want    string
+	}{
+		{"auto", Machine{Device: "cpu", CPUClass: "avx2"}, "float32"}, {"auto", amx, "bfloat16"}, {"float32", amx, "float32"}, {"auto", gpu, "float32"},
+		{"bfloat16", Machine{Device: "cpu", CPUClass: "avx512_bf16"}, "bfloat16"},
+		{"bfloat16", Machine{Device: "cpu", CPUClass: "avx512"}, "fine-tune.precision is bfloat16, which needs a CPU that has it in hardware; here models run on cpu (avx512), and TensorFlow would abort: set float32 or auto"},
+		{"bfloat16", gpu, "fine-tune.precision is bfloat16, which needs a CPU that has it in hardware; here models run on gpu:0 (amx), and TensorFlow would abort: set float32 or auto"},
 	} {
-		got, err := resolvePrecision("fine-tune", c.setting, Machine{CPUClass: c.class})
+		got, err := resolvePrecision("fine-tune", c.setting, c.machine)
 		if err != nil {
 			got = err.Error()
 		}
 		if got != c.want {
-			t.Errorf("%s on %s: %s, want %s", c.setting, c.class, got, c.want)
+			t.Errorf("%s on %+v: %s, want %s", c.setting, c.machine, got, c.want)
 		}
 	}
 }

@@ -55,10 +55,10 @@ func exportedSuffix(c *Config, classes int, m Machine) (savedmodels.Suffix, erro
 	return spec, err
 }
 
-// layout is the precision to lay a graph out for: there is a layout for bfloat16 on a CPU, and one for all else.
+// layout is the precision to lay a graph out for: there is one for bfloat16 and one for all else.
 func layout(stage, setting string, m Machine) (string, error) {
 	precision, err := resolvePrecision(stage, setting, m)
-	if precision != "bfloat16" || m.Device != "cpu" {
+	if precision != "bfloat16" {
 		return "", err
 	}
 	return precision, err
@@ -102,8 +102,8 @@ func resolvePrecision(stage, setting string, m Machine) (string, error) {
 	case setting == "auto":
 		return "float32", nil
 	case setting == "bfloat16" && !m.BFloat16():
-		return "", exit.Errorf(exit.Usage, "%s.precision is bfloat16, but this CPU (%s) does not have it in hardware, and TensorFlow would abort: set float32 or auto",
-			stage, m.CPUClass)
+		return "", exit.Errorf(exit.Usage, "%s.precision is bfloat16, which needs a CPU that has it in hardware; here models run on %s (%s), and TensorFlow would abort: set float32 or auto",
+			stage, m.Device, m.CPUClass)
 	}
 	return setting, nil
 }

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"tlpipe/pipeline"
@@ -63,7 +64,7 @@ func info() stages.Linked {
 	// Listing devices claims a GPU's memory, so it is done only where there can be one.
 	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
 		if devices, err := tfruntime.Devices(); err == nil {
-			linked.Devices = devices
+			linked.Devices = slices.DeleteFunc(devices, func(name string) bool { return !strings.HasPrefix(name, "gpu:") })
 		}
 	}
 	return linked
