@@ -1,0 +1,175 @@
+//go:build !notensorflow
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tlpipe/savedmodels"
+	"tlpipe/savedmodels/tfruntime"
+	"tlpipe/stages"
+)
+
+// task is what all contenders of a comparison do. Folder holds images.npy (uint8 [n, size, size, 3]), labels.npy (int32
+// [n]) and features.npy (float32 [n, 512]).
+type task struct {
+	Work      string `json:"work"` // featurize, train or head
+	Size      int    `json:"size"`
+	Batch     int    `json:"batch"`
+	Precision string `json:"precision"`
+	Folder    string `json:"folder"`
+}
+
+const classes = 10
+
+func main() {
+	if err := run(context.Background(), os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "tlpipe-bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	if len(args) != 2 {
+		return errors.New("savedmodels/bench/bench.py starts this program: export TASK, or serve TASK")
+	}
+	var t task
+	if err := json.Unmarshal([]byte(args[1]), &t); err != nil {
+		return err
+	}
+	if args[0] == "export" {
+		return t.export(ctx)
+	}
+	return t.serve(ctx)
+}
+
+// network is VGG16 up to block5_pool, averaged.
+func (t task) network(freeze string) savedmodels.Prefix {
+	layout := ""
+	if t.Precision == "bfloat16" {
+		layout = t.Precision
+	}
+	return savedmodels.Prefix{
+		Backbone: "vgg16", Weights: "random", Input: [2]int{t.Size, t.Size}, Preprocess: savedmodels.Preprocess{Mode: "caffe"},
+		Taps: []string{"block5_pool"}, Freeze: freeze, Pooling: "avg", Precision: layout,
+	}
+}
+
+// model is where the exported SavedModel of the task stands.
+func (t task) model() string {
+	return filepath.Join(t.Folder, fmt.Sprintf("%s-%d-%s", t.Work, t.Size, t.Precision))
+}
+
+func (t task) export(ctx context.Context) error {
+	exporter := savedmodels.NewExporter(filepath.Join(t.Folder, "cache"), os.Stderr)
+	exporter.Python = ".deps/bin/python"
+	if t.Work == "featurize" {
+		_, err := exporter.ExportPrefix(ctx, t.network("block5_pool"), "", t.model())
+		return err
+	}
+	freeze := map[string]string{"train": "none", "head": "block5_pool"}[t.Work]
+	_, err := exporter.ExportSuffix(ctx, savedmodels.Suffix{
+		Prefix: t.network(freeze), Classes: classes, Optimizer: savedmodels.Optimizer{Name: "sgd", Convention: "keras", Momentum: 0.9},
+	}, "", t.model())
+	return err
+}
+
+// serve loads the model, does the work once, and again for each line of standard input; each time it prints the seconds.
+func (t task) serve(ctx context.Context) error {
+	model, err := tfruntime.New().Load(t.model(), savedmodels.Options{Device: "cpu", Threads: 2, Precision: t.Precision})
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	input := "images.npy"
+	if t.Work == "head" {
+		input = "features.npy"
+	}
+	x, err := stages.OpenArray(filepath.Join(t.Folder, input))
+	if err != nil {
+		return err
+	}
+	labels, err := stages.ReadInt32s(filepath.Join(t.Folder, "labels.npy"))
+	if err != nil {
+		return err
+	}
+	if t.Work != "featurize" {
+		if _, err := model.Run(ctx, "init", map[string]savedmodels.Tensor{"seed": scalar64(1)}); err != nil {
+			return err
+		}
+	}
+	for lines := bufio.NewScanner(os.Stdin); ; {
+		began := time.Now()
+		check, err := t.once(ctx, model, x, labels)
+		if err != nil {
+			return err
+		}
+		answer, err := json.Marshal(map[string]any{"seconds": time.Since(began).Seconds(), "check": check})
+		if err != nil {
+			return err
+		}
+		fmt.Println(string(answer))
+		if !lines.Scan() {
+			return lines.Err()
+		}
+	}
+}
+
+// once goes over all images. It gives the first features, or the loss of the last step.
+func (t task) once(ctx context.Context, model savedmodels.Model, x *stages.Array, labels []int32) ([]float32, error) {
+	var check []float32
+	rowBytes := len(x.Data) / x.Shape[0]
+	for first := 0; first+t.Batch <= x.Shape[0]; first += t.Batch {
+		batch := savedmodels.Tensor{DType: savedmodels.Uint8, Data: x.Data[first*rowBytes : (first+t.Batch)*rowBytes]}
+		for _, n := range append([]int{t.Batch}, x.Shape[1:]...) {
+			batch.Shape = append(batch.Shape, int64(n))
+		}
+		if t.Work == "head" {
+			batch.DType = savedmodels.Float32
+		}
+		if t.Work == "featurize" {
+			out, err := model.Run(ctx, "featurize", map[string]savedmodels.Tensor{"images": batch})
+			if err != nil {
+				return nil, err
+			}
+			if first == 0 {
+				check = floats(out["features"].Data[:4*8])
+			}
+			continue
+		}
+		y := savedmodels.Tensor{DType: savedmodels.Int32, Shape: []int64{int64(t.Batch)}}
+		for _, label := range labels[first : first+t.Batch] {
+			y.Data = binary.LittleEndian.AppendUint32(y.Data, uint32(label))
+		}
+		out, err := model.Run(ctx, "train_step", map[string]savedmodels.Tensor{
+			"x": batch, "labels": y, "learning_rate": {DType: savedmodels.Float32, Shape: []int64{}, Data: binary.LittleEndian.AppendUint32(nil, math.Float32bits(1e-5))},
+			"step": scalar64(0), "seed": scalar64(0),
+		})
+		if err != nil {
+			return nil, err
+		}
+		check = floats(out["loss"].Data)
+	}
+	return check, nil
+}
+
+func scalar64(v uint64) savedmodels.Tensor {
+	return savedmodels.Tensor{DType: savedmodels.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, v)}
+}
+
+func floats(data []byte) []float32 {
+	values := make([]float32, len(data)/4)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return values
+}

@@ -1,0 +1,163 @@
+"""Measures tlpipe and its peers in turns: bench.py [NAME…] runs the comparisons whose name contains one of these words.
+
+Each contender is a process of its own that has loaded the same weights and images. In a round every contender does the
+same work once, one after the other, in another order each time. Printed are images/s (least, median, most) and, round by
+round, the ratio of tlpipe to the fastest peer: the one with the highest median. Results go to artifacts/bench.
+"""
+
+import json
+import os
+import pathlib
+import platform
+import statistics
+import subprocess
+import sys
+
+import numpy as np
+
+import onnx_model
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+FOLDER = ROOT / "artifacts" / "bench"
+ROUNDS = 2
+TLPIPE, KERAS, TORCH, ONNX = "bin/tlpipe-bench", ".deps/bin/python", ".deps/pytorch/bin/python", ".deps/bench/bin/python"
+
+# Name, work, size of the images in pixels, batch, precision, images a round.
+COMPARISONS = [
+    ("featurize, 32 px, float32", "featurize", 32, 128, "float32", 1024),
+    ("featurize, 32 px, bfloat16", "featurize", 32, 128, "bfloat16", 2048),
+    ("featurize, 224 px, float32", "featurize", 224, 16, "float32", 32),
+    ("featurize, 224 px, bfloat16", "featurize", 224, 16, "bfloat16", 64),
+    ("train all layers, 32 px, float32", "train", 32, 64, "float32", 384),
+    ("train all layers, 32 px, bfloat16", "train", 32, 64, "bfloat16", 640),
+    ("head on stored features", "head", 32, 128, "float32", 12800),
+]
+
+
+def peers(work, precision):
+    """(name, interpreter, script, variant)"""
+    bfloat16 = precision == "bfloat16"
+    if bfloat16:
+        yield "Keras, mixed_bfloat16", KERAS, "peer_keras.py", "policy"
+        yield "Keras, graph rewrite", KERAS, "peer_keras.py", "rewrite"
+    else:
+        yield "Keras", KERAS, "peer_keras.py", ""
+    yield "PyTorch", TORCH, "peer_torch.py", ""
+    if work != "head":
+        yield "PyTorch, compiled", TORCH, "peer_torch.py", "compile"
+    if work == "featurize":
+        yield "OpenVINO", ONNX, "peer_onnx.py", "openvino"
+        if not bfloat16:
+            yield "ONNX Runtime", ONNX, "peer_onnx.py", "onnxruntime"
+
+
+class Contender:
+    """A process that has its model loaded and the work done once."""
+
+    def __init__(self, name, command, task):
+        self.name, self.rates = name, []
+        self.images = task["images"]
+        log = open(FOLDER / f"{name}.log".replace(" ", "-"), "w")
+        # What a machine sets for an old BLAS would slow a current one.
+        env = {key: value for key, value in os.environ.items() if not key.startswith("OPENBLAS_")}
+        self.process = subprocess.Popen(
+            [*command, json.dumps(task)], cwd=ROOT, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+        )
+        self.check = self.answer()["check"]
+
+    def answer(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit(f"{self.name} ended early: see {FOLDER}/{self.name}.log".replace(" ", "-"))
+        return json.loads(line)
+
+    def round(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        self.rates.append(self.images / self.answer()["seconds"])
+
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def prepare(size, count):
+    """The images that all see: noise, since what is in them makes no difference to the time."""
+    rng = np.random.default_rng(1)
+    np.save(FOLDER / "images.npy", rng.integers(0, 256, (count, size, size, 3), np.uint8))
+    np.save(FOLDER / "labels.npy", rng.integers(0, 10, count, np.int32))
+    np.save(FOLDER / "features.npy", rng.random((count, 512), np.float32))
+
+
+def export(task):
+    """Exports what tlpipe runs, and once the weights for all others."""
+    if not (FOLDER / f"{task['work']}-{task['size']}-{task['precision']}").exists():
+        subprocess.run([ROOT / TLPIPE, "export", json.dumps(task)], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
+    weights = FOLDER / "weights.npz"
+    if not weights.exists():
+        one = {**task, "work": "train", "size": 32, "precision": "float32"}
+        export(one) if task != one else np.savez(weights, **safetensors(FOLDER / "train-32-float32" / "weights.safetensors"))
+    onnx_model.write(FOLDER / "vgg16.onnx", dict(np.load(weights)))
+
+
+def safetensors(file):
+    """The arrays of a file of the safetensors format, all of float32."""
+    data = file.read_bytes()
+    header = 8 + int.from_bytes(data[:8], "little")
+    entries = json.loads(data[8:header])
+    entries.pop("__metadata__", None)
+    return {
+        name: np.frombuffer(data[header + entry["data_offsets"][0] : header + entry["data_offsets"][1]], "<f4").reshape(entry["shape"])
+        for name, entry in entries.items()
+    }
+
+
+def compare(name, work, size, batch, precision, images):
+    task = {"work": work, "size": size, "batch": batch, "precision": precision, "images": images, "folder": str(FOLDER)}
+    prepare(size, images)
+    export(task)
+    contenders = [Contender("tlpipe", [TLPIPE, "serve"], task)]
+    for peer, python, script, variant in peers(work, precision):
+        contenders.append(Contender(peer, [python, f"savedmodels/bench/{script}"], {**task, "variant": variant}))
+    if work == "featurize":  # equal work gives equal features
+        want = np.array(contenders[0].check)
+        for contender in contenders[1:]:
+            off = np.abs(np.array(contender.check) - want).max() / np.abs(want).max()
+            if off > (2e-2 if precision == "bfloat16" else 1e-4):
+                raise SystemExit(f"{contender.name} computes something else: its features are off by {off:.1e}")
+    for number in range(ROUNDS):
+        for contender in contenders[number % len(contenders) :] + contenders[: number % len(contenders)]:
+            contender.round()
+    for contender in contenders:
+        contender.end()
+    return summary(name, contenders)
+
+
+def summary(name, contenders):
+    tlpipe, *others = contenders
+    fastest = max(others, key=lambda peer: statistics.median(peer.rates))
+    ratios = [a / b for a, b in zip(tlpipe.rates, fastest.rates)]
+    rates = {c.name: [min(c.rates), statistics.median(c.rates), max(c.rates)] for c in contenders}
+    return {"name": name, "rates": rates, "fastest": fastest.name, "ratio": [min(ratios), statistics.median(ratios), max(ratios)]}
+
+
+def show(result):
+    print(f"\n{result['name']}: {result['ratio'][1]:.2f} × {result['fastest']} ({result['ratio'][0]:.2f} to {result['ratio'][2]:.2f})")
+    for name, (least, median, most) in sorted(result["rates"].items(), key=lambda item: -item[1][1]):
+        print(f"  {name:24} {median:10,.1f} images/s ({least:,.1f} to {most:,.1f})", flush=True)
+
+
+def main():
+    os.chdir(ROOT)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    print(f"{platform.platform()}, {os.cpu_count()} cores, {ROUNDS} rounds")
+    results = []
+    for comparison in COMPARISONS:
+        if len(sys.argv) < 2 or any(word in comparison[0] for word in sys.argv[1:]):
+            results.append(compare(*comparison))
+            show(results[-1])
+    (FOLDER / "results.json").write_text(json.dumps(results, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+"""VGG16 up to block5_pool, averaged, as ONNX, for peers that read no SavedModel."""
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+CONVOLUTIONS = [2, 2, 3, 3, 3]  # of each block
+
+
+def write(file, weights):
+    """weights: by Keras' names. The graph takes images, uint8 [n, h, w, 3], and gives features, float32 [n, 512]."""
+    nodes, constants = [], []
+
+    def node(op, inputs, **attributes):
+        nodes.append(helper.make_node(op, inputs, [f"x{len(nodes)}"], **attributes))
+        return nodes[-1].output[0]
+
+    def constant(name, array):
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
+        return name
+
+    x = node("Cast", ["images"], to=TensorProto.FLOAT)
+    x = node("Transpose", [x], perm=[0, 3, 1, 2])
+    x = node("Sub", [x, constant("mean", np.reshape([123.68, 116.779, 103.939], (1, 3, 1, 1)))])
+    for block, count in enumerate(CONVOLUTIONS, 1):
+        for conv in range(1, count + 1):
+            name = f"block{block}_conv{conv}"
+            kernel = weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
+            if (block, conv) == (1, 1):
+                kernel = kernel[:, ::-1]  # Keras' first layer takes BGR
+            inputs = [x, constant(name + "/kernel", kernel), constant(name + "/bias", weights[f"{name}/bias"])]
+            x = node("Relu", [node("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])])
+        x = node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
+    x = node("Flatten", [node("GlobalAveragePool", [x])])
+    nodes[-1].output[0] = "features"
+    images = helper.make_tensor_value_info("images", TensorProto.UINT8, ["n", "h", "w", 3])
+    features = helper.make_tensor_value_info("features", TensorProto.FLOAT, ["n", 512])
+    graph = helper.make_graph(nodes, "vgg16", [images], [features], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), file)

@@ -1,0 +1,38 @@
+"""What the peers share: they do a task once, and again for each line of standard input, and print the seconds."""
+
+import json
+import pathlib
+import sys
+import time
+
+import numpy as np
+
+
+class Task:
+    """The task of a comparison and its data; see task in cmd/tlpipe-bench."""
+
+    def __init__(self):
+        settings = json.loads(sys.argv[1])
+        self.work, self.size, self.batch, self.precision = (settings[key] for key in ("work", "size", "batch", "precision"))
+        self.variant = settings["variant"]
+        self.folder = pathlib.Path(settings["folder"])
+        self.images, self.labels = np.load(self.folder / "images.npy"), np.load(self.folder / "labels.npy")
+        if self.work == "head":
+            self.features = np.load(self.folder / "features.npy")
+        self.bfloat16 = self.precision == "bfloat16"
+
+    def weights(self):
+        """The pretrained numbers by Keras' names."""
+        return dict(np.load(self.folder / "weights.npz"))
+
+
+def serve(once):
+    """once() does the work and returns the first features, or the last loss."""
+    out, sys.stdout = sys.stdout, sys.stderr
+    while True:
+        began = time.perf_counter()
+        check = once()
+        seconds = time.perf_counter() - began
+        print(json.dumps({"seconds": seconds, "check": [float(v) for v in check]}), file=out, flush=True)
+        if not sys.stdin.readline():
+            return
