@@ -123,7 +123,7 @@ type Augment struct {
 type FineTune struct {
 	Epochs          int                `yaml:"epochs" jsonschema:"minimum=1,maximum=100000"`
 	BatchSize       int                `yaml:"batch_size" jsonschema:"minimum=1,maximum=65536"`
-	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16" jsonschema_description:"of the multiplications; weights and updates are float32"`
+	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16" jsonschema_description:"of the multiplications, auto as in featurize; weights and updates are float32"`
 	Optimizer       Optimizer          `yaml:"optimizer"`
 	Schedule        Schedule           `yaml:"schedule"`
 	HeadFirstEpochs int                `yaml:"head_first_epochs" jsonschema:"minimum=0" jsonschema_description:"so many of the epochs, the first ones, train the head alone while the whole network runs; the schedule counts them too"`
