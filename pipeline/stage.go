@@ -41,7 +41,7 @@ type Stage struct {
 	Identity func(dir string) (string, error)
 
 	// Check, if set, looks at the finished artifact each time the stage is reached, also when it was cached. An error
-	// fails the run but leaves the artifact (a missed gate, for one).
+	// ends the run there but leaves the artifact (a missed gate, for one).
 	Check func(a store.Artifact) error
 }
 
