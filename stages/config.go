@@ -3,7 +3,7 @@ package stages
 // Config is a whole experiment, as its YAML file gives it.
 type Config struct {
 	Name    string   `yaml:"name" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$" jsonschema_description:"names the run and the folder latest/NAME in the store"`
-	Seed    int64    `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seeds the split, the head's initial weights, the order of images, dropout and augmentation"`
+	Seed    int64    `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seeds the head's initial weights, the order of images, dropout and fine-tune's augmentation; the split and the copies of featurize have seeds of their own"`
 	Threads int      `yaml:"threads" jsonschema:"minimum=1,maximum=256" jsonschema_description:"intra-op threads of TensorFlow; part of fine-tune's key because training bytes depend on it"`
 	Model   Model    `yaml:"model"`
 	Stages  Settings `yaml:"stages" kinds:"true"`

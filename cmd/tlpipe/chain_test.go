@@ -89,9 +89,11 @@ func TestInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	interrupted := false // a second Ctrl-C would end the command the hard way
 	for lines := bufio.NewScanner(events); lines.Scan(); {
-		if e := parse(lines.Bytes()); e.Stage == "fine-tune" && e.Type == progress.Progress && e.Done > 50 {
+		if e := parse(lines.Bytes()); !interrupted && e.Stage == "fine-tune" && e.Type == progress.Progress && e.Done > 50 {
 			cmd.Process.Signal(syscall.SIGINT)
+			interrupted = true
 		}
 	}
 	if code := exitCode(t, cmd.Wait()); code != exit.Interrupted {
