@@ -187,11 +187,7 @@ func TestFeaturizeEstimate(t *testing.T) {
 		t.Error("the size is known without a data set")
 	}
 	b.run("normalize")
-	spec, err := prefixSpec(&b.config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	width, err := spec.FeatureSize()
+	width, err := prefixSpec(&b.config).FeatureSize()
 	if got, known := s.Estimate(pipeline.Inputs{datasetType: b.have[datasetType]}); err != nil || !known || got != int64(114*width*2) {
 		t.Errorf("received %d bytes (%v), want 114 features of %d", got, known, width)
 	}

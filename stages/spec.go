@@ -9,15 +9,11 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// prefixSpec is the frozen part of the network that a config describes.
-func prefixSpec(c *Config) (savedmodels.Prefix, error) {
-	weights, err := weightsName(c)
-	if err != nil {
-		return savedmodels.Prefix{}, err
-	}
+// prefixSpec is the frozen part of the network that a config describes; see weighted for weights from a file.
+func prefixSpec(c *Config) savedmodels.Prefix {
 	layers := layerNames(c.Model.Backbone)
 	spec := savedmodels.Prefix{
-		Backbone: c.Model.Backbone, Weights: weights, Input: [2]int(c.Model.Input),
+		Backbone: c.Model.Backbone, Weights: c.Model.Weights, Input: [2]int(c.Model.Input),
 		Preprocess: savedmodels.Preprocess{Mode: "caffe"},
 		Taps:       slices.Clone(c.Model.TruncateAt),
 		Freeze:     c.Model.FreezeThrough,
@@ -32,15 +28,14 @@ func prefixSpec(c *Config) (savedmodels.Prefix, error) {
 		spec.Augment = f.Augment.spec()
 	}
 	spec.Freeze = spec.Cut() // the same network by whichever name
-	return spec, nil
+	return spec
 }
 
 // suffixSpec is the part of the network that trains, for so many classes.
-func suffixSpec(c *Config, classes int) (savedmodels.Suffix, error) {
-	prefix, err := prefixSpec(c)
+func suffixSpec(c *Config, classes int) savedmodels.Suffix {
 	s := c.Stages.FineTune
 	spec := savedmodels.Suffix{
-		Prefix: prefix, Classes: classes, Normalization: c.Model.Head.Normalization,
+		Prefix: prefixSpec(c), Classes: classes, Normalization: c.Model.Head.Normalization,
 		Units: append([]int{}, c.Model.Head.Units...), Dropout: c.Model.Head.Dropout, LabelSmoothing: s.LabelSmoothing,
 		Optimizer: savedmodels.Optimizer{
 			Name: s.Optimizer.Name, Convention: s.Optimizer.Convention, Momentum: s.Optimizer.Momentum,
@@ -50,7 +45,7 @@ func suffixSpec(c *Config, classes int) (savedmodels.Suffix, error) {
 		LearningRates: c.learningRates(), ClassWeights: !s.ClassWeight.none(), HeadFirst: s.HeadFirstEpochs > 0,
 	}
 	spec.Prefix.Augment = s.Augment.spec() // and not that of the features
-	return spec, err
+	return spec
 }
 
 // layerNames are the layers of a backbone in network order; nil if it is unknown.

@@ -16,6 +16,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages"
+	"tlpipe/stages/sources"
 )
 
 // experiment is a config bound to a store and to this machine.
@@ -77,6 +78,7 @@ func bind(cfg stages.Config, files []string, s *store.Store, log io.Writer) *exp
 	linked, _ := findLinked(s) // a missing runtime matters only to the stages that need it, and they say so
 	env := stages.Env{
 		Exporter: savedmodels.NewExporter(filepath.Join(s.Dir(), "cache"), log),
+		Digests:  sources.NewDigests(filepath.Join(s.Dir(), "digests.json")),
 		Machine:  linked.Machine(),
 		Memory:   stages.FreeMemory(),
 	}
