@@ -79,7 +79,6 @@ func (s *tortured) random() {
 	}
 	for round := 0; r.kills < *tortureKills; round++ {
 		name := "store-" + strconv.Itoa(round)
-		s.shareWeights(name)
 		for r.kills < *tortureKills && s.kill(name, "", part(rng, s.trace.all()/2), victims[rng.IntN(3)], r) {
 		}
 		s.complete(name, r)
