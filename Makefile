@@ -1,7 +1,10 @@
 # make run does all the set-up and runs the quickstart; make test passes the tests; make help lists the rest.
 
-# Where the user has no Go caches yet, what Go downloads and compiles stays in the clone.
-ifeq ($(wildcard $(shell go env GOMODCACHE 2>/dev/null)),)
+# Where the user has no settings and no Go caches yet, what Go counts, downloads and compiles stays in the clone.
+ifeq ($(wildcard $(or $(XDG_CONFIG_HOME),$(HOME)/.config)),)
+export XDG_CONFIG_HOME := $(CURDIR)/.deps/go/config
+endif
+ifeq ($(wildcard $(shell XDG_CONFIG_HOME='$(XDG_CONFIG_HOME)' go env GOMODCACHE 2>/dev/null)),)
 export GOPATH := $(CURDIR)/.deps/go
 export GOCACHE := $(CURDIR)/.deps/go/cache
 export GOFLAGS := $(GOFLAGS) -modcacherw
@@ -43,12 +46,12 @@ bin/failpoint: build
 run: build ## run the quickstart
 	@bin/tlpipe run configs/quickstart.yaml
 
-lint: ## check the code's form and the configs
+lint: deps ## check the code's form and the configs
 	@test -z "$$(gofmt -l cmd pipeline savedmodels stages)" || { echo "not gofmt-ed:"; gofmt -l cmd pipeline savedmodels stages; exit 1; }
 	@go vet -tags notensorflow ./...
 	@go run -tags notensorflow ./cmd/tlpipe lint configs/*.yaml configs/tutorial/case?.yaml
 
-test-fast: ## run the tests that need no TensorFlow
+test-fast: deps ## run the tests that need no TensorFlow
 	@go test -tags notensorflow ./...
 	@go test -tags 'notensorflow failpoint' -run Killed ./pipeline/store
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 )
 
@@ -34,6 +36,7 @@ type Step struct {
 	Key      []store.Line   // nil while Waiting
 	Action   store.ActionID // empty while Waiting
 	Artifact store.Artifact // set when Cached
+	Err      error          // why its key could not be computed
 	Record   store.Record   // set when Cached
 }
 
@@ -48,7 +51,8 @@ func (p *Pipeline) Plan() []Step {
 		if missing != "" {
 			step.Status, step.Reason = Waiting, "after "+p.giver(missing)
 		} else if err := p.look(&step, in); err != nil {
-			step.Status, step.Reason = Pending, err.Error()
+			step.Err = p.damaged(context.Background(), err, in)
+			step.Status, step.Reason = Pending, step.Err.Error()
 		} else if step.Status == Cached {
 			have[step.Stage.Gives] = step.Artifact
 		}
@@ -102,6 +106,16 @@ func (p *Pipeline) why(step *Step, miss string) string {
 		texts = append(texts, d.String())
 	}
 	return strings.Join(texts, ", ")
+}
+
+// Damaged is the error of the first step that a damaged artifact stands in the way of; nil if there is none.
+func Damaged(steps []Step) error {
+	for _, step := range steps {
+		if exit.Code(step.Err) == exit.Damaged {
+			return fmt.Errorf("%s: %w", step.Stage.Name, step.Err)
+		}
+	}
+	return nil
 }
 
 func inputs(s *Stage, have map[string]store.Artifact) (in Inputs, missing string) {

@@ -2,8 +2,9 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"tlpipe/pipeline/exit"
@@ -47,7 +48,6 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	have := map[string]store.Artifact{}
 	var results []StageResult
 	reached := opts.From == ""
-	var checks error
 	for i := range p.Stages {
 		s := &p.Stages[i]
 		reached = reached || s.Name == opts.From
@@ -58,13 +58,31 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 		}
 		have[s.Gives] = artifact
 		if s.Check != nil {
-			checks = errors.Join(checks, s.Check(artifact))
+			if err := s.Check(artifact); err != nil {
+				return results, p.damaged(ctx, err, Inputs{s.Gives: artifact})
+			}
 		}
 		if s.Name == opts.Until {
 			break
 		}
 	}
-	return results, checks
+	return results, nil
+}
+
+// damaged looks, when something failed for no reason it knows, whether an artifact that it read is no longer as it was
+// written. Reading does not check digests, since that would read everything twice.
+func (p *Pipeline) damaged(ctx context.Context, err error, read Inputs) error {
+	if exit.Code(err) != exit.Failed {
+		return err
+	}
+	for _, artifact := range slices.Sorted(maps.Keys(read)) {
+		damages, verifyErr := p.Store.VerifyArtifact(ctx, read[artifact].ID)
+		if verifyErr == nil && len(damages) > 0 {
+			return exit.Errorf(exit.Damaged, "a stored artifact, the %s, is damaged: %s; `tlpipe verify --repair --store %s` drops it, and the next run makes it again (seen here: %w)",
+				artifact, damages[0], p.Store.Dir(), err)
+		}
+	}
+	return err
 }
 
 // fits asks every stage that would run, up to the last one wanted, whether it fits the machine.
@@ -103,7 +121,7 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 	}
 	step := Step{Stage: s}
 	if err := p.look(&step, in); err != nil {
-		return fail(err)
+		return fail(p.damaged(ctx, err, in))
 	}
 	if step.Status == Cached && s.Name != opts.Force {
 		event(progress.Event{Type: progress.StageEnd, Status: "cached"})
@@ -120,7 +138,7 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 	event(progress.Event{Type: progress.StageStart, Text: step.Reason})
 	artifact, peak, err := p.execute(ctx, s, &step, in, opts, begun)
 	if err != nil {
-		return fail(err)
+		return fail(p.damaged(ctx, err, in))
 	}
 	result.PeakBytes = peak
 	event(progress.Event{Type: progress.StageEnd, Status: "ran", Seconds: time.Since(begun).Seconds()})

@@ -32,7 +32,7 @@ type Stage struct {
 	// the stage takes that are stored; known is false where they do not tell.
 	Estimate func(in Inputs) (bytes int64, known bool)
 
-	// Fits, if set, refuses work that the machine has no memory for. It is asked before a run does anything, and again
+	// Fits, if set, refuses work that the machine has no memory for, or no file that it needs. It is asked before a run does anything, and again
 	// before the stage runs.
 	Fits func() error
 
@@ -41,7 +41,7 @@ type Stage struct {
 	Identity func(dir string) (string, error)
 
 	// Check, if set, looks at the finished artifact each time the stage is reached, also when it was cached. An error
-	// fails the run but leaves the artifact (a missed gate, for one).
+	// ends the run there but leaves the artifact (a missed gate, for one).
 	Check func(a store.Artifact) error
 }
 

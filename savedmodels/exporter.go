@@ -119,8 +119,8 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 	if err := empty(outDir); err != nil {
 		return Card{}, err
 	}
-	work, err := os.MkdirTemp("", "tlpipe-export-")
-	if err != nil {
+	work := filepath.Join(outDir, ".work") // so that what a killed export leaves goes with the next one
+	if err := os.Mkdir(work, 0o700); err != nil {
 		return Card{}, err
 	}
 	defer os.RemoveAll(work)

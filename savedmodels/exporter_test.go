@@ -76,7 +76,7 @@ func TestExportStartsClean(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(out, "old"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	e := fake(t, `cat "$4" >&2; exit 1`)
+	e := fake(t, `echo "$3" >&2; cat "$4" >&2; exit 1`)
 	var log bytes.Buffer
 	e.Log = &log
 	if _, err := e.ExportSuffix(t.Context(), Suffix{Prefix: plain, Classes: 3}, "", out); err == nil {
@@ -85,9 +85,12 @@ func TestExportStartsClean(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(out, "old")); err == nil {
 		t.Error("what an earlier export left is still there")
 	}
-	for _, want := range []string{`"kind":"suffix"`, `"units":[]`, `"freeze":"block1_pool"`, `"block1_conv1/kernel":"564034bf`, `"exporter":"` + ExporterVersion()} {
+	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
+		t.Errorf("the export leaves %v (%v)", left, err)
+	}
+	for _, want := range []string{filepath.Join(out, ".work", "export.py"), `"kind":"suffix"`, `"units":[]`, `"freeze":"block1_pool"`, `"block1_conv1/kernel":"564034bf`, `"exporter":"` + ExporterVersion()} {
 		if !strings.Contains(log.String(), want) {
-			t.Errorf("the request lacks %s", want)
+			t.Errorf("the script and its request lack %s", want)
 		}
 	}
 }

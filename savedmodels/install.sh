@@ -11,11 +11,19 @@ fail() {
 }
 
 command -v go >/dev/null 2>&1 || fail "Go was not found; install Go 1.26 or newer (https://go.dev/dl) and run make again"
+go=$(go version 2>/dev/null || GOTOOLCHAIN=local go version) # a newer Go that go.mod asks for may not be had
+case $go in
+*" go1."[0-9]" "* | *" go1."[0-9].* | *" go1."1[0-9]* | *" go1."2[0-5]*)
+	fail "Go is too old ($go); install Go 1.26 or newer (https://go.dev/dl) and run make again"
+	;;
+esac
 command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 ||
 	fail "no C compiler was found; install one (Debian, Ubuntu: the package gcc) and run make again"
+said=$(go mod download 2>&1) ||
+	fail "the Go modules could not be downloaded ($(echo "$said" | tail -n 1)); check the network, or set GOPROXY to a mirror, and run make again"
 
-# The part of the script that decides what is installed is in the key as well.
-key=$(cat "$here/requirements.txt" "$0" | cksum | tr ' ' '-')
+# What decides what is installed: the pinned packages, and this script from this line on.
+key=$({ cat "$here/requirements.txt" && sed -n '/^# What decides/,$p' "$0"; } | cksum | tr ' ' '-')
 if [ "$(cat "$deps/stamp" 2>/dev/null)" = "$key" ] && [ -e "$deps/tensorflow/libtensorflow_cc.so.2" ] &&
 	"$deps/bin/python" -c '' 2>/dev/null; then
 	exit 0
@@ -37,7 +45,9 @@ free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
 [ "$free" -ge 3000 ] || fail "the disk has $free MB free here, and TensorFlow with its download takes 3000; make room and run make again"
 
 echo "installing TensorFlow and Keras into .deps (about 350 MB to download)"
-rm -rf "$deps"
+# Go's caches and downloaded weights stay, and what a link leads to is someone else's.
+[ ! -L "$deps" ] || rm "$deps"
+[ ! -e "$deps" ] || find "$deps" -mindepth 1 -maxdepth 1 ! -name go ! -name cache -exec rm -rf {} +
 mkdir -p "$deps/tmp"
 log=$deps/install.log
 TMPDIR=$deps/tmp

@@ -66,15 +66,7 @@ func TestAugmentSpecs(t *testing.T) {
 	specs := func(change func(c *Config)) (savedmodels.Prefix, savedmodels.Suffix) {
 		c := checked()
 		change(&c)
-		p, err := prefixSpec(&c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		s, err := suffixSpec(&c, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return p, s
+		return prefixSpec(&c), suffixSpec(&c, 3)
 	}
 	plain, plainSuffix := specs(func(c *Config) {})
 	if plain.Augment != nil || plainSuffix.Augment != nil {

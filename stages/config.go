@@ -3,7 +3,7 @@ package stages
 // Config is a whole experiment, as its YAML file gives it.
 type Config struct {
 	Name    string   `yaml:"name" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$" jsonschema_description:"names the run and the folder latest/NAME in the store"`
-	Seed    int64    `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seeds the split, the head's initial weights, the order of images, dropout and augmentation"`
+	Seed    int64    `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seeds the head's initial weights, the order of images, dropout and fine-tune's augmentation; the split and the copies of featurize have seeds of their own"`
 	Threads int      `yaml:"threads" jsonschema:"minimum=1,maximum=256" jsonschema_description:"intra-op threads of TensorFlow; part of fine-tune's key because training bytes depend on it"`
 	Model   Model    `yaml:"model"`
 	Stages  Settings `yaml:"stages" kinds:"true"`
@@ -123,7 +123,7 @@ type Augment struct {
 type FineTune struct {
 	Epochs          int                `yaml:"epochs" jsonschema:"minimum=1,maximum=100000"`
 	BatchSize       int                `yaml:"batch_size" jsonschema:"minimum=1,maximum=65536"`
-	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16" jsonschema_description:"of the multiplications; weights and updates are float32"`
+	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16" jsonschema_description:"of the multiplications, auto as in featurize; weights and updates are float32"`
 	Optimizer       Optimizer          `yaml:"optimizer"`
 	Schedule        Schedule           `yaml:"schedule"`
 	HeadFirstEpochs int                `yaml:"head_first_epochs" jsonschema:"minimum=0" jsonschema_description:"so many of the epochs, the first ones, train the head alone while the whole network runs; the schedule counts them too"`

@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -36,8 +37,31 @@ func decodeStage(s *Decode) pipeline.Stage {
 				store.Line{Name: "archive", Value: in["archive"].Identity},
 				store.Line{Name: "decoder", Value: imagefile.Version()}), nil
 		},
-		Run: s.run,
+		Run:   s.run,
+		Check: s.check,
 	}
+}
+
+// check holds a stored data set to max_rejected, which is in no key: it may have been made with another.
+func (s *Decode) check(a store.Artifact) error {
+	text, err := os.ReadFile(filepath.Join(a.Dir, "images.json"))
+	var info imagesInfo
+	if err == nil {
+		err = json.Unmarshal(text, &info)
+	}
+	if err != nil || info.Rejected == 0 {
+		return err
+	}
+	f, err := os.Open(filepath.Join(a.Dir, "rejected.jsonl"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	rejected, err := readJSONLines[rejectedLine](f)
+	if err != nil {
+		return err
+	}
+	return tooMany(rejected, info.Count+info.Rejected, s.MaxRejected)
 }
 
 func (s *Decode) run(ctx context.Context, job *pipeline.Job) error {

@@ -238,27 +238,37 @@ func (d *decoding) finish(maxRejected float64) error {
 
 // judge fails if too many images were rejected, and warns if any were.
 func (d *decoding) judge(rejected []rejectedLine, maxRejected float64) error {
-	n, total := len(rejected), len(d.src.items)
-	if n == 0 {
-		return nil
+	total := len(d.src.items)
+	if err := tooMany(rejected, total, maxRejected); err != nil || len(rejected) == 0 {
+		return err
 	}
-	share := float64(n) / float64(total)
-	first := ""
-	for _, r := range rejected[:min(n, 3)] {
-		first += fmt.Sprintf("\n  %s: %s", r.Path, r.Reason)
-	}
+	d.job.Progress.Warnf("%d of %d images could not be read and are left out (rejected.jsonl lists them); the first:%s",
+		len(rejected), total, firstOf(rejected))
+	return nil
+}
+
+// tooMany fails if more of the images of a data set were rejected than may be.
+func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
+	n := len(rejected)
+	share := float64(n) / float64(max(total, 1))
 	switch {
-	case n == total:
-		return exit.Errorf(exit.Rejected, "none of the %d images could be read; the first:%s", total, first)
+	case n > 0 && n == total:
+		return exit.Errorf(exit.Rejected, "none of the %d images could be read; the first:%s", total, firstOf(rejected))
 	case share > maxRejected:
 		return exit.Errorf(exit.Rejected,
 			"%d of %d images (%.4g%%) could not be read, decode.max_rejected allows %.4g%%; the first:%s\n"+
 				"repair them, leave them out with decode.exclude, or set decode.max_rejected to %.2g: that continues from what is done",
-			n, total, 100*share, 100*maxRejected, first, roundUp(share))
+			n, total, 100*share, 100*maxRejected, firstOf(rejected), roundUp(share))
 	}
-	job := d.job.Progress
-	job.Warnf("%d of %d images could not be read and are left out (rejected.jsonl lists them); the first:%s", n, total, first)
 	return nil
+}
+
+// firstOf lists a few of the images that were rejected.
+func firstOf(rejected []rejectedLine) (text string) {
+	for _, r := range rejected[:min(len(rejected), 3)] {
+		text += fmt.Sprintf("\n  %s: %s", r.Path, r.Reason)
+	}
+	return text
 }
 
 // roundUp rounds a share up to two digits behind the point, or more if it is small.

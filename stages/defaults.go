@@ -15,9 +15,9 @@ func Defaults() Config {
 			Fetch:     &Fetch{},
 			Decode:    &Decode{Format: "image-folder", Resize: "antialias", MaxRejected: 0.01},
 			Normalize: &Normalize{Mode: "caffe"},
-			Featurize: &Featurize{BatchSize: 128, Precision: "auto", Store: "float32", Copies: 1, Augment: noAugment},
+			Featurize: &Featurize{BatchSize: 128, Precision: "float32", Store: "float32", Copies: 1, Augment: noAugment},
 			FineTune: &FineTune{
-				Epochs: 10, BatchSize: 32, Precision: "auto",
+				Epochs: 10, BatchSize: 32, Precision: "float32",
 				Optimizer:     Optimizer{Name: "sgd", LearningRate: 0.01, Convention: "keras"},
 				Schedule:      Schedule{Name: "constant", StepSize: 7, Gamma: 0.1, Patience: 10, MinDelta: 0.0001},
 				EarlyStopping: EarlyStop{Monitor: "val_loss"},

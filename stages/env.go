@@ -4,6 +4,7 @@ import (
 	"github.com/klauspost/cpuid/v2"
 
 	"tlpipe/savedmodels"
+	"tlpipe/stages/sources"
 )
 
 // Env is what the stages need from the process they are listed in.
@@ -11,6 +12,7 @@ type Env struct {
 	// Runtime loads models; nil in the light process, which only plans the stages that need it.
 	Runtime  savedmodels.Runtime
 	Exporter *savedmodels.Exporter
+	Digests  *sources.Digests // of local files; nil: they are read each time
 	Machine  Machine
 	Continue *Previous // the training that fine-tune continues; nil: it begins anew
 	Memory   int64     // bytes that a run may take, see FreeMemory; 0: not known, and then nothing is refused

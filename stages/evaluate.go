@@ -173,7 +173,7 @@ func (s *Evaluate) check(a store.Artifact) error {
 	}
 	gates := map[string]float64{}
 	if report.ServedAgreement != nil {
-		gates["served_agreement"] = leastAgreement
+		gates["served_agreement"] = min(leastAgreement, rounded(1-1/float64(report.Served))) // of few images, one may flip
 	}
 	maps.Copy(gates, s.Gates)
 	metrics := report.gated()

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 )
 
@@ -153,6 +155,24 @@ func TestServedModelIsGated(t *testing.T) {
 	b.config.Stages.Evaluate.Gates = map[string]float64{"served_agreement": 0} // one's own value stands
 	if err := b.stage("evaluate").Check(b.have[reportType]); err != nil {
 		t.Error(err)
+	}
+}
+
+// One image of a few may lie so near the boundary that rounding flips it.
+func TestServedModelMayFlipOneImage(t *testing.T) {
+	for _, c := range []struct {
+		served, flipped int
+		want            int // exit code
+	}{{20, 0, exit.Done}, {20, 1, exit.Done}, {20, 2, exit.Gate}, {3, 1, exit.Done}, {3, 2, exit.Gate}, {500, 10, exit.Done}, {500, 11, exit.Gate}} {
+		agreement := rounded(1 - float64(c.flipped)/float64(c.served))
+		dir := t.TempDir()
+		if err := writeJSON(filepath.Join(dir, "metrics.json"), Report{Served: c.served, ServedAgreement: &agreement}); err != nil {
+			t.Fatal(err)
+		}
+		err := (&Evaluate{}).check(store.Artifact{Dir: dir})
+		if exit.Code(err) != c.want {
+			t.Errorf("%d of %d flipped: %v, want exit code %d", c.flipped, c.served, err, c.want)
+		}
 	}
 }
 

@@ -2,12 +2,8 @@ package stages
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/failpoint"
@@ -25,16 +21,16 @@ const (
 // every config that shares them shares one export.
 func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 	return pipeline.Stage{
-		Name: "export-prefix", Version: 1, Gives: prefixType, Auxiliary: true, Identity: modelDigest,
+		Name: "export-prefix", Version: 1, Gives: prefixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
 		Key: func(pipeline.Inputs) ([]store.Line, error) {
-			spec, err := exportedPrefix(c, env.Machine)
+			spec, err := exportedPrefix(c, env)
 			if err != nil {
 				return nil, err
 			}
 			return exportKey(spec)
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			spec, err := exportedPrefix(c, env.Machine)
+			spec, err := exportedPrefix(c, env)
 			if err != nil {
 				return err
 			}
@@ -52,10 +48,10 @@ func exportSuffixStage(c *Config, env Env) pipeline.Stage {
 		if err != nil {
 			return savedmodels.Suffix{}, err
 		}
-		return exportedSuffix(c, len(dataset.Classes), env.Machine)
+		return exportedSuffix(c, len(dataset.Classes), env)
 	}
 	return pipeline.Stage{
-		Name: "export-suffix", Version: 1, Takes: []string{datasetType}, Gives: suffixType, Auxiliary: true, Identity: modelDigest,
+		Name: "export-suffix", Version: 1, Takes: []string{datasetType}, Gives: suffixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
 		Key: func(in pipeline.Inputs) ([]store.Line, error) {
 			s, err := spec(in)
 			if err != nil {
@@ -94,20 +90,24 @@ func weightsFile(c *Config) string {
 	return c.Model.Weights
 }
 
-// weightsName is what a spec says of the weights: a file is named by its content, never by its path.
-func weightsName(c *Config) (string, error) {
+// hasWeights refuses a config whose weights file cannot be read, before anything is done.
+func hasWeights(c *Config, env Env) func() error {
+	return func() error {
+		_, err := weighted(c, env, prefixSpec(c))
+		return err
+	}
+}
+
+// weighted is the spec with its weights named for an export: a file by its content, never by its path.
+func weighted(c *Config, env Env, spec savedmodels.Prefix) (savedmodels.Prefix, error) {
 	path := weightsFile(c)
 	if path == "" {
-		return c.Model.Weights, nil
+		return spec, nil
 	}
-	f, err := os.Open(path)
+	digest, err := env.Digests.SHA256(path)
 	if err != nil {
-		return "", fmt.Errorf("model.weights: %w", err)
+		return spec, fmt.Errorf("model.weights: %w", err)
 	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("model.weights: %w", err)
-	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	spec.Weights = "sha256:" + digest
+	return spec, nil
 }

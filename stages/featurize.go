@@ -72,11 +72,7 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 }
 
 func (f featurize) fits() error {
-	spec, err := prefixSpec(f.config)
-	if err != nil {
-		return err
-	}
-	return f.env.fitsMemory("featurize.batch_size", spec.FeaturizeMemory(), f.settings.BatchSize)
+	return f.env.fitsMemory("featurize.batch_size", prefixSpec(f.config).FeaturizeMemory(), f.settings.BatchSize)
 }
 
 // estimate needs the data set alone: the size of a feature follows from the settings.
@@ -89,11 +85,7 @@ func (f featurize) estimate(in pipeline.Inputs) (bytes int64, known bool) {
 	if err != nil {
 		return 0, false
 	}
-	spec, err := prefixSpec(f.config)
-	if err != nil {
-		return 0, false
-	}
-	width, err := spec.FeatureSize()
+	width, err := prefixSpec(f.config).FeatureSize()
 	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
 	return int64(len(rows.rows)) * int64(width*itemSize(npyType(f.settings.Store))), err == nil
 }
@@ -167,10 +159,7 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	spec, err := prefixSpec(f.config)
-	if err != nil {
-		return err
-	}
+	spec := prefixSpec(f.config)
 	if err := f.settings.Augment.checkChannels("featurize", images); err != nil {
 		return err
 	}

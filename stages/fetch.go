@@ -37,10 +37,10 @@ type ArchiveFile struct {
 }
 
 // fetchStage gets the data from the first source that has it and verifies it.
-func fetchStage(s *Fetch) pipeline.Stage {
+func fetchStage(s *Fetch, env Env) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "fetch", Version: 1, Gives: archiveType,
-		Key: func(pipeline.Inputs) ([]store.Line, error) { return s.key(), nil },
+		Key: func(pipeline.Inputs) ([]store.Line, error) { return s.key(env.Digests), nil },
 		Run: func(ctx context.Context, job *pipeline.Job) error {
 			err := (&fetcher{job: job, get: sources.New(job.Scratch, job.Progress)}).run(ctx, s.list())
 			return store.Exhausted(job.Out, err)
@@ -60,12 +60,12 @@ func (s *Fetch) list() []File {
 
 // key names each file by its digests, so that a mirror can come and go, or a local copy take its place, without a
 // change of the key. Only a source without a digest is named by where it is.
-func (s *Fetch) key() []store.Line {
+func (s *Fetch) key(digests *sources.Digests) []store.Line {
 	var lines []store.Line
 	for _, f := range s.list() {
 		var values []string
 		for _, src := range f.Sources {
-			if value := f.identity(src); !slices.Contains(values, value) {
+			if value := f.identity(src, digests); !slices.Contains(values, value) {
 				values = append(values, value)
 			}
 		}
@@ -75,7 +75,7 @@ func (s *Fetch) key() []store.Line {
 }
 
 // identity is what is known of a file's content before it is fetched from src.
-func (f File) identity(src Source) string {
+func (f File) identity(src Source, digests *sources.Digests) string {
 	switch {
 	case f.ContentSHA256 != "":
 		return "content_sha256:" + f.ContentSHA256
@@ -84,7 +84,7 @@ func (f File) identity(src Source) string {
 	case src.MD5 != "":
 		return "md5:" + src.MD5
 	case src.Path != "":
-		value, err := sources.LocalKey(src.Path)
+		value, err := sources.LocalKey(src.Path, digests)
 		if err != nil {
 			return "a path that cannot be read" // another source may do
 		}

@@ -74,7 +74,7 @@ func newFetchJob(t *testing.T) *fetchJob {
 
 func (j *fetchJob) run(ctx context.Context, s *Fetch) error {
 	j.events.list = nil
-	return fetchStage(s).Run(ctx, &pipeline.Job{Out: j.out, Scratch: j.scratch, Progress: progress.NewReporter("fetch", &j.events)})
+	return fetchStage(s, Env{}).Run(ctx, &pipeline.Job{Out: j.out, Scratch: j.scratch, Progress: progress.NewReporter("fetch", &j.events)})
 }
 
 // files are the files of the artifact.
@@ -464,7 +464,7 @@ func TestFetchBeginsAnewAfterWrongPartial(t *testing.T) {
 
 func keyText(t *testing.T, s *Fetch) string {
 	t.Helper()
-	lines, err := fetchStage(s).Key(nil)
+	lines, err := fetchStage(s, Env{}).Key(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,11 +51,7 @@ func (f fineTune) key(in pipeline.Inputs) ([]store.Line, error) {
 
 // fits estimates for one class: how many there are is not known before decode, and matters little.
 func (f fineTune) fits() error {
-	spec, err := suffixSpec(f.config, 1)
-	if err != nil {
-		return err
-	}
-	return f.env.fitsMemory("fine-tune.batch_size", spec.TrainMemory(), f.settings.BatchSize)
+	return f.env.fitsMemory("fine-tune.batch_size", suffixSpec(f.config, 1).TrainMemory(), f.settings.BatchSize)
 }
 
 // resolved are the settings, with the precision of this machine.

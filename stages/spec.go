@@ -9,15 +9,11 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// prefixSpec is the frozen part of the network that a config describes.
-func prefixSpec(c *Config) (savedmodels.Prefix, error) {
-	weights, err := weightsName(c)
-	if err != nil {
-		return savedmodels.Prefix{}, err
-	}
+// prefixSpec is the frozen part of the network that a config describes; see weighted for weights from a file.
+func prefixSpec(c *Config) savedmodels.Prefix {
 	layers := layerNames(c.Model.Backbone)
 	spec := savedmodels.Prefix{
-		Backbone: c.Model.Backbone, Weights: weights, Input: [2]int(c.Model.Input),
+		Backbone: c.Model.Backbone, Weights: c.Model.Weights, Input: [2]int(c.Model.Input),
 		Preprocess: savedmodels.Preprocess{Mode: "caffe"},
 		Taps:       slices.Clone(c.Model.TruncateAt),
 		Freeze:     c.Model.FreezeThrough,
@@ -32,26 +28,26 @@ func prefixSpec(c *Config) (savedmodels.Prefix, error) {
 		spec.Augment = f.Augment.spec()
 	}
 	spec.Freeze = spec.Cut() // the same network by whichever name
-	return spec, nil
+	return spec
 }
 
-// exportedPrefix is prefixSpec, laid out for the precision that featurize computes in on a machine.
-func exportedPrefix(c *Config, m Machine) (savedmodels.Prefix, error) {
-	spec, err := prefixSpec(c)
+// exportedPrefix is prefixSpec with its weights named, laid out for the precision that featurize computes in here.
+func exportedPrefix(c *Config, env Env) (savedmodels.Prefix, error) {
+	spec, err := weighted(c, env, prefixSpec(c))
 	if err != nil {
 		return spec, err
 	}
-	spec.Precision, err = layout("featurize", c.Stages.Featurize.Precision, m)
+	spec.Precision, err = layout("featurize", c.Stages.Featurize.Precision, env.Machine)
 	return spec, err
 }
 
-// exportedSuffix is suffixSpec, laid out for the precision that fine-tune computes in on a machine.
-func exportedSuffix(c *Config, classes int, m Machine) (savedmodels.Suffix, error) {
-	spec, err := suffixSpec(c, classes)
-	if err != nil {
+// exportedSuffix is suffixSpec with its weights named, laid out for the precision that fine-tune computes in here.
+func exportedSuffix(c *Config, classes int, env Env) (spec savedmodels.Suffix, err error) {
+	spec = suffixSpec(c, classes)
+	if spec.Prefix, err = weighted(c, env, spec.Prefix); err != nil {
 		return spec, err
 	}
-	spec.Precision, err = layout("fine-tune", c.Stages.FineTune.Precision, m)
+	spec.Precision, err = layout("fine-tune", c.Stages.FineTune.Precision, env.Machine)
 	return spec, err
 }
 
@@ -65,11 +61,10 @@ func layout(stage, setting string, m Machine) (string, error) {
 }
 
 // suffixSpec is the part of the network that trains, for so many classes.
-func suffixSpec(c *Config, classes int) (savedmodels.Suffix, error) {
-	prefix, err := prefixSpec(c)
+func suffixSpec(c *Config, classes int) savedmodels.Suffix {
 	s := c.Stages.FineTune
 	spec := savedmodels.Suffix{
-		Prefix: prefix, Classes: classes, Normalization: c.Model.Head.Normalization,
+		Prefix: prefixSpec(c), Classes: classes, Normalization: c.Model.Head.Normalization,
 		Units: append([]int{}, c.Model.Head.Units...), Dropout: c.Model.Head.Dropout, LabelSmoothing: s.LabelSmoothing,
 		Optimizer: savedmodels.Optimizer{
 			Name: s.Optimizer.Name, Convention: s.Optimizer.Convention, Momentum: s.Optimizer.Momentum,
@@ -79,7 +74,7 @@ func suffixSpec(c *Config, classes int) (savedmodels.Suffix, error) {
 		LearningRates: c.learningRates(), ClassWeights: !s.ClassWeight.none(), HeadFirst: s.HeadFirstEpochs > 0,
 	}
 	spec.Prefix.Augment = s.Augment.spec() // and not that of the features
-	return spec, err
+	return spec
 }
 
 // layerNames are the layers of a backbone in network order; nil if it is unknown.

@@ -435,16 +435,20 @@ func TestKeysFollowTheRest(t *testing.T) {
 		change func(b *bed)
 		want   string // stages with another key
 	}{
-		"seed":           {func(b *bed) { b.config.Seed = 9 }, "fine-tune"},
-		"threads":        {func(b *bed) { b.config.Threads = 1 }, "fine-tune"},
-		"epochs":         {func(b *bed) { b.config.Stages.FineTune.Epochs++ }, "fine-tune"},
-		"CPU class":      {func(b *bed) { b.env.Machine.CPUClass = "avx512" }, "fine-tune"},
-		"bfloat16":       {func(b *bed) { b.env.Machine.CPUClass = "amx" }, "featurize fine-tune"},
-		"TensorFlow":     {func(b *bed) { b.env.Machine.TensorFlow = "2" }, "featurize fine-tune evaluate"},
-		"device":         {func(b *bed) { b.env.Machine.Device = "gpu:0" }, "featurize fine-tune evaluate"},
-		"name":           {func(b *bed) { b.config.Name = "other" }, ""},
-		"auto = float32": {func(b *bed) { b.config.Stages.Featurize.Precision = "float32" }, ""},
-		"gates":          {func(b *bed) { b.config.Stages.Evaluate.Gates = map[string]float64{"accuracy": 1} }, ""},
+		"seed":      {func(b *bed) { b.config.Seed = 9 }, "fine-tune"},
+		"threads":   {func(b *bed) { b.config.Threads = 1 }, "fine-tune"},
+		"epochs":    {func(b *bed) { b.config.Stages.FineTune.Epochs++ }, "fine-tune"},
+		"CPU class": {func(b *bed) { b.env.Machine.CPUClass = "avx512" }, "fine-tune"},
+		"bfloat16": {func(b *bed) {
+			b.env.Machine.CPUClass = "amx"
+			b.config.Stages.Featurize.Precision, b.config.Stages.FineTune.Precision = "auto", "auto"
+		}, "featurize fine-tune"},
+		"bfloat16 unused": {func(b *bed) { b.env.Machine.CPUClass = "amx" }, "fine-tune"},
+		"TensorFlow":      {func(b *bed) { b.env.Machine.TensorFlow = "2" }, "featurize fine-tune evaluate"},
+		"device":          {func(b *bed) { b.env.Machine.Device = "gpu:0" }, "featurize fine-tune evaluate"},
+		"name":            {func(b *bed) { b.config.Name = "other" }, ""},
+		"auto = float32":  {func(b *bed) { b.config.Stages.Featurize.Precision = "auto" }, ""},
+		"gates":           {func(b *bed) { b.config.Stages.Evaluate.Gates = map[string]float64{"accuracy": 1} }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := &bed{t: t, env: base.env, have: base.have}

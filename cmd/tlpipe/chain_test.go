@@ -6,8 +6,11 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -46,19 +49,65 @@ func newChain(t *testing.T, n int) *chain {
 	return c
 }
 
+// watch has the chain run by a copy of tlpipe whose worker and Python write down that they are started. started lists
+// them, and forgets them.
+func (c *chain) watch() (started func() string) {
+	c.t.Helper()
+	dir := c.t.TempDir()
+	list := filepath.Join(dir, "started")
+	text, err := os.ReadFile(c.bin)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	real := filepath.Join(filepath.Dir(c.bin), "..")
+	files := map[string]string{"bin/tlpipe": string(text)}
+	for _, name := range []string{"bin/tlpipe-worker", ".deps/bin/python"} {
+		files[name] = fmt.Sprintf("#!/bin/sh\necho '%s' >>'%s'\nexec '%s' \"$@\"\n", name, list, filepath.Join(real, name))
+	}
+	for name, text := range files {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(text), 0o755)); err != nil {
+			c.t.Fatal(err)
+		}
+	}
+	c.bin = filepath.Join(dir, "bin/tlpipe")
+	return func() string {
+		text, _ := os.ReadFile(list)
+		os.Remove(list)
+		return string(text)
+	}
+}
+
 // TestNightly runs a config with gates as a nightly job does, and changes what a person changes.
 func TestNightly(t *testing.T) {
 	c := newChain(t, 40)
+	started := c.watch()
 	expect := func(what string, wantCode int, wantRan string, args ...string) {
 		t.Helper()
 		code, states, out := c.run(args...)
+		if regexp.MustCompile(`(?i)tensorflow/core|onednn|absl|savedmodel`).MatchString(out) {
+			t.Errorf("%s: TensorFlow speaks on the screen:\n%s", what, out)
+		}
 		if code != wantCode || ran(states) != wantRan {
 			t.Fatalf("%s: exit code %d and ran %q; want %d and %q\n%s", what, code, ran(states), wantCode, wantRan, out)
 		}
 	}
 	all := "decode evaluate export-prefix export-suffix featurize fetch fine-tune normalize"
 	expect("first night", exit.Done, all)
+	if first := started(); !strings.Contains(first, "worker") || !strings.Contains(first, "python") {
+		t.Errorf("the first night started %q", first)
+	}
+	logs, _ := filepath.Glob(filepath.Join(c.dir, "artifacts/runs/*/log.txt"))
+	if text, err := os.ReadFile(logs[0]); err != nil || !strings.Contains(string(text), "oneDNN") {
+		t.Errorf("what TensorFlow says is not in the log: %v, %s", err, text)
+	}
+	if _, err := os.Stat(filepath.Join(c.dir, "artifacts/cache")); err == nil {
+		t.Error("the store has a cache of weights, although there is .deps for all stores")
+	}
 	expect("second night", exit.Done, "")
+	if second := started(); second != "" {
+		t.Errorf("the second night started %q", second)
+	}
 	expect("more epochs", exit.Done, "evaluate fine-tune", "--set", "fine-tune.epochs=41")
 	expect("another seed", exit.Done, "evaluate fine-tune", "--set", "seed=8")
 	expect("another head", exit.Done, "evaluate export-suffix fine-tune", "--set", "model.head.units=[8]")
@@ -89,9 +138,11 @@ func TestInterrupted(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	interrupted := false // a second Ctrl-C would end the command the hard way
 	for lines := bufio.NewScanner(events); lines.Scan(); {
-		if e := parse(lines.Bytes()); e.Stage == "fine-tune" && e.Type == progress.Progress && e.Done > 50 {
+		if e := parse(lines.Bytes()); !interrupted && e.Stage == "fine-tune" && e.Type == progress.Progress && e.Done > 50 {
 			cmd.Process.Signal(syscall.SIGINT)
+			interrupted = true
 		}
 	}
 	if code := exitCode(t, cmd.Wait()); code != exit.Interrupted {

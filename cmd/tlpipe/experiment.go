@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/config"
@@ -16,6 +17,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages"
+	"tlpipe/stages/sources"
 )
 
 // experiment is a config bound to a store and to this machine.
@@ -76,7 +78,8 @@ func readExperiment(c *cli.Context) (*experiment, error) {
 func bind(cfg stages.Config, files []string, s *store.Store, log io.Writer) *experiment {
 	linked, _ := findLinked(s) // a missing runtime matters only to the stages that need it, and they say so
 	env := stages.Env{
-		Exporter: savedmodels.NewExporter(filepath.Join(s.Dir(), "cache"), log),
+		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
+		Digests:  sources.NewDigests(filepath.Join(s.Dir(), "digests.json")),
 		Machine:  linked.Machine(),
 		Memory:   stages.FreeMemory(),
 	}
@@ -85,6 +88,20 @@ func bind(cfg stages.Config, files []string, s *store.Store, log io.Writer) *exp
 		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg, env), Store: s},
 	}
 }
+
+// weightsCache keeps downloaded weights for every store: in .deps beside the folder this program stands in, or where
+// nothing can be written there, in the store after all.
+func weightsCache(storeDir string) string {
+	if worker, err := workerPath(); err == nil {
+		deps := filepath.Join(filepath.Dir(worker), "..", ".deps")
+		if cache := filepath.Join(deps, "cache"); writable(cache) || writable(deps) {
+			return cache
+		}
+	}
+	return filepath.Join(storeDir, "cache")
+}
+
+func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
 
 // payload is what the worker needs to list the very same stages.
 func (e *experiment) payload() (json.RawMessage, error) {

@@ -95,7 +95,7 @@ func (s *tortured) killedExport() {
 	}
 	begun := false
 	for end := time.Now().Add(5 * time.Minute); !begun && time.Now().Before(end); time.Sleep(time.Millisecond) {
-		files, _ := filepath.Glob(filepath.Join(s.dir, theStore, "scratch", "*", "out", "*"))
+		files, _ := filepath.Glob(filepath.Join(s.dir, theStore, "scratch", "*", "out", "[^.]*"))
 		begun = len(files) > 0
 	}
 	for _, child := range childrenOf(cmd.Process.Pid) {

@@ -2,10 +2,10 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"time"
 
@@ -28,10 +28,13 @@ func workerPath() (string, error) {
 	return filepath.Join(filepath.Dir(self), "tlpipe-worker"), nil
 }
 
-// seen is what findLinked remembers in the store, so that a run with nothing to do need not load TensorFlow.
+// seen is what findLinked remembers, so that a run or plan with nothing to do need not load TensorFlow: the answer, and
+// what it depended on.
 type seen struct {
 	Worker  fileStat      `json:"worker"`
 	Library fileStat      `json:"library"`
+	Driver  fileStat      `json:"driver"`  // of the GPU; made anew when a machine starts
+	Visible string        `json:"visible"` // GPUs, as the user has it
 	Linked  stages.Linked `json:"linked"`
 }
 
@@ -49,45 +52,57 @@ func statOf(path string) fileStat {
 	return fileStat{path, info.Size(), info.ModTime().UTC()}
 }
 
-// findLinked asks the worker what it links. s may be nil; with a store the answer is kept until the worker or the
-// library changes.
+// findLinked asks the worker what it links, or remembers what it answered when all was as it is now. The answer is kept
+// beside the worker or, where nothing can be written there, in the store; s may be nil, then the worker is asked.
 func findLinked(s *store.Store) (stages.Linked, error) {
 	path, err := workerPath()
 	if err != nil {
 		return stages.Linked{}, err
 	}
-	now := statOf(path)
-	if now.Bytes == 0 {
+	now := seen{Worker: statOf(path), Driver: statOf("/dev/nvidiactl"), Visible: os.Getenv("CUDA_VISIBLE_DEVICES")}
+	if now.Worker.Bytes == 0 {
 		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "there is no model runtime: %s is missing; build it with `make build`", path)
 	}
-	memory := ""
+	var memories []string
 	if s != nil {
-		memory = filepath.Join(s.Dir(), "runtime.json")
+		memories = []string{path + ".json", filepath.Join(s.Dir(), "runtime.json")}
+	}
+	for _, memory := range memories {
 		var last seen
-		if text, err := os.ReadFile(memory); err == nil && json.Unmarshal(text, &last) == nil &&
-			last.Worker == now && last.Library == statOf(last.Library.Path) {
+		text, err := os.ReadFile(memory)
+		if err != nil || json.Unmarshal(text, &last) != nil {
+			continue
+		}
+		now.Library, now.Linked = statOf(last.Library.Path), last.Linked
+		if reflect.DeepEqual(last, now) {
 			return last.Linked, nil
 		}
 	}
+	if now.Linked, err = askLinked(path); err != nil {
+		return stages.Linked{}, err
+	}
+	now.Library = statOf(now.Linked.Library)
+	if text, err := json.Marshal(now); err == nil {
+		for _, memory := range memories {
+			if renameio.WriteFile(memory, text, 0o644) == nil { // an answer that cannot be kept costs time only
+				break
+			}
+		}
+	}
+	return now.Linked, nil
+}
+
+func askLinked(path string) (linked stages.Linked, err error) {
 	command := exec.Command(path, "info")
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	text, err := command.Output()
-	var linked stages.Linked
 	if err == nil {
 		err = json.Unmarshal(text, &linked)
 	}
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s (%w); `make deps build` installs it", lines[len(lines)-1], err)
-	}
-	if memory != "" {
-		if text, err = json.Marshal(seen{now, statOf(linked.Library), linked}); err == nil {
-			err = renameio.WriteFile(memory, text, 0o644)
-		}
-		if err != nil && !os.IsPermission(err) {
-			return linked, fmt.Errorf("remember the runtime: %w", err)
-		}
 	}
 	return linked, nil
 }

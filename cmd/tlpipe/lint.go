@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/urfave/cli/v2"
 
@@ -18,16 +19,17 @@ func lintCommand() *cli.Command {
 			if !c.Args().Present() {
 				_, files, err := loadConfig(c)
 				if err == nil {
-					fmt.Fprintf(c.App.Writer, "%s: fine\n", files[len(files)-1])
+					fmt.Fprintf(c.App.Writer, "%s: fine\n", strings.Join(files, " + "))
 				}
 				return err
 			}
 			var failed []error
 			for _, file := range c.Args().Slice() {
-				if _, err := checkConfig(append([]string{file}, c.StringSlice("file")...), c.StringSlice("set")); err != nil {
+				files := append([]string{file}, c.StringSlice("file")...)
+				if _, err := checkConfig(files, c.StringSlice("set")); err != nil {
 					failed = append(failed, err)
 				} else {
-					fmt.Fprintf(c.App.Writer, "%s: fine\n", file)
+					fmt.Fprintf(c.App.Writer, "%s: fine\n", strings.Join(files, " + "))
 				}
 			}
 			if len(failed) > 0 {

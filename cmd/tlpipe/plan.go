@@ -29,7 +29,7 @@ func planCommand() *cli.Command {
 			}
 			steps := e.pipeline.Plan()
 			if c.Bool("json") {
-				return errors.Join(planJSON(c.App.Writer, steps), fits(steps, e.store.Dir()))
+				return errors.Join(planJSON(c.App.Writer, steps), fits(steps, e.store.Dir()), pipeline.Damaged(steps))
 			}
 			table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 			for _, s := range steps {
@@ -39,7 +39,7 @@ func planCommand() *cli.Command {
 				}
 				fmt.Fprintln(table)
 			}
-			return errors.Join(table.Flush(), fits(steps, e.store.Dir()))
+			return errors.Join(table.Flush(), fits(steps, e.store.Dir()), pipeline.Damaged(steps))
 		},
 	}
 }

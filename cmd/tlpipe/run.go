@@ -96,6 +96,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	}
 	began := time.Now()
 	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: "running"})
+	opts.Sink.Handle(progress.Event{Type: progress.RunStart, Time: began, Text: record.id})
 	results, runErr := e.pipeline.Run(c.Context, opts)
 	sum := summarize(e, record.id, results, time.Since(began), runErr)
 	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
@@ -104,10 +105,8 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 			runErr = errors.Join(runErr, err)
 		}
 	}
-	switch {
-	case c.Bool("json"):
-		progress.Lines(c.App.Writer).Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
-	default:
+	opts.Sink.Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
+	if !c.Bool("json") {
 		sum.print(c.App.Writer, e)
 	}
 	if runErr != nil && exit.Code(runErr) == exit.Interrupted {

@@ -31,7 +31,7 @@ func TestScripts(t *testing.T) {
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		UpdateScripts:      os.Getenv("UPDATE") != "",
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"code": code, "images": images, "hold": hold, "flip": flip},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"code": code, "images": images, "hold": hold, "flip": flip, "cut": cut},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CONFIGS", configs)
 			return nil
@@ -110,14 +110,40 @@ func hold(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { lock.Unlock() })
 }
 
-// flip FILE: flips a bit in the middle of a file.
+// flip FILE [OFFSET]: flips a bit of a byte, by default of that in the middle.
 func flip(ts *testscript.TestScript, neg bool, args []string) {
 	path, err := filepath.EvalSymlinks(ts.MkAbs(args[0]))
 	ts.Check(err)
-	ts.Check(flipBit(path))
+	at := -1
+	if len(args) > 1 {
+		at, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
+	ts.Check(change(path, func(text []byte) []byte { return flipped(text, at) }))
+}
+
+// cut FILE: leaves a file half as long.
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	path, err := filepath.EvalSymlinks(ts.MkAbs(args[0]))
+	ts.Check(err)
+	ts.Check(change(path, func(text []byte) []byte { return text[:len(text)/2] }))
 }
 
 func flipBit(path string) error {
+	return change(path, func(text []byte) []byte { return flipped(text, -1) })
+}
+
+// flipped flips a bit at an offset; at -1 in the middle.
+func flipped(text []byte, at int) []byte {
+	if at < 0 {
+		at = len(text) / 2
+	}
+	text[at] ^= 1
+	return text
+}
+
+// change rewrites a file of an artifact, which is read-only.
+func change(path string, to func([]byte) []byte) error {
 	if err := os.Chmod(path, 0o644); err != nil {
 		return err
 	}
@@ -125,6 +151,5 @@ func flipBit(path string) error {
 	if err != nil {
 		return err
 	}
-	text[len(text)/2] ^= 1
-	return os.WriteFile(path, text, 0o644)
+	return os.WriteFile(path, to(text), 0o644)
 }

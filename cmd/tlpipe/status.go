@@ -2,7 +2,10 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"text/tabwriter"
 
 	"github.com/urfave/cli/v2"
@@ -38,7 +41,7 @@ func statusCommand() *cli.Command {
 			if c.Bool("json") {
 				enc := json.NewEncoder(c.App.Writer)
 				enc.SetIndent("", "  ")
-				return enc.Encode(sum)
+				return errors.Join(enc.Encode(sum), pipeline.Damaged(steps))
 			}
 			table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 			for i, s := range steps {
@@ -52,10 +55,10 @@ func statusCommand() *cli.Command {
 			if err := table.Flush(); err != nil {
 				return err
 			}
-			for split, m := range sum.Metrics {
-				fmt.Fprintf(c.App.Writer, "%s accuracy %.4f\n", split, m["accuracy"])
+			for _, split := range slices.Sorted(maps.Keys(sum.Metrics)) {
+				fmt.Fprintf(c.App.Writer, "%s accuracy %.4f\n", split, sum.Metrics[split]["accuracy"])
 			}
-			return nil
+			return pipeline.Damaged(steps)
 		},
 	}
 }

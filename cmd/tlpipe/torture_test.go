@@ -69,9 +69,14 @@ func (s *tortured) random() {
 	rng.Shuffle(len(targets), func(i, j int) { targets[i], targets[j] = targets[j], targets[i] })
 	for _, stage := range targets {
 		s.forget(stage)
-		for range 5 { // a kill that comes too late is none
-			if s.kill(theStore, stage, part(rng, s.trace.seconds[stage]), victims[rng.IntN(3)], r) {
+		before := r.inside[stage]
+		for range 10 { // a kill that comes too late, or lands elsewhere, is not the one that is meant
+			killed := s.kill(theStore, stage, part(rng, s.trace.seconds[stage]), victims[rng.IntN(3)], r)
+			if r.inside[stage] > before {
 				break
+			}
+			if killed {
+				s.complete(theStore, r)
 			}
 			s.forget(stage)
 		}
@@ -79,12 +84,16 @@ func (s *tortured) random() {
 	}
 	for round := 0; r.kills < *tortureKills; round++ {
 		name := "store-" + strconv.Itoa(round)
-		s.shareWeights(name)
 		for r.kills < *tortureKills && s.kill(name, "", part(rng, s.trace.all()/2), victims[rng.IntN(3)], r) {
 		}
 		s.complete(name, r)
 		if err := os.RemoveAll(filepath.Join(s.dir, name)); err != nil {
 			s.t.Fatal(err)
+		}
+	}
+	for _, stage := range []string{"decode", "featurize", "fine-tune"} {
+		if r.inside[stage] == 0 {
+			s.t.Errorf("no kill landed inside %s", stage)
 		}
 	}
 	if *tortureKills < 100 {

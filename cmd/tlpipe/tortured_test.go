@@ -45,7 +45,7 @@ type tortured struct {
 func newTortured(t *testing.T) *tortured {
 	s := &tortured{chain: newChain(t, tortureImages), seen: map[string]bool{}}
 	s.write("chain.yaml", tortureConfig)
-	s.shareWeights(theStore)
+	s.shareWeights()
 	if code, _, out := s.run("--store", theStore); code != 0 {
 		t.Fatalf("the run without faults failed:\n%s", out)
 	}
@@ -56,15 +56,15 @@ func newTortured(t *testing.T) *tortured {
 	return s
 }
 
-// shareWeights lets a store use the downloaded weights that all tests share.
-func (s *tortured) shareWeights(name string) {
+// shareWeights lets the programs in bin/failpoint, beside which there is no .deps, use the weights that all tests share.
+func (s *tortured) shareWeights() {
 	s.t.Helper()
 	cache, err := filepath.Abs("../../.deps/cache")
 	if err == nil {
-		err = errors.Join(os.MkdirAll(cache, 0o755), os.MkdirAll(filepath.Join(s.dir, name), 0o755))
+		err = errors.Join(os.MkdirAll(cache, 0o755), os.MkdirAll(filepath.Join(s.dir, theStore), 0o755))
 	}
 	if err == nil {
-		err = os.Symlink(cache, filepath.Join(s.dir, name, "cache"))
+		err = os.Symlink(cache, filepath.Join(s.dir, theStore, "cache"))
 	}
 	if err != nil {
 		s.t.Fatal(err)

@@ -12,7 +12,7 @@ import (
 
 // The types of events.
 const (
-	RunStart   = "run_start"
+	RunStart   = "run_start" // Text: the run's ID
 	StageStart = "stage_start"
 	Progress   = "progress"  // Done of Total units
 	Completed  = "completed" // a durable piece of work: shard, checkpoint, file. Never redone after a kill
@@ -20,7 +20,7 @@ const (
 	Note       = "note"
 	Warning    = "warning"
 	StageEnd   = "stage_end" // Status: ran, cached or failed
-	RunEnd     = "run_end"
+	RunEnd     = "run_end"   // Status: done, failed or interrupted
 )
 
 // Event is one thing that happened. Its JSON form is the line format of `--json` and events.jsonl.

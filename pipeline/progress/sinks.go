@@ -33,7 +33,7 @@ type lines struct{ enc *json.Encoder }
 func (l lines) Handle(e Event) { l.enc.Encode(e) }
 
 // Plain writes what a person reads in a log: a line when a stage starts and ends, one for each epoch, and at least
-// one every given interval while something is counted.
+// one every given interval while a stage runs, whether it counts something or not.
 func Plain(w io.Writer, every time.Duration) Sink {
 	return &plain{w: w, every: every}
 }
@@ -41,27 +41,53 @@ func Plain(w io.Writer, every time.Duration) Sink {
 type plain struct {
 	w     io.Writer
 	every time.Duration
+
+	mu    sync.Mutex
 	meter meter
-	last  time.Time
+	count Event       // the last one that was not shown
+	began time.Time   // of the stage
+	timer *time.Timer // while a stage runs: speaks up when nothing else did for long
 }
 
 func (p *plain) Handle(e Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	switch e.Type {
 	case StageStart:
-		p.last = e.Time
+		p.began, p.count = e.Time, Event{}
+		p.timer = time.AfterFunc(p.every, func() { p.remind(e.Stage) })
 	case Progress:
 		p.meter.update(e)
-		if e.Time.Sub(p.last) >= p.every {
-			fmt.Fprintf(p.w, "  %s: %s\n", e.Stage, p.meter.text(e))
-			p.last = e.Time
-		}
+		p.count = e
 		return
-	case Epoch:
-		p.last = e.Time
+	case StageEnd:
+		if p.timer != nil {
+			p.timer.Stop()
+			p.timer = nil
+		}
 	}
 	if text := Text(e); text != "" {
 		fmt.Fprintln(p.w, text)
+		if p.timer != nil {
+			p.timer.Reset(p.every)
+		}
 	}
+}
+
+// remind says how far a stage has come, or at least that it runs.
+func (p *plain) remind(stage string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timer == nil {
+		return
+	}
+	text := "running for " + Seconds(time.Since(p.began).Seconds())
+	if p.count.Stage == stage {
+		text = p.meter.text(p.count)
+		p.count = Event{}
+	}
+	fmt.Fprintf(p.w, "  %s: %s\n", stage, text)
+	p.timer.Reset(p.every)
 }
 
 // Text is the line a person reads for an event; empty for events that need none.

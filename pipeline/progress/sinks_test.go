@@ -3,6 +3,7 @@ package progress
 import (
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -30,11 +31,6 @@ func story() []Event {
 }
 
 func TestPlain(t *testing.T) {
-	var out strings.Builder
-	sink := Plain(&out, 2*time.Second)
-	for _, e := range story() {
-		sink.Handle(e)
-	}
 	want := `▶ decode (first run)
   decode: 1,000 of 4,000 images, 1,000 images/s, 3.0 s left
   decode: warning: 2 images were rejected
@@ -43,9 +39,54 @@ func TestPlain(t *testing.T) {
 ✓ fetch (cached)
 ✗ fetch (after 3.0 s)
 `
-	if diff := cmp.Diff(want, out.String()); diff != "" {
+	if diff := cmp.Diff(want, plainly(t, 2500*time.Millisecond, story())); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestPlainWithoutEvents runs a stage that says nothing for long, and one that stops counting.
+func TestPlainWithoutEvents(t *testing.T) {
+	at := func(seconds int, e Event) Event {
+		e.Time = time.Date(2026, 1, 1, 0, 0, seconds, 0, time.UTC)
+		return e
+	}
+	events := []Event{
+		at(0, Event{Type: StageStart, Stage: "export-prefix", Text: "first run"}),
+		at(25, Event{Type: Note, Stage: "export-prefix", Text: "half way"}),
+		at(39, Event{Type: StageEnd, Stage: "export-prefix", Status: "ran", Seconds: 39}),
+		at(100, Event{Type: StageStart, Stage: "decode", Text: "first run"}),
+		at(101, Event{Type: Progress, Stage: "decode", Unit: "images", Total: 20}),
+		at(109, Event{Type: Progress, Stage: "decode", Unit: "images", Done: 16, Total: 20}),
+		at(125, Event{Type: StageEnd, Stage: "decode", Status: "ran", Seconds: 25}),
+	}
+	want := `▶ export-prefix (first run)
+  export-prefix: running for 10 s
+  export-prefix: running for 20 s
+  export-prefix: half way
+  export-prefix: running for 35 s
+✓ export-prefix (39 s)
+▶ decode (first run)
+  decode: 16 of 20 images, 2 images/s, 2.0 s left
+  decode: running for 20 s
+✓ decode (25 s)
+`
+	if diff := cmp.Diff(want, plainly(t, 10*time.Second, events)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// plainly is what Plain writes when events come at their times.
+func plainly(t *testing.T, every time.Duration, events []Event) string {
+	var out strings.Builder
+	synctest.Test(t, func(t *testing.T) {
+		sink, first, began := Plain(&out, every), events[0].Time, time.Now()
+		for _, e := range events {
+			e.Time = began.Add(e.Time.Sub(first))
+			time.Sleep(time.Until(e.Time))
+			sink.Handle(e)
+		}
+	})
+	return out.String()
 }
 
 func TestTerminal(t *testing.T) {

@@ -69,6 +69,12 @@ func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage,
 	return damages, nil
 }
 
+// VerifyArtifact does for one artifact what Verify does for all.
+func (s *Store) VerifyArtifact(ctx context.Context, id string) ([]Damage, error) {
+	found, err := s.verifyInPlace(ctx, id, nil)
+	return s.attribute(id, found), err
+}
+
 // Bytes is what Verify has to read, as far as the manifests can tell.
 func (s *Store) Bytes() (int64, error) {
 	ids, _, err := s.objects()

@@ -37,13 +37,13 @@ func Local(ctx context.Context, path string) (*Body, error) {
 // LocalKey tells apart states of a file, by its content, or of a folder, by the names, sizes and modification times in
 // it. To read a folder's files at every plan would be slow. Its key only decides whether it is packed again: what comes
 // of it is named by content.
-func LocalKey(path string) (string, error) {
+func LocalKey(path string, digests *Digests) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	h := sha256.New()
 	if info.IsDir() {
+		h := sha256.New()
 		entries, err := listFolder(path)
 		if err != nil {
 			return "", err
@@ -53,15 +53,8 @@ func LocalKey(path string) (string, error) {
 		}
 		return fmt.Sprintf("folder of %d names, listing sha256:%s", len(entries), hex.EncodeToString(h.Sum(nil))), nil
 	}
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return "sha256:" + hex.EncodeToString(h.Sum(nil)), nil
+	digest, err := digests.SHA256(path)
+	return "sha256:" + digest, err
 }
 
 // entry is a file or a folder (its name ends in a slash) in a folder.
