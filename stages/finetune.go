@@ -143,8 +143,10 @@ func (s *FineTune) problems(report func(path, format string, args ...any)) {
 	if schedule.Name != "step" && schedule.StepSize != defaults.Schedule.StepSize {
 		report(at+"schedule.step_size", "schedule %s has no step_size: leave it out, or set name: step", schedule.Name)
 	}
-	if !slices.Contains([]string{"step", "exponential", "plateau"}, schedule.Name) && schedule.Gamma != defaults.Schedule.Gamma {
+	if drops := slices.Contains([]string{"step", "exponential", "plateau"}, schedule.Name); !drops && schedule.Gamma != defaults.Schedule.Gamma {
 		report(at+"schedule.gamma", "schedule %s has no gamma: leave it out, or set name: step, exponential or plateau", schedule.Name)
+	} else if drops && schedule.Gamma == 1 {
+		report(at+"schedule.gamma", "a factor of 1 never lowers the learning rate: set one below 1, or name: constant")
 	}
 	if schedule.Name != "plateau" && schedule.Patience != defaults.Schedule.Patience {
 		report(at+"schedule.patience", "schedule %s has no patience: leave it out, or set name: plateau", schedule.Name)
