@@ -18,7 +18,7 @@ const modelType = "model"
 func fineTuneStage(c *Config, env Env) pipeline.Stage {
 	f := fineTune{config: c, env: env, settings: c.Stages.FineTune}
 	return pipeline.Stage{
-		Name: "fine-tune", Version: 3, Takes: []string{imagesType, datasetType, featuresType, suffixType}, Gives: modelType,
+		Name: "fine-tune", Version: 4, Takes: []string{imagesType, datasetType, featuresType, suffixType}, Gives: modelType,
 		Runtime: true, Key: f.key, Run: f.run, Fits: f.fits,
 	}
 }
@@ -106,7 +106,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	var previous func(context.Context) error // takes over where another training ended
 	if f.env.Continue != nil {
-		previous = func(ctx context.Context) error { return f.takeOver(ctx, t, job.Inputs[suffixType].Identity) }
+		previous = func(ctx context.Context) error { return f.takeOver(ctx, job, t) }
 	}
 	if err := t.begin(ctx, previous); err != nil {
 		return err
