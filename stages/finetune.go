@@ -93,7 +93,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	defer func() { err = errors.Join(err, model.Close()) }()
 
 	t := &trainer{
-		settings: f.settings, seed: f.config.Seed, every: every,
+		settings: f.settings, seed: f.config.Seed, every: every, epochAge: epochAge,
 		model: model, data: data, report: job.Progress,
 		train: data.dataset.Rows[trainSplit], val: data.dataset.Rows[valSplit],
 		saved: checkpoints{dir: job.Scratch, report: job.Progress},
