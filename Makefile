@@ -23,7 +23,7 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint help deps build pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases tutorial clean
+.PHONY: bin/failpoint help deps build pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -81,8 +81,11 @@ test-data: build ## run small versions of the configs on the data in DATA
 figures: build ## reproduce README's figures of frozen networks (minutes)
 	@DATA=$(DATA) configs/figures.sh short
 
-cases: build ## reproduce README's figures of whole networks trained (an hour and more)
+cases: build ## reproduce the rest of README's figures: whole networks trained, CIFAR-10 at 64 px (hours)
 	@DATA=$(DATA) configs/figures.sh long
+
+search: build ## choose case4's settings by cross-validation inside its training images (half an hour)
+	@.deps/bin/python configs/case4-search.py $(addprefix --overlay ,$(wildcard $(DATA)/hymenoptera.overlay.yaml))
 
 tutorial: build pytorch ## run the four cases in Keras and PyTorch, small, and compare them on one page (minutes)
 	@DATA=$(DATA) configs/tutorial.sh

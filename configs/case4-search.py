@@ -5,7 +5,8 @@
 
 Each candidate is trained on four fifths of the training images and measured on the last fifth, five times.
 Printed best first: mean validation accuracy over the folds, then mean validation loss. Features are computed once for
-each tap. An interrupted search goes on where it stopped.
+each tap; those with a flipped copy once for each fold too, since only training images have copies. An interrupted search
+goes on where it stopped.
 """
 import argparse
 import itertools

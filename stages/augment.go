@@ -56,6 +56,8 @@ func (c *Config) augmentProblems(report func(path, format string, args ...any)) 
 		if t.Augment.spec() != nil && !c.nothingFrozen() {
 			report("stages.fine-tune.augment", "layers are frozen (model.freeze_through: %s), so training sees stored features and no images: set featurize.copies, such as 5, and featurize.augment instead, or model.freeze_through: none",
 				c.Model.FreezeThrough)
+		} else if t.Augment.MixUp > 0 && t.BatchSize == 1 {
+			report("stages.fine-tune.augment.mixup", "images are mixed within a batch, and a batch has one: set fine-tune.batch_size above 1, or leave mixup out")
 		}
 	}
 	if f == nil {

@@ -39,6 +39,9 @@ func TestAugmentProblems(t *testing.T) {
 			"stages.featurize.augment.mixup: stored features can't be mixed up"},
 		"more copies than epochs": {func(c *Config) { flipped(c); c.Stages.Featurize.Copies = 11 },
 			"stages.featurize.copies: each epoch trains on one copy, so 10 epochs never use all of 11: set copies to 10 at most"},
+		"mixup of one image": {func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.Augment.MixUp, c.Stages.FineTune.BatchSize = "none", 0.2, 1
+		}, "stages.fine-tune.augment.mixup: images are mixed within a batch, and a batch has one"},
 		"fill_mode": {func(c *Config) {
 			c.Model.FreezeThrough, c.Stages.FineTune.Augment = "none", Augment{Flip: "horizontal", FillMode: "constant"}
 		}, "stages.fine-tune.augment.fill_mode: nothing comes in from outside of the image"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"math"
 	"slices"
 
 	"tlpipe/savedmodels"
@@ -244,4 +245,20 @@ func (e *examples) each(ctx context.Context, model savedmodels.Model, rows []int
 // argmax is the index of the largest value, the first of equal ones.
 func argmax(values []float32) int {
 	return slices.Index(values, slices.Max(values))
+}
+
+func int64Scalar(v int64) savedmodels.Tensor {
+	return savedmodels.Tensor{DType: savedmodels.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, uint64(v))}
+}
+
+func float32Vector(values []float32) savedmodels.Tensor {
+	t := savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{int64(len(values))}}
+	for _, v := range values {
+		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
+	}
+	return t
+}
+
+func float32Scalar(v float32) savedmodels.Tensor {
+	return savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{}, Data: binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))}
 }

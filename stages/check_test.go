@@ -91,6 +91,20 @@ func TestProblems(t *testing.T) {
 		"head first, all frozen": {func(c *Config) { c.Stages.FineTune.HeadFirstEpochs = 1 }, "stages.fine-tune.head_first_epochs: every layer that is kept is frozen"},
 		"head first to the end": {func(c *Config) { c.Model.FreezeThrough, c.Stages.FineTune.HeadFirstEpochs = "block4_pool", 10 },
 			"stages.fine-tune.head_first_epochs: of 10 epochs none is left for the layers behind block4_pool"},
+		"nothing learns, all frozen": {func(c *Config) { c.Stages.FineTune.LRMultiplier = multipliers{"head": 0} },
+			"stages.fine-tune.learning_rate_multiplier: its factors are 0 for all that is not frozen"},
+		"nothing learns": {func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = "none", multipliers{"backbone": 0, "head": 0}
+		}, "stages.fine-tune.learning_rate_multiplier: its factors are 0"},
+		"nothing learns, said of each part": {func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = "block4_conv3", multipliers{"block5": 0, "head": 0}
+		}, "stages.fine-tune.learning_rate_multiplier: its factors are 0"},
+		"head first and alone": {func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.HeadFirstEpochs, c.Stages.FineTune.LRMultiplier = "none", 2, multipliers{"backbone": 0}
+		}, "stages.fine-tune.head_first_epochs: learning_rate_multiplier is 0 for every layer of the base model"},
+		"head first, but still": {func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.HeadFirstEpochs, c.Stages.FineTune.LRMultiplier = "none", 2, multipliers{"head": 0}
+		}, "stages.fine-tune.head_first_epochs: learning_rate_multiplier.head is 0, so nothing would learn"},
 		"clipped twice": {func(c *Config) { c.Stages.FineTune.Optimizer.ClipNorm, c.Stages.FineTune.Optimizer.ClipValue = 1, 1 },
 			"stages.fine-tune.optimizer.clipvalue: gradients are clipped in one way"},
 		"class of a typo": {func(c *Config) {
@@ -99,6 +113,7 @@ func TestProblems(t *testing.T) {
 		}, `stages.fine-tune.class_weight: there is no class "ant" in decode.class_names; did you mean ants?`},
 		"negative class weight": {func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = multipliers{"ants": -1} }, "stages.fine-tune.class_weight: ants: expected a factor of 0 or more"},
 		"gamma of cosine":       {func(c *Config) { c.Stages.FineTune.Schedule.Name, c.Stages.FineTune.Schedule.Gamma = "cosine", 0.5 }, "stages.fine-tune.schedule.gamma: schedule cosine has no gamma"},
+		"gamma of 1":            {func(c *Config) { c.Stages.FineTune.Schedule.Name, c.Stages.FineTune.Schedule.Gamma = "step", 1 }, "stages.fine-tune.schedule.gamma: a factor of 1 never lowers"},
 		"step_size":             {func(c *Config) { c.Stages.FineTune.Schedule.StepSize = 3 }, "stages.fine-tune.schedule.step_size: schedule constant has no step_size"},
 		"patience":              {func(c *Config) { c.Stages.FineTune.Schedule.Patience = 3 }, "stages.fine-tune.schedule.patience: schedule constant has no patience"},
 		"min_delta":             {func(c *Config) { c.Stages.FineTune.Schedule.MinDelta = 1 }, "stages.fine-tune.schedule.min_delta: schedule constant has no min_delta"},
@@ -157,6 +172,13 @@ func TestNoProblems(t *testing.T) {
 		},
 		"multiplier": func(c *Config) {
 			c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = "block3_pool", multipliers{"backbone": 0.1, "block5": 0.5, "block5_conv3": 1, "head": 2}
+		},
+		"one block learns": func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.HeadFirstEpochs = "none", 2
+			c.Stages.FineTune.LRMultiplier = multipliers{"backbone": 0, "block5_conv3": 0.1}
+		},
+		"head stays": func(c *Config) {
+			c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = "none", multipliers{"head": 0}
 		},
 		"head first": func(c *Config) { c.Model.FreezeThrough, c.Stages.FineTune.HeadFirstEpochs = "none", 9 },
 		"plateau": func(c *Config) {

@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -83,6 +84,9 @@ func (w ClassWeight) of(d *Dataset) ([]float32, error) {
 			return nil, fmt.Errorf("class_weight: there is no class %q%s; the classes are %q", name, didYouMean(name, d.Classes), d.Classes)
 		}
 		factors[i] = float32(w.Factors[name])
+	}
+	if slices.Max(factors) == 0 {
+		return nil, errors.New("class_weight: each class has the factor 0, so nothing would be learned: set one above 0")
 	}
 	return factors, nil
 }

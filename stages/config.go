@@ -35,7 +35,7 @@ type Model struct {
 type Head struct {
 	Normalization string  `yaml:"normalization" jsonschema:"enum=none,enum=layer" jsonschema_description:"layer brings each image's features to mean 0 and variance 1 before the first FC layer, which early layers of VGG16 need: their activations are in the hundreds"`
 	Units         []int   `yaml:"units" jsonschema_description:"sizes of hidden FC layers; empty: one FC layer, as in the tutorial"`
-	Dropout       float64 `yaml:"dropout" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of activations dropped before each FC layer while training"`
+	Dropout       float64 `yaml:"dropout" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of activations dropped while training: of each hidden FC layer, or of the features where there is none"`
 }
 
 // Fetch gets the data. Either sources (one file) or files (several) is given.

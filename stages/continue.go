@@ -1,13 +1,19 @@
 package stages
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
 
+	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 )
@@ -77,8 +83,8 @@ func LastTraining(s *store.Store, c *Config) (*Previous, error) {
 
 // takeOver puts t where the training to continue ended: weights, optimizer, step, history and best weights. The order
 // of images, dropout and augmentation follow from seed and step. So the result is that of a training which had all the
-// epochs from the start, unless the schedule depends on how many there are (cosine), or other settings changed.
-func (f fineTune) takeOver(ctx context.Context, t *trainer, suffix string) error {
+// epochs from the start, unless the schedule depends on how many there are (cosine), or what mayChange did.
+func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) error {
 	dir := f.env.Continue.Dir
 	if dir == "" {
 		return fmt.Errorf("the training to continue (%s) is not in the store any more", f.env.Continue.Artifact)
@@ -87,18 +93,19 @@ func (f fineTune) takeOver(ctx context.Context, t *trainer, suffix string) error
 	if err != nil {
 		return err
 	}
-	if card.Suffix != suffix {
-		return errors.New("the training to continue had another network, loss or optimizer: leave --continue out, or change only epochs, schedule, learning_rate, early_stopping and keep")
+	now, err := f.trained(job, t)
+	if err != nil {
+		return err
+	}
+	if others := now.differs(card); len(others) > 0 {
+		return fmt.Errorf("the training to continue had other data or settings, namely %s: leave --continue out, or change only epochs, schedule, learning_rate, early_stopping and keep",
+			strings.Join(others, ", "))
 	}
 	history, err := ReadHistory(dir)
-	if err != nil || len(history) == 0 || card.Epoch < 1 || card.Epoch > len(history) {
+	if err != nil || len(history) == 0 || card.Epoch < 1 || card.Epoch > len(history) || card.Steps != int64(len(history))*t.stepsPerEpoch() {
 		return fmt.Errorf("%s: history.jsonl does not fit card.json (%v)", dir, err)
 	}
 	last := history[len(history)-1]
-	if last.Step != int64(len(history))*t.stepsPerEpoch() {
-		return fmt.Errorf("the training to continue had %d steps an epoch, this one has %d: batch_size and the number of images must stay as they were",
-			last.Step/int64(len(history)), t.stepsPerEpoch())
-	}
 	if need := f.settings.needsVal(); len(need) > 0 && last.ValLoss == nil {
 		return fmt.Errorf("%s chooses by val, which the training to continue did not measure: %s", need[0][0], need[0][1])
 	}
@@ -124,6 +131,46 @@ func (f fineTune) takeOver(ctx context.Context, t *trainer, suffix string) error
 	}
 	t.report.Notef("continues after epoch %d of a finished training", len(history))
 	return nil
+}
+
+// differs names what a training has other than the one it continues though it may not.
+func (now Trained) differs(before Trained) (names []string) {
+	note := func(name, was, is string) {
+		if was != is {
+			names = append(names, fmt.Sprintf("%s (%s, now %s)", name, was, is))
+		}
+	}
+	for _, kind := range slices.Sorted(maps.Keys(now.Data)) {
+		if before.Data[kind] != now.Data[kind] {
+			names = append(names, kind)
+		}
+	}
+	note("seed", strconv.FormatInt(before.Seed, 10), strconv.FormatInt(now.Seed, 10))
+	note("precision", before.Precision, now.Precision)
+	for _, name := range slices.Sorted(maps.Keys(now.Settings)) {
+		if !mayChange(name) {
+			note(name, compact(before.Settings[name]), compact(now.Settings[name]))
+		}
+	}
+	if len(names) == 0 && before.Suffix != now.Suffix {
+		names = []string{"the network or its head"}
+	}
+	return names
+}
+
+// mayChange reports whether a training may have another value of a setting than the one it continues.
+func mayChange(name string) bool {
+	group, _, _ := strings.Cut(name, ".")
+	return slices.Contains([]string{"epochs", "keep", "schedule", "early_stopping"}, group) || name == "optimizer.learning_rate"
+}
+
+// compact is JSON without the white space of a file.
+func compact(text json.RawMessage) string {
+	var out bytes.Buffer
+	if json.Compact(&out, text) != nil {
+		return "none" // not in the card
+	}
+	return out.String()
 }
 
 // variablesOf are the variables of a trained model.

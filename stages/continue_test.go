@@ -83,18 +83,46 @@ func TestContinueAfterEarlyStop(t *testing.T) {
 	}
 }
 
+// otherInput gives fine-tune another input.
+func otherInput(kind string) func(b *bed, _ store.Artifact) {
+	return func(b *bed, _ store.Artifact) {
+		a := b.have[kind]
+		a.Identity = "other"
+		b.have[kind] = a
+	}
+}
+
+// How long a training goes on, how fast it learns and which weights it keeps may change.
+func TestContinueMayChange(t *testing.T) {
+	b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 2 })
+	b.run("normalize", "featurize", "fine-tune")
+	first := b.have[modelType]
+	s := b.config.Stages.FineTune
+	s.Epochs, s.Keep, s.CheckpointEvery, s.Optimizer.LearningRate = 4, "last", "1ns", 0.01
+	s.Schedule, s.EarlyStopping = Schedule{Name: "step", StepSize: 1, Gamma: 0.5}, EarlyStop{Patience: 1, MinDelta: 0.1, Monitor: "val_accuracy"}
+	b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+	b.run("fine-tune")
+}
+
 func TestContinueErrors(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(b *bed, first store.Artifact)
 		want   string
 	}{
-		"another network": {func(b *bed, _ store.Artifact) {
-			suffix := b.have[suffixType]
-			suffix.Identity = "other"
-			b.have[suffixType] = suffix
-		}, "another network, loss or optimizer"},
-		"another batch size": {func(b *bed, _ store.Artifact) { b.config.Stages.FineTune.BatchSize = 8 }, "had 5 steps an epoch, this one has 9"},
-		"gone":               {func(b *bed, _ store.Artifact) { b.env.Continue.Dir = "" }, "is not in the store any more"},
+		"another network":    {otherInput(suffixType), "namely the network or its head: leave --continue out, or change only epochs"},
+		"other images":       {otherInput(imagesType), "namely images: "},
+		"another split":      {otherInput(datasetType), "namely dataset: "},
+		"other features":     {otherInput(featuresType), "namely features: "},
+		"another seed":       {func(b *bed, _ store.Artifact) { b.config.Seed = 9 }, "namely seed (1, now 9): "},
+		"another precision":  {func(b *bed, _ store.Artifact) { b.env.Machine.CPUClass = "amx" }, "namely precision (float32, now bfloat16): "},
+		"another batch size": {func(b *bed, _ store.Artifact) { b.config.Stages.FineTune.BatchSize = 8 }, "namely batch_size (16, now 8): "},
+		"class weights": {func(b *bed, _ store.Artifact) {
+			b.config.Stages.FineTune.ClassWeight.Factors = multipliers{"dark": 2}
+		}, `namely class_weight.factors (null, now {"dark":2}): `},
+		"another optimizer, head first": {func(b *bed, _ store.Artifact) {
+			b.config.Stages.FineTune.Optimizer.Momentum, b.config.Stages.FineTune.HeadFirstEpochs = 0.5, 1
+		}, "namely head_first_epochs (0, now 1), optimizer.momentum (0, now 0.5): "},
+		"gone": {func(b *bed, _ store.Artifact) { b.env.Continue.Dir = "" }, "is not in the store any more"},
 		"no end": {func(b *bed, first store.Artifact) {
 			if err := os.Remove(filepath.Join(first.Dir, endFile)); err != nil {
 				b.t.Fatal(err)

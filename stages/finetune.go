@@ -18,7 +18,7 @@ const modelType = "model"
 func fineTuneStage(c *Config, env Env) pipeline.Stage {
 	f := fineTune{config: c, env: env, settings: c.Stages.FineTune}
 	return pipeline.Stage{
-		Name: "fine-tune", Version: 3, Takes: []string{imagesType, datasetType, featuresType, suffixType}, Gives: modelType,
+		Name: "fine-tune", Version: 4, Takes: []string{imagesType, datasetType, featuresType, suffixType}, Gives: modelType,
 		Runtime: true, Key: f.key, Run: f.run, Fits: f.fits,
 	}
 }
@@ -89,7 +89,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	defer func() { err = errors.Join(err, model.Close()) }()
 
 	t := &trainer{
-		settings: f.settings, seed: f.config.Seed, every: every,
+		settings: f.settings, seed: f.config.Seed, every: every, epochAge: epochAge,
 		model: model, data: data, report: job.Progress,
 		train: data.dataset.Rows[trainSplit], val: data.dataset.Rows[valSplit],
 		saved: checkpoints{dir: job.Scratch, report: job.Progress},
@@ -102,7 +102,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	var previous func(context.Context) error // takes over where another training ended
 	if f.env.Continue != nil {
-		previous = func(ctx context.Context) error { return f.takeOver(ctx, t, job.Inputs[suffixType].Identity) }
+		previous = func(ctx context.Context) error { return f.takeOver(ctx, job, t) }
 	}
 	if err := t.begin(ctx, previous); err != nil {
 		return err
@@ -139,8 +139,10 @@ func (s *FineTune) problems(report func(path, format string, args ...any)) {
 	if schedule.Name != "step" && schedule.StepSize != defaults.Schedule.StepSize {
 		report(at+"schedule.step_size", "schedule %s has no step_size: leave it out, or set name: step", schedule.Name)
 	}
-	if !slices.Contains([]string{"step", "exponential", "plateau"}, schedule.Name) && schedule.Gamma != defaults.Schedule.Gamma {
+	if drops := slices.Contains([]string{"step", "exponential", "plateau"}, schedule.Name); !drops && schedule.Gamma != defaults.Schedule.Gamma {
 		report(at+"schedule.gamma", "schedule %s has no gamma: leave it out, or set name: step, exponential or plateau", schedule.Name)
+	} else if drops && schedule.Gamma == 1 {
+		report(at+"schedule.gamma", "a factor of 1 never lowers the learning rate: set one below 1, or name: constant")
 	}
 	if schedule.Name != "plateau" && schedule.Patience != defaults.Schedule.Patience {
 		report(at+"schedule.patience", "schedule %s has no patience: leave it out, or set name: plateau", schedule.Name)

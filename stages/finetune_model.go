@@ -27,6 +27,7 @@ type Trained struct {
 	Epoch     int                        `json:"epoch"` // whose weights these are
 	Metrics   map[string]splitMetrics    `json:"metrics"`
 	Suffix    string                     `json:"suffix"` // identity of the export
+	Data      map[string]string          `json:"data"`   // identities of the other inputs, by their type
 	CPUClass  string                     `json:"cpu_class"`
 	Precision string                     `json:"precision"`
 
@@ -80,28 +81,14 @@ func (f fineTune) writeCard(job *pipeline.Job, t *trainer, kept EpochResult) err
 	if err := json.Unmarshal(text, &card); err != nil {
 		return fmt.Errorf("card of the export: %w", err)
 	}
-	lines, err := f.resolved()
+	info, err := f.trained(job, t)
 	if err != nil {
 		return err
 	}
-	images := t.data.images
-	info := Trained{
-		Classes: t.data.dataset.Classes, Decoded: [3]int{images.Height, images.Width, images.Channels}, Resize: images.Resize,
-		Recipe: t.data.dataset.Recipe, Seed: f.config.Seed, Threads: f.config.Threads,
-		Settings: map[string]json.RawMessage{}, Images: map[string]int{trainSplit: len(t.train)},
-		Steps: t.Step, Epoch: kept.Epoch, Suffix: job.Inputs[suffixType].Identity, CPUClass: f.env.Machine.CPUClass,
-		Metrics: map[string]splitMetrics{trainSplit: {kept.Accuracy, kept.Loss}},
-	}
-	if info.Precision, err = resolvePrecision("fine-tune", f.settings.Precision, f.env.Machine); err != nil {
-		return err
-	}
+	info.Steps, info.Epoch = t.Step, kept.Epoch
+	info.Metrics = map[string]splitMetrics{trainSplit: {kept.Accuracy, kept.Loss}}
 	if f.env.Continue != nil {
 		info.ContinuedFrom = &continuedFrom{Model: f.env.Continue.Artifact, Epochs: t.From}
-	}
-	for _, line := range lines {
-		if line.Name != "precision" {
-			info.Settings[line.Name] = json.RawMessage(line.Value)
-		}
 	}
 	if kept.ValAccuracy != nil {
 		info.Images[valSplit] = len(t.val)
@@ -111,6 +98,31 @@ func (f fineTune) writeCard(job *pipeline.Job, t *trainer, kept EpochResult) err
 		return err
 	}
 	return writeJSON(filepath.Join(job.Out, "card.json"), card)
+}
+
+// trained is what is known of a training before its first step.
+func (f fineTune) trained(job *pipeline.Job, t *trainer) (info Trained, err error) {
+	lines, err := f.resolved()
+	if err != nil {
+		return info, err
+	}
+	images := t.data.images
+	info = Trained{
+		Classes: t.data.dataset.Classes, Decoded: [3]int{images.Height, images.Width, images.Channels}, Resize: images.Resize,
+		Recipe: t.data.dataset.Recipe, Seed: f.config.Seed, Threads: f.config.Threads,
+		Settings: map[string]json.RawMessage{}, Images: map[string]int{trainSplit: len(t.train)},
+		Suffix: job.Inputs[suffixType].Identity, Data: map[string]string{}, CPUClass: f.env.Machine.CPUClass,
+	}
+	for _, kind := range []string{imagesType, datasetType, featuresType} {
+		info.Data[kind] = job.Inputs[kind].Identity
+	}
+	for _, line := range lines {
+		if line.Name != "precision" {
+			info.Settings[line.Name] = json.RawMessage(line.Value)
+		}
+	}
+	info.Precision, err = resolvePrecision("fine-tune", f.settings.Precision, f.env.Machine)
+	return info, err
 }
 
 // readTrained reads how a model artifact came about.

@@ -224,6 +224,10 @@ func TestClassWeight(t *testing.T) {
 			t.Errorf("%s is written as %q (%v)", text, out, err)
 		}
 	}
+	zero := ClassWeight{Factors: map[string]float64{"a": 0, "b": 0, "c": 0}}
+	if _, err := zero.of(d); err == nil || !strings.Contains(err.Error(), "each class has the factor 0") {
+		t.Errorf("factors of 0 alone: %v", err)
+	}
 	for _, text := range []string{"balance", "2", "[1, 2]", "{a: x}"} {
 		var w ClassWeight
 		if err := yaml.Unmarshal([]byte(text), &w); err == nil {

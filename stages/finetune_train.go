@@ -22,14 +22,15 @@ type EpochResult struct {
 	ValAccuracy  *float64 `json:"val_accuracy,omitempty"`
 }
 
-// epochEndAge is how old the last checkpoint may be at the end of an epoch before another is written.
-const epochEndAge = 5 * time.Second
+// epochAge is that of a trainer: epochs on stored features take less time than a checkpoint.
+const epochAge = 5 * time.Second
 
 // trainer runs the epochs. Where it stands is trainingState; clocks decide only when that is written to disk.
 type trainer struct {
 	settings   *FineTune
 	seed       int64
 	every      time.Duration
+	epochAge   time.Duration // how old the last checkpoint may be at the end of an epoch before another is written
 	model      savedmodels.Model
 	data       *examples
 	report     *progress.Reporter
@@ -41,10 +42,11 @@ type trainer struct {
 	trainingState
 	best  state // variables at the end of the best epoch; nil unless keep is best
 	saved checkpoints
-	last  struct { // checkpoint written or loaded
+	last  struct { // checkpoint written or loaded, or where the training to continue ended
 		step   int64
 		epochs int
 		time   time.Time
+		stored bool // it is a checkpoint
 	}
 }
 
@@ -67,7 +69,7 @@ func (t *trainer) begin(ctx context.Context, previous func(context.Context) erro
 			return fmt.Errorf("continue from %s: %w", checkpointName(found), err)
 		}
 		t.trainingState, t.best = *found, best
-		t.last.step, t.last.epochs = t.Step, len(t.History)
+		t.last.step, t.last.epochs, t.last.stored = t.Step, len(t.History), true
 		t.report.Notef("continues after step %d of %d", t.Step, t.stepsPerEpoch()*int64(t.settings.Epochs))
 	}
 	if found == nil && previous != nil {
@@ -167,7 +169,7 @@ func (t *trainer) step(ctx context.Context, b *batch) error {
 	}
 	loss := float64(float32s(out["loss"].Data)[0])
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
-		return t.diverged(fmt.Sprintf("the loss became %v", loss))
+		return t.diverged(fmt.Sprintf("the loss became %v", loss), t.Step+1)
 	}
 	n := int64(len(b.rows))
 	t.Loss += loss * float64(n)
@@ -178,14 +180,21 @@ func (t *trainer) step(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// diverged is the error that stops a training whose numbers left the finite ones at the current step.
-func (t *trainer) diverged(what string) error {
+// epochOf is the epoch, from 1, of the last of so many steps.
+func (t *trainer) epochOf(steps int64) int64 {
+	return (steps-1)/t.stepsPerEpoch() + 1
+}
+
+// diverged is the error that stops a training whose numbers left the finite ones in the last of so many steps.
+func (t *trainer) diverged(what string, steps int64) error {
 	good := "there is no checkpoint before it"
-	if t.last.step > 0 {
-		good = fmt.Sprintf("the last good checkpoint is of epoch %d, step %d", t.last.epochs+1, t.last.step)
+	if t.last.stored {
+		good = fmt.Sprintf("the last good checkpoint is of epoch %d, step %d", t.epochOf(t.last.step), t.last.step)
+	} else if t.From > 0 {
+		good = fmt.Sprintf("there is no checkpoint since the training that this one continues, which ended after epoch %d", t.From)
 	}
 	return fmt.Errorf("%s in epoch %d at step %d; %s: lower optimizer.learning_rate (%v), or add schedule.warmup_epochs",
-		what, len(t.History)+1, t.Step, good, t.settings.Optimizer.LearningRate)
+		what, t.epochOf(steps), t.Step, good, t.settings.Optimizer.LearningRate)
 }
 
 func (t *trainer) endEpoch(ctx context.Context) error {
@@ -200,7 +209,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 			return err
 		}
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
-			return t.diverged(fmt.Sprintf("the loss on val became %v", loss))
+			return t.diverged(fmt.Sprintf("the loss on val became %v", loss), t.Step)
 		}
 		result.ValLoss, result.ValAccuracy = &loss, &accuracy
 		values["val_loss"], values["val_accuracy"] = loss, accuracy
@@ -222,7 +231,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 		}
 		return nil // the model itself comes next
 	}
-	return t.checkpoint(ctx, min(t.every, epochEndAge))
+	return t.checkpoint(ctx, min(t.every, t.epochAge))
 }
 
 // improves reports whether an epoch is better than the best so far: by val accuracy, then by val loss.
@@ -255,7 +264,7 @@ func (t *trainer) variables(ctx context.Context) (state, error) {
 		return nil, err
 	}
 	if name := state(variables).notFinite(); name != "" {
-		return nil, t.diverged(fmt.Sprintf("%s holds NaN or infinity", name))
+		return nil, t.diverged(fmt.Sprintf("%s holds NaN or infinity", name), t.Step)
 	}
 	return variables, nil
 }
@@ -272,7 +281,7 @@ func (t *trainer) checkpoint(ctx context.Context, age time.Duration) error {
 	if err := t.saved.save(&t.trainingState, variables, t.best); err != nil {
 		return err
 	}
-	t.last.step, t.last.epochs, t.last.time = t.Step, len(t.History), time.Now()
+	t.last.step, t.last.epochs, t.last.time, t.last.stored = t.Step, len(t.History), time.Now(), true
 	return nil
 }
 
@@ -294,20 +303,4 @@ func (t *trainer) keep(ctx context.Context) (EpochResult, error) {
 	}
 	_, err := t.variables(ctx) // not NaN, even if the last step made it so
 	return kept, err
-}
-
-func int64Scalar(v int64) savedmodels.Tensor {
-	return savedmodels.Tensor{DType: savedmodels.Int64, Shape: []int64{}, Data: binary.LittleEndian.AppendUint64(nil, uint64(v))}
-}
-
-func float32Vector(values []float32) savedmodels.Tensor {
-	t := savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{int64(len(values))}}
-	for _, v := range values {
-		t.Data = binary.LittleEndian.AppendUint32(t.Data, math.Float32bits(v))
-	}
-	return t
-}
-
-func float32Scalar(v float32) savedmodels.Tensor {
-	return savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{}, Data: binary.LittleEndian.AppendUint32(nil, math.Float32bits(v))}
 }

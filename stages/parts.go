@@ -110,10 +110,19 @@ func (c *Config) partProblems(report func(path, format string, args ...any)) {
 				fmt.Sprintf("%s to %s do", trained[0], trained[len(trained)-1]))
 		}
 	}
+	rates := c.learningRates()
+	still := func(part string) bool { factor, ok := rates[part]; return ok && factor == 0 }
+	backboneStill := !slices.ContainsFunc(trained, func(layer string) bool { return !still(layer) })
 	switch {
+	case still(headPart) && backboneStill:
+		report("stages.fine-tune.learning_rate_multiplier", "its factors are 0 for all that is not frozen, so nothing would learn: set one above 0, or set model.freeze_through to an earlier layer or none")
 	case s.HeadFirstEpochs == 0:
 	case len(trained) == 0:
 		report("stages.fine-tune.head_first_epochs", "every layer that is kept is frozen, so the head trains alone anyway: leave it out")
+	case backboneStill:
+		report("stages.fine-tune.head_first_epochs", "learning_rate_multiplier is 0 for every layer of the base model, so the head trains alone anyway: leave it out")
+	case still(headPart):
+		report("stages.fine-tune.head_first_epochs", "learning_rate_multiplier.head is 0, so nothing would learn in these epochs: leave one of the two out")
 	case s.HeadFirstEpochs >= s.Epochs:
 		report("stages.fine-tune.head_first_epochs", "of %d epochs none is left for the layers behind %s: lower it, or freeze them", s.Epochs, c.Model.FreezeThrough)
 	}

@@ -52,5 +52,8 @@ func TestContinueChain(t *testing.T) {
 	if strings.Contains(read("card.json"), `"continued_from"`) {
 		t.Error("a training from the start is said to be continued")
 	}
-	expect("another network", exit.Failed, "export-suffix", append(epochs("6"), "--continue", "--set", "fine-tune.label_smoothing=0.1")...)
+	other := append(epochs("6"), "--continue", "--set", "fine-tune.label_smoothing=0.1")
+	if out := expect("another network", exit.Failed, "export-suffix", other...); !strings.Contains(out, "namely label_smoothing (0, now 0.1)") {
+		t.Errorf("printed %s", out)
+	}
 }

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 tf.config.threading.set_intra_op_parallelism_threads(2)
+tf.config.threading.set_inter_op_parallelism_threads(2)
 cases, images, labels, steps, batch, size, tap = sys.argv[1:]
 batch, size = int(batch), int(size)
 images = np.fromfile(images, np.uint8).reshape(-1, size, size, 3).astype(np.float32)

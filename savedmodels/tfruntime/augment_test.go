@@ -113,21 +113,46 @@ func TestAugmentedTraining(t *testing.T) {
 		}
 	})
 	t.Run("resume", func(t *testing.T) {
-		m := begun(dir)
-		losses := train(t, m, 0, 2, batch)
-		middle := call(t, m, "get_state", nil)
-		losses = append(losses, train(t, m, 2, 5, batch)...)
-		end := call(t, m, "get_state", nil)
-		other := begun(dir)
-		if again := train(t, other, 0, 5, batch); !bytes.Equal(again, losses) || !same(call(t, other, "get_state", nil), end) {
-			t.Error("a second run gives other bytes")
-		}
-		resumed := load(t, dir)
-		call(t, resumed, "set_state", middle)
-		if again := train(t, resumed, 2, 5, batch); !bytes.Equal(again, losses[8:]) || !same(call(t, resumed, "get_state", nil), end) {
-			t.Error("a resumed run gives other bytes than an uninterrupted one")
-		}
+		full := testResume(t, dir, "float32", batch)
+		t.Run("bfloat16", func(t *testing.T) {
+			if half := testResume(t, dir, "bfloat16", batch); bytes.Equal(half, full) {
+				t.Error("the losses are those of float32")
+			}
+		})
 	})
+}
+
+// testResume trains five steps, five again, and from the middle on: the same bytes each time. It gives the losses.
+func testResume(t *testing.T, dir, precision string, batch func(step int) savedmodels.Tensor) []byte {
+	t.Helper()
+	options := onTwoThreads
+	options.Precision = precision
+	begin := func() savedmodels.Model {
+		m, err := New().Load(dir, options)
+		if precision == "bfloat16" && err != nil {
+			t.Skip(err) // a CPU without it
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { m.Close() })
+		call(t, m, "init", tensors{"seed": int64s(1)})
+		return m
+	}
+	m := begin()
+	losses := train(t, m, 0, 2, batch)
+	middle := call(t, m, "get_state", nil)
+	losses = append(losses, train(t, m, 2, 5, batch)...)
+	end := call(t, m, "get_state", nil)
+	other := begin()
+	if again := train(t, other, 0, 5, batch); !bytes.Equal(again, losses) || !same(call(t, other, "get_state", nil), end) {
+		t.Error("a second run gives other bytes")
+	}
+	resumed := begin()
+	call(t, resumed, "set_state", middle)
+	if again := train(t, resumed, 2, 5, batch); !bytes.Equal(again, losses[8:]) || !same(call(t, resumed, "get_state", nil), end) {
+		t.Error("a resumed run gives other bytes than an uninterrupted one")
+	}
+	return losses
 }
 
 // TestMixUp compares the loss of a step with that of the mixed labels, by layers of Keras, with class weights and without.

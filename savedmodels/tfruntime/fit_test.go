@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,7 +140,8 @@ func TestHeadFirst(t *testing.T) {
 	}
 }
 
-// TestFreezePoints cuts VGG16 at each of its layers and at none.
+// TestFreezePoints cuts VGG16 at each of its layers and at none. On each side of the cut is what Keras has there, and a
+// step changes what it changes where the frozen layers are not trainable.
 func TestFreezePoints(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(python(t, "freeze_points.py", "..")), "\n")
 	names := []string{"none"}
@@ -152,10 +154,10 @@ func TestFreezePoints(t *testing.T) {
 		t.Fatalf("received %d lines, expected %d", len(lines), len(names))
 	}
 	for _, line := range lines {
-		var name string
+		var name, trainable, changed string
 		var length int
-		var pair, keras float64
-		if _, err := fmt.Sscan(line, &name, &length, &pair, &keras); err != nil {
+		var pair, keras, step float64
+		if _, err := fmt.Sscan(line, &name, &length, &pair, &keras, &step, &trainable, &changed); err != nil {
 			t.Fatalf("%q: %v", line, err)
 		}
 		want, err := small(name, "block3_pool", "block5_pool").FeatureSize()
@@ -164,6 +166,18 @@ func TestFreezePoints(t *testing.T) {
 		}
 		if !(pair <= 1e-6) || !(keras <= 1e-6) {
 			t.Errorf("frozen through %s: suffix on prefix differs by %g from predict, predict by %g from Keras", name, pair, keras)
+		}
+		if !(step <= 1e-4) {
+			t.Errorf("frozen through %s: the changes of a step differ by a share of %g from Keras'", name, step)
+		}
+		var behind []string
+		for _, layer := range savedmodels.Layers("vgg16") {
+			if layer.Stride > 0 && layer.Weights && slices.Index(names, layer.Name) > slices.Index(names, name) {
+				behind = append(behind, layer.Name+"/kernel", layer.Name+"/bias")
+			}
+		}
+		if want := strings.Join(append(behind, "head_1/kernel", "head_1/bias"), ","); trainable != want || changed != want {
+			t.Errorf("frozen through %s: Keras trains %s, and a step changes %s; want %s", name, trainable, changed, want)
 		}
 	}
 }

@@ -41,6 +41,13 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
+			graph, err := readMetaGraph(trained)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := graph.SignatureDef["serving_default"].GetMethodName(); got != "tensorflow/serving/predict" {
+				t.Errorf("serving_default has the method name %q, which TensorFlow Serving does not answer", got)
+			}
 			again := call(t, load(t, trained), "predict", tensors{"images": images})["probabilities"].Data
 			if !bytes.Equal(again, want) {
 				t.Error("the model reloaded in Go gives other probabilities")
