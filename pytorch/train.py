@@ -20,7 +20,8 @@ and fills DIR (by default STORE/pytorch/NAME) with files that have the form of t
     summary.json         as of `tlpipe run --summary-json`, with "runner": "pytorch", "weights", "versions", and "images",
                          how many went through each stage. Written last: a folder without it holds an unfinished run.
 
-Both halves begin with the same numbers in the new layer; dropout draws others here. All is float32, on the CPU.
+Both halves begin with the same numbers in the new layer; dropout draws others here. All is float32, on the CPU; to have
+the other half compute in it too, set featurize.precision and fine-tune.precision.
 """
 
 import argparse
@@ -50,9 +51,12 @@ from keras_weights import card, keras_arrays, load_keras
 from optimization import class_weights, clip, make_optimizer, rate_factor
 from randomness import epoch_order, glorot
 
-# Where the YAML can ask for more than this script does: what it does, the defaults first.
+# Where the YAML can ask for more than this script does: what it does, first what an error recommends.
 SUPPORTED = {
+    "featurize.precision": ["float32", "auto"],  # auto is float32 here, whatever the CPU has
+    "featurize.store": ["float32"],
     "featurize.copies": [1],
+    "fine-tune.precision": ["float32", "auto"],
     "fine-tune.augment": [{"flip": "none", "fill_mode": "reflect"}],  # nothing more that is not 0
     "fine-tune.early_stopping.patience": [0],
     "fine-tune.schedule.name": ["constant", "step", "exponential", "cosine"],
@@ -344,6 +348,7 @@ def carry_out(arguments):
     summary = {
         "config": status["config"], "run": out.name, "runner": "pytorch", "ok": True, "seconds": time.monotonic() - begun,
         "stages": stages, "models": [], "metrics": {metrics["split"]: metrics}, "settings": settings,
+        "precision": {"fine-tune": "float32"} | ({"featurize": "float32"} if network.frozen else {}),
         "weights": arguments.weights, "kept_epoch": kept["epoch"],
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__, "numpy": np.__version__},
     }

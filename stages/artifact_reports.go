@@ -70,6 +70,23 @@ func ReadHistory(dir string) ([]EpochResult, error) {
 	return history, nil
 }
 
+// Precision is what featurize or fine-tune computed in to make the artifact in dir; empty where it does not tell, as
+// where nothing is frozen.
+func Precision(stage, dir string) string {
+	switch stage {
+	case "featurize":
+		var info featuresInfo
+		if text, err := os.ReadFile(filepath.Join(dir, "features.json")); err == nil && json.Unmarshal(text, &info) == nil {
+			return info.Precision
+		}
+	case "fine-tune":
+		if card, err := readTrained(dir); err == nil {
+			return card.Precision
+		}
+	}
+	return ""
+}
+
 // Handled is how many images a stage went through to make its artifact, 0 where the artifact does not tell: decode all
 // that it read, featurize each copy.
 func Handled(stage, dir string) int {

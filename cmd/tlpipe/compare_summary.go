@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type runSummaryFile struct {
 	Models   []stageFigures           `json:"models"`
 	Metrics  map[string]stages.Report `json:"metrics"`
 	Settings json.RawMessage          `json:"settings"`
+
+	Precision map[string]string `json:"precision"`
 }
 
 type stageFigures struct {
@@ -116,6 +119,12 @@ func (sum *runSummaryFile) toCompare(s *store.Store, from, dir string) (comparis
 	if sum.Settings != nil {
 		if run.Settings, err = settingsOfSummary(sum.Settings); err != nil {
 			return run, fmt.Errorf("%s: settings: %w", from, err)
+		}
+	}
+	run.Precision = map[string]string{}
+	for _, stage := range sum.Stages {
+		if precision := cmp.Or(sum.Precision[stage.Stage], stages.Precision(stage.Stage, places[stage.Stage])); precision != "" {
+			run.Precision[stage.Stage] = precision
 		}
 	}
 	run.Stages, err = sum.figures(s, places, run)
