@@ -30,9 +30,10 @@ import json
 import math
 import pathlib
 import platform
-import resource
 import sys
 import time
+
+BEGUN = time.monotonic()  # before PyTorch is loaded, which takes seconds
 
 try:
     import numpy as np
@@ -281,7 +282,8 @@ def evaluate(network, examples, settings):
     return {"split": settings["split"], **metrics, "loss": rounded(losses.mean()), "served": 0}, rows, probabilities
 
 
-def main():
+def main(begun):
+    """Carry out the command line; begun is when the program was, on the clock of time.monotonic."""
     parser = argparse.ArgumentParser(description="Carry out a config in PyTorch, on what `tlpipe run` of it has stored.")
     parser.add_argument("configs", nargs="*", metavar="CONFIG")
     parser.add_argument("-f", "--file", action="append", default=[], help="config; several are merged, later ones win")
@@ -292,7 +294,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="processes that load images, as in the tutorial")
     arguments = parser.parse_args()
     try:
-        carry_out(arguments)
+        carry_out(arguments, begun)
     except Refused as e:
         print(f"error: {e}", file=sys.stderr)
         return e.code
@@ -301,9 +303,8 @@ def main():
     return 0
 
 
-def carry_out(arguments):
+def carry_out(arguments, begun):
     """The steps in order. Each is timed and ends with a line of the summary."""
-    begun = time.monotonic()
     status = artifacts.status_of(arguments.configs + arguments.file, arguments.set, arguments.store)
     settings, seed = status["settings"], status["settings"]["seed"]
     check(settings)
@@ -315,38 +316,39 @@ def carry_out(arguments):
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
     stages = [s for s in status["stages"] if s["stage"] in ("fetch", "decode", "normalize")]
+    ended = begun
 
-    def done(stage, began, count):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        stages.append({"stage": stage, "status": "ran", "seconds": time.monotonic() - began, "path": str(out.resolve()), "peak_bytes": peak, "images": count})
-        print(f"{stage}: {count} images in {stages[-1]['seconds']:.1f} s", flush=True)
+    def done(stage, count):
+        nonlocal ended
+        began, ended = ended, time.monotonic()
+        stages.append({"stage": stage, "status": "ran", "seconds": ended - began, "path": str(out.resolve())})
+        stages[-1] |= {"peak_bytes": artifacts.peak_memory(), "images": count}
+        print(f"{stage}: {count} images in {ended - began:.1f} s", flush=True)
 
     images = artifacts.Images(paths["decode"], paths["normalize"])
     layers = pretrained(settings["model"], arguments.weights, paths.get("export-suffix"))
     network = Network(layers, settings, images.dataset["recipe"], len(images.classes))
     fresh = network.learning() if settings["model"]["weights"] == "random" and arguments.weights == "keras" else network.head
     load_keras(fresh, {name: glorot(tuple(array.shape), seed, name) for name, array in keras_arrays(fresh).items()})
+    done("network", 0)  # and all that came before it, as PyTorch's own start
 
-    began = time.monotonic()
     examples = Examples(network, images, settings["stages"]["featurize"], arguments.workers)
-    done("featurize", began, sum(map(len, images.rows.values())) if network.frozen else 0)
+    done("featurize", sum(map(len, images.rows.values())) if network.frozen else 0)
 
-    began = time.monotonic()
     history, kept = train(network, examples, settings["stages"]["fine-tune"], seed)
-    done("fine-tune", began, len(history) * len(images.rows["train"]))
-
-    began = time.monotonic()
-    metrics, rows, probabilities = evaluate(network, examples, settings["stages"]["evaluate"])
-    done("evaluate", began, len(rows))
-
     artifacts.write(out / "history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
     artifacts.write(out / "labels.txt", "".join(name + "\n" for name in images.classes))
-    artifacts.write_json(out / "metrics.json", metrics)
-    artifacts.write_predictions(out / "predictions.csv", metrics["split"], images, rows, probabilities)
     weights = keras_arrays({**network.frozen, **network.learning()})
     save_file(weights, out / "weights.safetensors", {"format": "pt", "card": json.dumps(card(network, images))})
+    done("fine-tune", len(history) * len(images.rows["train"]))
+
+    metrics, rows, probabilities = evaluate(network, examples, settings["stages"]["evaluate"])
+    artifacts.write_json(out / "metrics.json", metrics)
+    artifacts.write_predictions(out / "predictions.csv", metrics["split"], images, rows, probabilities)
+    done("evaluate", len(rows))
+
     summary = {
-        "config": status["config"], "run": out.name, "runner": "pytorch", "ok": True, "seconds": time.monotonic() - begun,
+        "config": status["config"], "run": out.name, "runner": "pytorch", "ok": True, "seconds": ended - begun,
         "stages": stages, "models": [], "metrics": {metrics["split"]: metrics}, "settings": settings,
         "precision": {"fine-tune": "float32"} | ({"featurize": "float32"} if network.frozen else {}),
         "weights": arguments.weights, "kept_epoch": kept["epoch"],
@@ -359,4 +361,4 @@ def carry_out(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BEGUN))
