@@ -11,7 +11,9 @@ import json
 import math
 import os
 import pathlib
+import secrets
 import subprocess
+import time
 
 import numpy as np
 
@@ -126,6 +128,11 @@ def wilson(share, n, z=1.959963984540054):
 
 def rounded(value):
     return round(float(value), 6)
+
+
+def run_id(name):
+    """Names a run of a config, as tlpipe does it: 20261124-180000-quickstart-1f3a."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{name}-{secrets.token_hex(2)}"
 
 
 def peak_memory():

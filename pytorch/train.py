@@ -348,7 +348,7 @@ def carry_out(arguments, begun):
     done("evaluate", len(rows))
 
     summary = {
-        "config": status["config"], "run": out.name, "runner": "pytorch", "ok": True, "seconds": ended - begun,
+        "config": status["config"], "run": artifacts.run_id(status["config"]), "runner": "pytorch", "ok": True, "seconds": ended - begun,
         "stages": stages, "models": [], "metrics": {metrics["split"]: metrics}, "settings": settings,
         "precision": {"fine-tune": "float32"} | ({"featurize": "float32"} if network.frozen else {}),
         "weights": arguments.weights, "kept_epoch": kept["epoch"],
