@@ -26,6 +26,7 @@ the other half compute in it too, set featurize.precision and fine-tune.precisio
 
 import argparse
 import copy
+import http.client
 import json
 import math
 import pathlib
@@ -65,8 +66,14 @@ SUPPORTED = {
 }
 
 
-def check(settings):
-    """Refuse a config whose training would not be the same in both halves."""
+def check(settings, weights):
+    """Refuse a config whose training would not be the same in both halves, or means nothing."""
+    for stage in ("featurize", "fine-tune", "evaluate"):
+        if settings["stages"].get(stage) is None:
+            raise Refused(f"the config has no stage {stage}, which the PyTorch half carries out: add it", 2)
+    if weights == "torchvision" and settings["stages"]["normalize"]["mode"] == "caffe":
+        hint = "--set normalize.mode=torch, in both halves, or take --weights keras"
+        raise Refused(f"normalize.mode is caffe, but torchvision's weights were trained on RGB pixels, scaled: {hint}", 2)
     for place, allowed in SUPPORTED.items():
         value = settings["stages"]
         for key in place.split("."):
@@ -83,8 +90,9 @@ def pretrained(model, weights, exported):
     make = {"vgg16": torchvision.models.vgg16, "vgg19": torchvision.models.vgg19}[model["backbone"]]
     try:
         vgg = make(weights="IMAGENET1K_V1" if weights == "torchvision" else None)
-    except OSError as e:  # of which a host that can't be reached is one
-        raise Refused(f"torchvision's own weights can't be had ({e}): check the network, or take --weights keras", 1) from e
+    except (OSError, http.client.HTTPException, RuntimeError) as e:  # no network, a broken transfer, a damaged file
+        hint = f"check the network, delete {torch.hub.get_dir()}/checkpoints if a file there is damaged, or take --weights keras"
+        raise Refused(f"torchvision's own weights can't be had ({e}): {hint}", 1) from e
     layers, block, conv = {}, 1, 1
     for layer in vgg.features:
         if isinstance(layer, nn.Conv2d):
@@ -307,7 +315,7 @@ def carry_out(arguments, begun):
     """The steps in order. Each is timed and ends with a line of the summary."""
     status = artifacts.status_of(arguments.configs + arguments.file, arguments.set, arguments.store)
     settings, seed = status["settings"], status["settings"]["seed"]
-    check(settings)
+    check(settings, arguments.weights)
     needs = ["decode", "normalize"] + ["export-suffix"] * (arguments.weights == "keras")
     paths = artifacts.folders_of(status, needs, arguments.store)
     out = arguments.out or pathlib.Path(arguments.store) / "pytorch" / status["config"]
