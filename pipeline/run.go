@@ -170,7 +170,10 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 	if s.Runtime && opts.Launch != nil {
 		run = func(ctx context.Context, job *Job) error { return opts.Launch(ctx, s, job) }
 	}
-	if err := run(ctx, job); err != nil {
+	stop := timeAttempts(pending, begun)
+	err = run(ctx, job)
+	took := stop()
+	if err != nil {
 		return store.Artifact{}, 0, store.Exhausted(p.Store.Dir(), err)
 	}
 	identity := ""
@@ -181,7 +184,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 	}
 	record := store.Record{
 		Action: step.Action, Stage: s.Name, Key: step.Key, Run: opts.Run,
-		Made: time.Now().UTC(), Seconds: time.Since(begun).Seconds(), PeakBytes: job.PeakBytes,
+		Made: time.Now().UTC(), Seconds: took.Seconds(), PeakBytes: job.PeakBytes,
 	}
 	a, err = pending.Commit(record, s.Gives, identity)
 	return a, job.PeakBytes, err

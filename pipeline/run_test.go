@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
@@ -253,5 +254,44 @@ func TestWhatDoesNotFitIsRefusedAtOnce(t *testing.T) {
 	p.Stages[2].Fits = fits
 	if _, err := p.Run(t.Context(), opts); err != nil {
 		t.Errorf("it is stored, but: %v", err)
+	}
+}
+
+// TestTimeOfAllAttempts stops a stage as soon as its time is noted, and again; what is recorded is the time of all.
+func TestTimeOfAllAttempts(t *testing.T) {
+	l := newLab(t)
+	p := l.pipeline()
+	p.Stages = p.Stages[:1]
+	run := p.Stages[0].Run
+	noted := func() time.Duration {
+		files, _ := filepath.Glob(filepath.Join(l.store.Dir(), "scratch", "*", "spent"))
+		if len(files) == 0 {
+			return 0
+		}
+		text, _ := os.ReadFile(files[0])
+		d, _ := time.ParseDuration(string(text))
+		return d
+	}
+	var first time.Duration // known before the stage ends: a kill would leave as much
+	p.Stages[0].Run = func(ctx context.Context, job *Job) error {
+		for end := time.Now().Add(time.Minute); noted() == 0 && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		}
+		first = noted()
+		return errors.New("stopped")
+	}
+	if _, err := p.Run(t.Context(), Options{Sink: progress.Discard{}}); err == nil {
+		t.Fatal("nothing stopped the stage")
+	}
+	p.Stages[0].Run = run
+	results, err := p.Run(t.Context(), Options{Sink: progress.Discard{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	records, err := l.store.Records()
+	if err != nil || len(records) != 1 {
+		t.Fatalf("%d records, %v", len(records), err)
+	}
+	if all := records[0].Seconds; first == 0 || all <= first.Seconds() || results[0].Seconds >= first.Seconds() {
+		t.Errorf("recorded %v s, after an attempt of %v and one of %v s", all, first, results[0].Seconds)
 	}
 }

@@ -11,7 +11,9 @@ import json
 import math
 import os
 import pathlib
+import secrets
 import subprocess
+import time
 
 import numpy as np
 
@@ -126,6 +128,21 @@ def wilson(share, n, z=1.959963984540054):
 
 def rounded(value):
     return round(float(value), 6)
+
+
+def run_id(name):
+    """Names a run of a config, as tlpipe does it: 20261124-180000-quickstart-1f3a."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{name}-{secrets.token_hex(2)}"
+
+
+def peak_memory():
+    """The most bytes this process had resident since the last call, or since it began; 0 where the kernel does not tell."""
+    try:
+        status = pathlib.Path("/proc/self/status").read_text()
+        pathlib.Path("/proc/self/clear_refs").write_text("5")  # VmHWM begins anew
+    except OSError:
+        return 0
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:"))
 
 
 def write_predictions(file, split, images, rows, probabilities):

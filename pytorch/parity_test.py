@@ -13,6 +13,7 @@ import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 from unittest import mock
 
@@ -76,7 +77,7 @@ def pytorch(*arguments):
     """The exit code of train.py, and its errors."""
     errors = io.StringIO()
     with mock.patch.object(sys, "argv", ["train.py", *map(str, arguments)]), contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
-        return train.main(), errors.getvalue()
+        return train.main(time.monotonic()), errors.getvalue()
 
 
 def lines(file):

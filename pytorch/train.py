@@ -20,18 +20,21 @@ and fills DIR (by default STORE/pytorch/NAME) with files that have the form of t
     summary.json         as of `tlpipe run --summary-json`, with "runner": "pytorch", "weights", "versions", and "images",
                          how many went through each stage. Written last: a folder without it holds an unfinished run.
 
-Both halves begin with the same numbers in the new layer; dropout draws others here. All is float32, on the CPU.
+Both halves begin with the same numbers in the new layer; dropout draws others here. All is float32, on the CPU; to have
+the other half compute in it too, set featurize.precision and fine-tune.precision.
 """
 
 import argparse
 import copy
+import http.client
 import json
 import math
 import pathlib
 import platform
-import resource
 import sys
 import time
+
+BEGUN = time.monotonic()  # before PyTorch is loaded, which takes seconds
 
 try:
     import numpy as np
@@ -50,9 +53,12 @@ from keras_weights import card, keras_arrays, load_keras
 from optimization import class_weights, clip, make_optimizer, rate_factor
 from randomness import epoch_order, glorot
 
-# Where the YAML can ask for more than this script does: what it does, the defaults first.
+# Where the YAML can ask for more than this script does: what it does, first what an error recommends.
 SUPPORTED = {
+    "featurize.precision": ["float32", "auto"],  # auto is float32 here, whatever the CPU has
+    "featurize.store": ["float32"],
     "featurize.copies": [1],
+    "fine-tune.precision": ["float32", "auto"],
     "fine-tune.augment": [{"flip": "none", "fill_mode": "reflect"}],  # nothing more that is not 0
     "fine-tune.early_stopping.patience": [0],
     "fine-tune.schedule.name": ["constant", "step", "exponential", "cosine"],
@@ -60,8 +66,14 @@ SUPPORTED = {
 }
 
 
-def check(settings):
-    """Refuse a config whose training would not be the same in both halves."""
+def check(settings, weights):
+    """Refuse a config whose training would not be the same in both halves, or means nothing."""
+    for stage in ("featurize", "fine-tune", "evaluate"):
+        if settings["stages"].get(stage) is None:
+            raise Refused(f"the config has no stage {stage}, which the PyTorch half carries out: add it", 2)
+    if weights == "torchvision" and settings["stages"]["normalize"]["mode"] == "caffe":
+        hint = "--set normalize.mode=torch, in both halves, or take --weights keras"
+        raise Refused(f"normalize.mode is caffe, but torchvision's weights were trained on RGB pixels, scaled: {hint}", 2)
     for place, allowed in SUPPORTED.items():
         value = settings["stages"]
         for key in place.split("."):
@@ -78,8 +90,9 @@ def pretrained(model, weights, exported):
     make = {"vgg16": torchvision.models.vgg16, "vgg19": torchvision.models.vgg19}[model["backbone"]]
     try:
         vgg = make(weights="IMAGENET1K_V1" if weights == "torchvision" else None)
-    except OSError as e:  # of which a host that can't be reached is one
-        raise Refused(f"torchvision's own weights can't be had ({e}): check the network, or take --weights keras", 1) from e
+    except (OSError, http.client.HTTPException, RuntimeError) as e:  # no network, a broken transfer, a damaged file
+        hint = f"check the network, delete {torch.hub.get_dir()}/checkpoints if a file there is damaged, or take --weights keras"
+        raise Refused(f"torchvision's own weights can't be had ({e}): {hint}", 1) from e
     layers, block, conv = {}, 1, 1
     for layer in vgg.features:
         if isinstance(layer, nn.Conv2d):
@@ -277,7 +290,8 @@ def evaluate(network, examples, settings):
     return {"split": settings["split"], **metrics, "loss": rounded(losses.mean()), "served": 0}, rows, probabilities
 
 
-def main():
+def main(begun):
+    """Carry out the command line; begun is when the program was, on the clock of time.monotonic."""
     parser = argparse.ArgumentParser(description="Carry out a config in PyTorch, on what `tlpipe run` of it has stored.")
     parser.add_argument("configs", nargs="*", metavar="CONFIG")
     parser.add_argument("-f", "--file", action="append", default=[], help="config; several are merged, later ones win")
@@ -288,7 +302,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2, help="processes that load images, as in the tutorial")
     arguments = parser.parse_args()
     try:
-        carry_out(arguments)
+        carry_out(arguments, begun)
     except Refused as e:
         print(f"error: {e}", file=sys.stderr)
         return e.code
@@ -297,12 +311,11 @@ def main():
     return 0
 
 
-def carry_out(arguments):
+def carry_out(arguments, begun):
     """The steps in order. Each is timed and ends with a line of the summary."""
-    begun = time.monotonic()
     status = artifacts.status_of(arguments.configs + arguments.file, arguments.set, arguments.store)
     settings, seed = status["settings"], status["settings"]["seed"]
-    check(settings)
+    check(settings, arguments.weights)
     needs = ["decode", "normalize"] + ["export-suffix"] * (arguments.weights == "keras")
     paths = artifacts.folders_of(status, needs, arguments.store)
     out = arguments.out or pathlib.Path(arguments.store) / "pytorch" / status["config"]
@@ -311,39 +324,41 @@ def carry_out(arguments):
     torch.set_num_threads(settings["threads"])
     torch.manual_seed(seed)
     stages = [s for s in status["stages"] if s["stage"] in ("fetch", "decode", "normalize")]
+    ended = begun
 
-    def done(stage, began, count):
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        stages.append({"stage": stage, "status": "ran", "seconds": time.monotonic() - began, "path": str(out.resolve()), "peak_bytes": peak, "images": count})
-        print(f"{stage}: {count} images in {stages[-1]['seconds']:.1f} s", flush=True)
+    def done(stage, count):
+        nonlocal ended
+        began, ended = ended, time.monotonic()
+        stages.append({"stage": stage, "status": "ran", "seconds": ended - began, "path": str(out.resolve())})
+        stages[-1] |= {"peak_bytes": artifacts.peak_memory(), "images": count}
+        print(f"{stage}: {count} images in {ended - began:.1f} s", flush=True)
 
     images = artifacts.Images(paths["decode"], paths["normalize"])
     layers = pretrained(settings["model"], arguments.weights, paths.get("export-suffix"))
     network = Network(layers, settings, images.dataset["recipe"], len(images.classes))
     fresh = network.learning() if settings["model"]["weights"] == "random" and arguments.weights == "keras" else network.head
     load_keras(fresh, {name: glorot(tuple(array.shape), seed, name) for name, array in keras_arrays(fresh).items()})
+    done("network", 0)  # and all that came before it, as PyTorch's own start
 
-    began = time.monotonic()
     examples = Examples(network, images, settings["stages"]["featurize"], arguments.workers)
-    done("featurize", began, sum(map(len, images.rows.values())) if network.frozen else 0)
+    done("featurize", sum(map(len, images.rows.values())) if network.frozen else 0)
 
-    began = time.monotonic()
     history, kept = train(network, examples, settings["stages"]["fine-tune"], seed)
-    done("fine-tune", began, len(history) * len(images.rows["train"]))
-
-    began = time.monotonic()
-    metrics, rows, probabilities = evaluate(network, examples, settings["stages"]["evaluate"])
-    done("evaluate", began, len(rows))
-
     artifacts.write(out / "history.jsonl", "".join(json.dumps(line) + "\n" for line in history))
     artifacts.write(out / "labels.txt", "".join(name + "\n" for name in images.classes))
-    artifacts.write_json(out / "metrics.json", metrics)
-    artifacts.write_predictions(out / "predictions.csv", metrics["split"], images, rows, probabilities)
     weights = keras_arrays({**network.frozen, **network.learning()})
     save_file(weights, out / "weights.safetensors", {"format": "pt", "card": json.dumps(card(network, images))})
+    done("fine-tune", len(history) * len(images.rows["train"]))
+
+    metrics, rows, probabilities = evaluate(network, examples, settings["stages"]["evaluate"])
+    artifacts.write_json(out / "metrics.json", metrics)
+    artifacts.write_predictions(out / "predictions.csv", metrics["split"], images, rows, probabilities)
+    done("evaluate", len(rows))
+
     summary = {
-        "config": status["config"], "run": out.name, "runner": "pytorch", "ok": True, "seconds": time.monotonic() - begun,
+        "config": status["config"], "run": artifacts.run_id(status["config"]), "runner": "pytorch", "ok": True, "seconds": ended - begun,
         "stages": stages, "models": [], "metrics": {metrics["split"]: metrics}, "settings": settings,
+        "precision": {"fine-tune": "float32"} | ({"featurize": "float32"} if network.frozen else {}),
         "weights": arguments.weights, "kept_epoch": kept["epoch"],
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "torchvision": torchvision.__version__, "numpy": np.__version__},
     }
@@ -354,4 +369,4 @@ def carry_out(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(BEGUN))

@@ -70,19 +70,47 @@ func ReadHistory(dir string) ([]EpochResult, error) {
 	return history, nil
 }
 
+// Precision is what featurize or fine-tune computed in to make the artifact in dir; empty where it does not tell, as
+// where nothing is frozen.
+func Precision(stage, dir string) string {
+	switch stage {
+	case "featurize":
+		var info featuresInfo
+		if text, err := os.ReadFile(filepath.Join(dir, "features.json")); err == nil && json.Unmarshal(text, &info) == nil {
+			return info.Precision
+		}
+	case "fine-tune":
+		if card, err := readTrained(dir); err == nil {
+			return card.Precision
+		}
+	}
+	return ""
+}
+
+// Continued is how many epochs a training had done that the one in dir, a model artifact, continued; 0 where it began
+// itself.
+func Continued(dir string) int {
+	card, err := readTrained(dir)
+	if err != nil || card.ContinuedFrom == nil {
+		return 0
+	}
+	return card.ContinuedFrom.Epochs
+}
+
 // Handled is how many images a stage went through to make its artifact, 0 where the artifact does not tell: decode all
-// that it read, featurize each copy.
+// that it read, featurize each copy, none where nothing is frozen.
 func Handled(stage, dir string) int {
 	name, ok := map[string]string{"decode": "images.json", "featurize": "features.json"}[stage]
 	if !ok {
 		return 0
 	}
 	var info struct {
-		Count    int `json:"count"`
-		Rejected int `json:"rejected"`
+		Count       int  `json:"count"`
+		Rejected    int  `json:"rejected"`
+		Passthrough bool `json:"passthrough"`
 	}
 	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil || json.Unmarshal(text, &info) != nil {
+	if err != nil || json.Unmarshal(text, &info) != nil || info.Passthrough {
 		return 0
 	}
 	return info.Count + info.Rejected

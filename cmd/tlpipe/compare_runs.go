@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"tlpipe/pipeline/config"
@@ -29,7 +28,8 @@ type storedRun struct {
 	Error   string          `json:"error"`
 	Summary *runSummaryFile `json:"summary"`
 
-	id string
+	id      string
+	running bool // its process still holds the store
 }
 
 // findRun finds what the user means by a RUN of compare.
@@ -75,7 +75,7 @@ func lastRunOfConfig(s *store.Store, file string) (comparison.Run, error) {
 	if err != nil {
 		return comparison.Run{}, err
 	}
-	rendered, err := config.Render(cfg)
+	rendered, err := config.Render(cfg.Public()) // as the store's records have it
 	if err != nil {
 		return comparison.Run{}, err
 	}
@@ -191,12 +191,12 @@ func lastRun(s *store.Store, from string, back int, fits func(storedRun) bool) (
 		}
 		switch problem := r.unfinished(); {
 		case problem == "":
-		case back > 0 && r.running():
+		case back > 0 && r.running:
 			back--
 			continue
 		case back > 0:
 			continue
-		case r.running():
+		case r.running:
 			return comparison.Run{}, exit.Errorf(exit.Usage, "%s: %s", from, problem)
 		default:
 			if r.Status != "done" { // run --until or export ended as they should
@@ -240,19 +240,17 @@ func readStoredRun(s *store.Store, id string) (storedRun, error) {
 	if err := json.Unmarshal(text, &r); err != nil {
 		return storedRun{}, fmt.Errorf("%s: %w", path, err)
 	}
+	if r.Status == "running" { // or it was killed, and the kernel gave its lock back
+		holder, held := s.Held()
+		r.running = held && (holder.PID == 0 || holder.PID == r.PID && holder.Host == r.Host)
+	}
 	return r, nil
-}
-
-// running says whether a run's process is still there; one on another host counts as there.
-func (r storedRun) running() bool {
-	host, _ := os.Hostname()
-	return r.Status == "running" && (r.Host != host || !errors.Is(syscall.Kill(r.PID, 0), syscall.ESRCH))
 }
 
 // unfinished says why a run has nothing to compare; empty if it has.
 func (r storedRun) unfinished() string {
 	switch {
-	case r.running():
+	case r.running:
 		return fmt.Sprintf("run %s is still in progress (process %d on %s); compare it when it has ended", r.id, r.PID, r.Host)
 	case r.Status == "running":
 		return fmt.Sprintf("run %s was killed before its end; the same `tlpipe run` continues it", r.id)

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
 
@@ -28,6 +30,8 @@ type runSummaryFile struct {
 	Models   []stageFigures           `json:"models"`
 	Metrics  map[string]stages.Report `json:"metrics"`
 	Settings json.RawMessage          `json:"settings"`
+
+	Precision map[string]string `json:"precision"`
 }
 
 type stageFigures struct {
@@ -118,6 +122,12 @@ func (sum *runSummaryFile) toCompare(s *store.Store, from, dir string) (comparis
 			return run, fmt.Errorf("%s: settings: %w", from, err)
 		}
 	}
+	run.Precision = map[string]string{}
+	for _, stage := range sum.Stages {
+		if precision := cmp.Or(sum.Precision[stage.Stage], stages.Precision(stage.Stage, places[stage.Stage])); precision != "" {
+			run.Precision[stage.Stage] = precision
+		}
+	}
 	run.Stages, err = sum.figures(s, places, run)
 	return run, err
 }
@@ -147,7 +157,8 @@ func settingsOfSummary(text json.RawMessage) ([]comparison.Setting, error) {
 	return comparison.ParseSettings(rendered)
 }
 
-// figures are what the stages took. Of a stage that was cached they are those of the run that made its artifact.
+// figures are what the stages took. Of a stage that was cached they are those of the run that made its artifact; the time
+// of one that was stopped and continued is that of all attempts.
 func (sum *runSummaryFile) figures(s *store.Store, places map[string]string, run comparison.Run) ([]comparison.Stage, error) {
 	records, err := s.Records()
 	if err != nil {
@@ -156,13 +167,15 @@ func (sum *runSummaryFile) figures(s *store.Store, places map[string]string, run
 	var list []comparison.Stage
 	for _, result := range sum.inOrder() {
 		stage := comparison.Stage{Name: result.Stage, Cached: result.Status == "cached", Seconds: result.Seconds, PeakBytes: result.PeakBytes, Images: result.Images}
-		if stage.Cached && sum.Runner == "" {
-			stage.Seconds = 0 // the time of the look-up
-			for _, r := range records {
-				if r.Artifact == result.Artifact && r.Stage == result.Stage {
-					stage.Seconds, stage.PeakBytes = r.Seconds, r.PeakBytes
-					break
-				}
+		if sum.Runner == "" {
+			made := slices.IndexFunc(records, func(r store.Record) bool {
+				return r.Artifact == result.Artifact && r.Stage == result.Stage && (stage.Cached || r.Run == sum.Run)
+			})
+			switch {
+			case made >= 0:
+				stage.Seconds, stage.PeakBytes = records[made].Seconds, records[made].PeakBytes
+			case stage.Cached:
+				stage.Seconds = 0 // that of the look-up
 			}
 		}
 		if stage.Images == 0 {
@@ -188,8 +201,8 @@ func (sum *runSummaryFile) inOrder() []stageFigures {
 	return list
 }
 
-// imagesThrough counts the images that a stage of tlpipe went through: fine-tune each in each epoch, evaluate also
-// those that it has served.
+// imagesThrough counts the images that a stage of tlpipe went through: fine-tune each in each epoch that it trained
+// itself, evaluate also those that it has served.
 func imagesThrough(stage string, places map[string]string, run comparison.Run) int {
 	switch stage {
 	case "fine-tune":
@@ -197,7 +210,7 @@ func imagesThrough(stage string, places map[string]string, run comparison.Run) i
 		if err != nil {
 			return 0
 		}
-		return len(data.Rows["train"]) * len(run.History)
+		return len(data.Rows["train"]) * max(0, len(run.History)-stages.Continued(places["fine-tune"]))
 	case "evaluate":
 		return run.Report.Count + run.Report.Served
 	default:

@@ -3,12 +3,15 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/stages/comparison"
 )
 
 // TestContinueChain trains two epochs and two more, and four at once: the same weights, kept apart in the store.
@@ -43,6 +46,26 @@ func TestContinueChain(t *testing.T) {
 	weights, history := read("variables/variables.data-00000-of-00001"), read("history.jsonl")
 	if card := read("card.json"); !strings.Contains(card, `"continued_from"`) || strings.Count(history, "\n") != 4 {
 		t.Errorf("card %s\nhistory %s", card, history)
+	}
+	out, err := c.command("compare", "chain~1", "chain", "--json").Output()
+	if err != nil {
+		t.Fatalf("compare: %v", err)
+	}
+	var compared struct {
+		Comparisons []struct {
+			Runs []comparison.Run `json:"runs"`
+		} `json:"comparisons"`
+	}
+	if err := json.Unmarshal(out, &compared); err != nil {
+		t.Fatal(err)
+	}
+	images := map[string]int{} // that fine-tune went through, by run
+	for _, run := range compared.Comparisons[0].Runs {
+		at := slices.IndexFunc(run.Stages, func(s comparison.Stage) bool { return s.Name == "fine-tune" })
+		images[run.Label] = run.Stages[at].Images
+	}
+	if images["A"] == 0 || images["B"] != images["A"] {
+		t.Errorf("images through fine-tune: %v, want as many in the two epochs more as in the first two", images)
 	}
 	expect("two more, again", exit.Done, "", more...)
 	expect("four at once", exit.Done, "evaluate fine-tune", epochs("4")...)

@@ -31,6 +31,9 @@ type summary struct {
 	// Settings are all of the config's, by their names in YAML, with the defaults; stages are a mapping by name.
 	Settings map[string]any `json:"settings"`
 
+	// Precision is what featurize and fine-tune computed in, where they did: what auto meant on the machine.
+	Precision map[string]string `json:"precision"`
+
 	inOrder []pipeline.StageResult // stages and models as they were reached
 }
 
@@ -38,7 +41,7 @@ func summarize(e *experiment, run string, results []pipeline.StageResult, took t
 	sum := summary{
 		Config: e.config.Name, Run: run, OK: err == nil, Seconds: took.Seconds(),
 		Stages: []pipeline.StageResult{}, Models: []pipeline.StageResult{}, Metrics: map[string]map[string]any{},
-		Settings: settingsOf(e.config.Public()), inOrder: results,
+		Settings: settingsOf(e.config.Public()), Precision: map[string]string{}, inOrder: results,
 	}
 	for _, r := range results {
 		if r.Auxiliary {
@@ -46,6 +49,9 @@ func summarize(e *experiment, run string, results []pipeline.StageResult, took t
 			continue
 		}
 		sum.Stages = append(sum.Stages, r)
+		if precision := stages.Precision(r.Stage, r.Path); precision != "" {
+			sum.Precision[r.Stage] = precision
+		}
 		switch {
 		case r.Path == "":
 		case r.Stage == "evaluate":

@@ -4,7 +4,7 @@
 //
 //	objects/ab/<artifact id>/     an artifact: its files and manifest.json (size and SHA-256 of each file), read-only
 //	records/ab/<action id>.json   which artifact an action made, and the key lines that were hashed
-//	scratch/<action id>/          unfinished work of an action: out/ becomes the artifact, tmp/ is dropped
+//	scratch/<action id>/          unfinished work of an action: out/ becomes the artifact, tmp/ and the rest is dropped
 //	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt
 //	latest/<config name>/<stage>  a relative symlink to the object a config's last run used, for people
 //	pytorch/<config name>/        what pytorch/train.py made; the store itself never touches it

@@ -125,6 +125,20 @@ func (s *Store) Unlock() (string, error) {
 	return fmt.Sprintf("store %s: cleared the lock of %v, which is gone", s.dir, holder), nil
 }
 
+// Held says whether someone holds the lock, and who that is; zero if that is not known. It changes nothing.
+func (s *Store) Held() (h Holder, held bool) {
+	f, err := os.Open(s.path(lockFile))
+	if err != nil {
+		return Holder{}, false
+	}
+	defer f.Close()
+	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
+		return Holder{}, false
+	}
+	h, _ = readHolder(f)
+	return h, true
+}
+
 // flock opens the lock file and locks it.
 func (s *Store) flock() (*os.File, error) {
 	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o666)

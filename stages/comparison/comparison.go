@@ -154,9 +154,23 @@ func (c *Comparison) compareSettings() {
 			c.Settings = []Difference{}
 			return
 		}
-		lists = append(lists, append([]Setting{{"runner", r.Runner}}, r.Settings...))
+		lists = append(lists, append([]Setting{{"runner", r.Runner}}, c.resolved(r)...))
 	}
 	c.Settings = Differences(lists...)
+}
+
+// resolved are the settings of a run with the precision that it computed in: auto is another one on another machine.
+func (c *Comparison) resolved(r Run) []Setting {
+	settings := slices.Clone(r.Settings)
+	for i, s := range settings {
+		stage, isPrecision := strings.CutSuffix(s.Path, ".precision")
+		if precision := r.Precision[stage]; isPrecision && precision != "" {
+			settings[i].Value = precision
+		} else if isPrecision && s.Value == "auto" && stage == "fine-tune" {
+			c.note("%s: which precision fine-tune computed in is not recorded", r.Label)
+		}
+	}
+	return settings
 }
 
 // pairUp compares each run with each later one.

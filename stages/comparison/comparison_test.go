@@ -20,8 +20,9 @@ import (
 func sample(id, runner string, right ...bool) Run {
 	r := Run{
 		Name: "pets", ID: id, Runner: runner, From: id + ".json",
-		Settings: []Setting{{"name", "pets"}, {"seed", "1"}, {"fine-tune.epochs", "2"}},
-		Data:     Data{Archive: "f", Images: "d", Dataset: "n"},
+		Settings:  []Setting{{"name", "pets"}, {"seed", "1"}, {"fine-tune.epochs", "2"}, {"fine-tune.precision", "auto"}},
+		Precision: map[string]string{"fine-tune": "float32"},
+		Data:      Data{Archive: "f", Images: "d", Dataset: "n"},
 		Report: stages.Report{Split: "test", Count: 4, Accuracy: 0.5, AccuracyInterval: [2]float64{0.15, 0.85}, Loss: 0.7, PerClass: []stages.ClassMetrics{
 			{Class: "cat", Recall: 0.5, Precision: 0.5, Support: 2}, {Class: "dog", Recall: 0.5, Precision: 0.5, Support: 2}}},
 		Stages: []Stage{{Name: "decode", Cached: true}, {Name: "fine-tune", Seconds: 2, Images: 100, PeakBytes: 3 << 29}},
@@ -126,6 +127,7 @@ func TestNotes(t *testing.T) {
 		{"measured on val", func(r *Run) { r.Report.Split = "val" }, false, "A was measured on the test split, B on val"},
 		{"predictions gone", func(r *Run) { r.Images = nil }, false, "the predictions of B are not there any more"},
 		{"settings unknown", func(r *Run) { r.Settings = nil }, true, "B: its settings are not known"},
+		{"precision unknown", func(r *Run) { r.Precision = nil }, true, "B: which precision fine-tune computed in is not recorded"},
 		{"the same run", func(r *Run) { r.ID, r.Runner = "one", "keras" }, true, "are the same run"},
 	} {
 		runs := three()[:2]
@@ -167,6 +169,19 @@ func TestSettings(t *testing.T) {
 	}
 	if _, err := ParseSettings([]byte("just text")); err == nil {
 		t.Error("no mapping is accepted")
+	}
+}
+
+// TestPrecision compares runs of one config on two machines, where auto is not the same.
+func TestPrecision(t *testing.T) {
+	runs := three()[:2]
+	runs[1].Settings[1].Value, runs[1].Runner, runs[1].Precision = "1", "keras", map[string]string{"fine-tune": "bfloat16"}
+	c, err := New(runs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]Difference{{"fine-tune.precision", []string{"float32", "bfloat16"}}}, c.Settings); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -20,6 +20,8 @@ type Run struct {
 	Stages   []Stage              `json:"stages"`
 	Notes    []string             `json:"-"` // what a reader must know of this run
 
+	Precision map[string]string `json:"precision"` // that featurize and fine-tune computed in, where it is known
+
 	Accuracy Accuracy `json:"accuracy"` // set by New
 }
 
