@@ -110,7 +110,11 @@ func (w *featureWriter) write(ctx context.Context, model savedmodels.Model) erro
 	out := make([]byte, 0, min(w.shardSize, len(w.rows))*w.rowBytes())
 	i := 0
 	for b, err := range batches(ctx, len(todo), buffer, func(b *batch, i int) error {
-		return readImages(w.images, w.dataset, b, w.rows[todo[i].first:todo[i].end])
+		rows := w.rows[todo[i].first:todo[i].end]
+		if err := readImages(w.images, w.dataset, b, rows); err != nil {
+			return err
+		}
+		return w.images.Pixels.Pass(int(rows[len(rows)-1]))
 	}) {
 		if err != nil {
 			return err
