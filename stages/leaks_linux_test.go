@@ -8,7 +8,7 @@ import (
 
 // TestTrainingLeaks trains for more than 1,000 steps: goroutines and open files at the end are those of the beginning.
 func TestTrainingLeaks(t *testing.T) {
-	const window = 50 // steps; the goroutine of a finished epoch may still be ending at any one of them
+	const window = 50                                                  // steps; the goroutine of a finished epoch may still be ending at any one of them
 	b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 250 }) // of 5 steps
 	b.run("normalize", "featurize")
 	goroutines, files := map[int]int{}, map[int]int{}

@@ -65,7 +65,7 @@ func stored(t *testing.T, status []byte) map[string]string {
 		t.Fatalf("%v\n%s", err, status)
 	}
 	ids := map[string]string{}
-	for _, s := range sum.Stages {
+	for _, s := range slices.Concat(sum.Stages, sum.Models) {
 		ids[s.Stage] = s.Artifact
 	}
 	return ids
