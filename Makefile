@@ -66,8 +66,8 @@ fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
 	@.deps/pytorch/bin/python pytorch/parity_test.py
 
-torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (20 minutes)
-	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 60m
+torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (at most 20 minutes)
+	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 20m
 
 race: ## run the tests that need no TensorFlow under the race detector
 	@CGO_ENABLED=1 go test -race -tags notensorflow ./...

@@ -166,7 +166,7 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 		if answer.Hint != "" {
 			answer.Error += "; " + answer.Hint
 		}
-		return errors.New(answer.Error)
+		return exit.Exhausted(errors.New(answer.Error))
 	}
 	var ended *exec.ExitError
 	switch last := stderr.lines(3); {
@@ -174,12 +174,10 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 		return exit.Errorf(exit.NoRuntime, "%s does not start: %w; run `make deps`", python, failed)
 	case ended.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
 		return exit.Errorf(exit.Resources, "Python was killed, most likely because memory ran out; an export takes about 2 GB")
-	case strings.Contains(last, "No space left on device"):
-		return exit.Errorf(exit.Resources, "the disk is full: %s; make room and run again", last)
 	case strings.Contains(last, "ModuleNotFoundError"):
 		return exit.Errorf(exit.NoRuntime, "%s lacks a package: %s; run `make deps`", python, last)
 	default:
-		return fmt.Errorf("python failed (%w): %s", failed, last)
+		return exit.Exhausted(fmt.Errorf("python failed (%v): %s", failed, last)) // the exit code of Python is none of ours
 	}
 }
 

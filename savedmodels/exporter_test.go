@@ -36,6 +36,8 @@ func TestExportErrors(t *testing.T) {
 		{"no Keras", `echo "ModuleNotFoundError: No module named 'keras'" >&2; exit 1`, exit.NoRuntime, "run `make deps`"},
 		{"killed", `kill -9 $$`, exit.Resources, "memory ran out"},
 		{"disk full", `echo "OSError: [Errno 28] No space left on device" >&2; exit 1`, exit.Resources, "the disk is full"},
+		{"disk full, said", `echo '{"error": "OSError: [Errno 28] No space left on device", "hint": ""}'; exit 1`, exit.Resources, "the disk is full"},
+		{"no memory", `echo "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 2 GiB" >&2; exit 1`, exit.Resources, "memory ran out"},
 		{"no card", `exit 0`, exit.Damaged, "no SavedModel of tlpipe"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

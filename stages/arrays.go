@@ -2,7 +2,9 @@ package stages
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -95,6 +97,20 @@ func WriteArray(path, dtype string, shape []int, data []byte) error {
 		return fmt.Errorf("write array %s: shape %v of %s takes %d bytes, got %d", path, shape, dtype, want, len(data))
 	}
 	return writeFileAtomic(path, arrayHeader(dtype, shape), data)
+}
+
+// arrayDigest is the SHA-256 of the file that WriteArray writes.
+func arrayDigest(dtype string, shape []int, data []byte) string {
+	h := sha256.New()
+	h.Write(arrayHeader(dtype, shape))
+	h.Write(data)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// digest is the SHA-256 of the file.
+func (a *Array) digest() string {
+	sum := sha256.Sum256(a.mapping)
+	return hex.EncodeToString(sum[:])
 }
 
 // Array is a memory-mapped .npy file, read-only.

@@ -37,6 +37,7 @@ type rejection struct {
 type shardState struct {
 	Shape    [3]int      `json:"shape"`
 	Rows     int         `json:"rows"`
+	SHA256   string      `json:"sha256"`   // of the shard
 	Next     int         `json:"next"`     // the first item that is not in this shard or one before
 	Rejected []rejection `json:"rejected"` // items passed over since the shard before
 }
@@ -103,7 +104,7 @@ func (d *decoding) resume() {
 		if err != nil {
 			return
 		}
-		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...))
+		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...)) && a.digest() == state.SHA256
 		if a.Close() != nil || !fits || state.Next <= d.next || state.Next > len(d.src.items) {
 			return
 		}
@@ -181,7 +182,9 @@ func (d *decoding) writeShard() error {
 	if err := WriteArray(filepath.Join(d.job.Out, ShardName("images", d.shards)), "|u1", shape, d.shard); err != nil {
 		return err
 	}
-	state := shardState{Shape: d.shape, Rows: rows, Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:]}
+	state := shardState{
+		Shape: d.shape, Rows: rows, SHA256: arrayDigest("|u1", shape, d.shard), Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:],
+	}
 	if err := writeJSON(d.statePath(d.shards), state); err != nil {
 		return err
 	}

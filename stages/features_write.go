@@ -32,7 +32,7 @@ type featureWriter struct {
 	width     int // numbers in a feature
 	store     string
 
-	done map[int]bool // shards that an earlier attempt finished
+	done map[int]string // shards that are finished, with their SHA-256
 }
 
 func (w *featureWriter) rowBytes() int { return w.width * itemSize(npyType(w.store)) }
@@ -56,15 +56,15 @@ func (w *featureWriter) shardPath(shard int) string {
 	return filepath.Join(w.job.Out, ShardName("features", shard))
 }
 
-// findDone takes over the shards that the sidecar in scratch lists and whose files are whole.
+// findDone takes over the shards that the sidecar in scratch lists and whose files are as they were written.
 func (w *featureWriter) findDone() error {
-	w.done = map[int]bool{}
-	var listed []int
+	w.done = map[int]string{}
+	var listed map[int]string
 	text, err := os.ReadFile(w.sidecar())
 	if err != nil || json.Unmarshal(text, &listed) != nil {
 		return nil // no earlier attempt, or none that can be read: begin anew
 	}
-	for _, shard := range listed {
+	for shard, sum := range listed {
 		if shard < 0 || shard >= w.shards() {
 			continue
 		}
@@ -72,9 +72,8 @@ func (w *featureWriter) findDone() error {
 		if err != nil {
 			continue
 		}
-		w.done[shard] = a.DType == npyType(w.store) && slices.Equal(a.Shape, []int{w.shardRows(shard), w.width})
-		if !w.done[shard] {
-			delete(w.done, shard)
+		if a.DType == npyType(w.store) && slices.Equal(a.Shape, []int{w.shardRows(shard), w.width}) && a.digest() == sum {
+			w.done[shard] = sum
 		}
 		if err := a.Close(); err != nil {
 			return err
@@ -110,7 +109,11 @@ func (w *featureWriter) write(ctx context.Context, model savedmodels.Model) erro
 	out := make([]byte, 0, min(w.shardSize, len(w.rows))*w.rowBytes())
 	i := 0
 	for b, err := range batches(ctx, len(todo), buffer, func(b *batch, i int) error {
-		return readImages(w.images, w.dataset, b, w.rows[todo[i].first:todo[i].end])
+		rows := w.rows[todo[i].first:todo[i].end]
+		if err := readImages(w.images, w.dataset, b, rows); err != nil {
+			return err
+		}
+		return w.images.Pixels.Pass(int(rows[len(rows)-1]))
 	}) {
 		if err != nil {
 			return err
@@ -138,7 +141,7 @@ type featureBatch struct{ shard, copy, first, end int }
 func (w *featureWriter) todo() []featureBatch {
 	var todo []featureBatch
 	for shard := range w.shards() {
-		if w.done[shard] {
+		if w.done[shard] != "" {
 			continue
 		}
 		last := shard*w.shardSize + w.shardRows(shard)
@@ -213,17 +216,12 @@ func (b *batch) rowTensor(size int) savedmodels.Tensor {
 
 // finish writes a shard and then notes that it is done.
 func (w *featureWriter) finish(shard int, data []byte) error {
-	if err := WriteArray(w.shardPath(shard), npyType(w.store), []int{w.shardRows(shard), w.width}, data); err != nil {
+	dtype, shape := npyType(w.store), []int{w.shardRows(shard), w.width}
+	if err := WriteArray(w.shardPath(shard), dtype, shape, data); err != nil {
 		return err
 	}
-	w.done[shard] = true
-	var listed []int
-	for s := range w.shards() {
-		if w.done[s] {
-			listed = append(listed, s)
-		}
-	}
-	if err := writeJSON(w.sidecar(), listed); err != nil {
+	w.done[shard] = arrayDigest(dtype, shape, data)
+	if err := writeJSON(w.sidecar(), w.done); err != nil {
 		return err
 	}
 	w.job.Progress.Completed("shard", int64(shard))

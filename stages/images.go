@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"golang.org/x/sys/unix"
 )
 
 // Shards reads the rows of an array that is cut into files.
@@ -19,6 +21,7 @@ type Shards struct {
 
 	shardSize, rowBytes int
 	files               []*Array
+	reached             int // the shard that Pass was last told of
 }
 
 // ShardName is the file name of shard i.
@@ -63,6 +66,23 @@ func OpenShards(dir, prefix string, shardSize, count int) (_ *Shards, err error)
 func (s *Shards) Row(i int) []byte {
 	first := i % s.shardSize * s.rowBytes
 	return s.files[i/s.shardSize].Data[first : first+s.rowBytes : first+s.rowBytes]
+}
+
+// Pass says that whoever reads rows in order is at row i. The memory of the shards before it goes back to the system:
+// else a process would end with all that it has read resident. Their rows can still be read, from the file again.
+func (s *Shards) Pass(i int) error {
+	now := i / s.shardSize
+	behind := s.files[s.reached:max(now, s.reached)]
+	if now < s.reached { // the next round
+		behind = s.files[s.reached:]
+	}
+	s.reached = now
+	for _, a := range behind {
+		if err := unix.Madvise(a.mapping, unix.MADV_DONTNEED); err != nil {
+			return fmt.Errorf("give back a mapping: %w", err)
+		}
+	}
+	return nil
 }
 
 // RowBytes is the size of one row.

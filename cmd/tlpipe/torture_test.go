@@ -4,6 +4,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"flag"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 )
 
@@ -126,12 +128,14 @@ func (s *tortured) complete(name string, r *report) {
 }
 
 // kill starts a run, waits until a stage begins (with "", until the run does) and a while longer, and kills. It says
-// whether the run was ended by that.
+// whether the run was ended by that; a run that fails for any other reason ends the test.
 func (s *tortured) kill(name, stage string, after time.Duration, victim string, r *report) bool {
 	s.t.Helper()
 	ctx, gone := context.WithCancel(s.t.Context())
 	defer gone()
 	cmd := s.command("run", "chain.yaml", "--json", "--store", name)
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	output, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()
@@ -139,18 +143,23 @@ func (s *tortured) kill(name, stage string, after time.Duration, victim string, 
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	struck := make(chan string, 1)
+	strike := func() { struck <- killNow(ctx, cmd.Process.Pid, victim) }
 	armed := stage == ""
 	if armed {
-		time.AfterFunc(after, func() { killNow(ctx, cmd.Process.Pid, victim) })
+		time.AfterFunc(after, strike)
 	}
 	for lines := bufio.NewScanner(output); lines.Scan(); {
 		if e := parse(lines.Bytes()); !armed && e.Type == progress.StageStart && e.Stage == stage {
 			armed = true
-			time.AfterFunc(after, func() { killNow(ctx, cmd.Process.Pid, victim) })
+			time.AfterFunc(after, strike)
 		}
 	}
 	gone()
 	killed := cmd.Wait() != nil
+	if killed {
+		victim = s.wantKilled(cmd.ProcessState, struck, said.String())
+	}
 	s.wantClean(name)
 	traces := s.newTraces(name)
 	if len(traces) == 0 { // killed before it had a record
@@ -166,20 +175,43 @@ func (s *tortured) kill(name, stage string, after time.Duration, victim string, 
 	return killed
 }
 
-// killNow kills a command, its children or both.
-func killNow(ctx context.Context, pid int, victim string) {
-	children := childrenOf(pid)
-	if ctx.Err() != nil {
-		return
+// wantKilled makes sure that a command ended because it or its worker was killed, and says which.
+func (s *tortured) wantKilled(ended *os.ProcessState, struck chan string, said string) string {
+	s.t.Helper()
+	victim := "none"
+	select {
+	case victim = <-struck:
+	default:
 	}
-	if victim != "its worker" || len(children) == 0 {
+	status, _ := ended.Sys().(syscall.WaitStatus)
+	reported := status.ExitStatus() == exit.Resources && strings.Contains(said, "was killed")
+	if victim == "none" || status.Signal() != syscall.SIGKILL && !reported {
+		s.t.Fatalf("killed was %s, but the run ended so: %v\n%s", victim, ended, said)
+	}
+	return victim
+}
+
+// killNow kills a command, its children or both, and says which.
+func killNow(ctx context.Context, pid int, victim string) string {
+	children := slices.DeleteFunc(childrenOf(pid), func(child int) bool {
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child))
+		return bytes.HasSuffix(args, []byte("\x00info\x00")) // works for no stage
+	})
+	switch {
+	case ctx.Err() != nil:
+		return "none"
+	case len(children) == 0:
+		victim = victims[0]
+	}
+	if victim != victims[1] {
 		syscall.Kill(pid, syscall.SIGKILL)
 	}
 	for _, child := range children {
-		if victim != "the command" {
+		if victim != victims[0] {
 			syscall.Kill(child, syscall.SIGKILL)
 		}
 	}
+	return victim
 }
 
 func childrenOf(pid int) (children []int) {
@@ -248,6 +280,7 @@ func (r *report) table(s *tortured) string {
 		fmt.Fprintf(w, "%s\t%d\n", place, r.inside[place])
 	}
 	w.Flush()
+	fmt.Fprintln(&text, "steps are those that were reported, every 100 ms and with each checkpoint")
 	fmt.Fprintf(&text, "%d kills: of the command alone %d, of its worker alone %d, of both %d; %d in the middle of an epoch\n", r.kills,
 		r.victims[victims[0]], r.victims[victims[1]], r.victims[victims[2]], r.midEpoch)
 	return text.String()

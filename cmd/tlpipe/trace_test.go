@@ -76,7 +76,7 @@ func readTrace(text []byte) trace {
 		case e.Type == progress.Completed && e.Unit == "shard":
 			r.shards[e.Stage]++
 		case e.Type == progress.Completed && e.Unit == "checkpoint":
-			r.checkpoint = e.Index
+			r.checkpoint, r.last = e.Index, max(r.last, e.Index)
 		case e.Type == progress.Progress && e.Unit == "steps":
 			if r.first < 0 {
 				r.first = e.Done

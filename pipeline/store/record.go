@@ -3,6 +3,8 @@ package store
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,9 +15,26 @@ import (
 	"strings"
 )
 
+// sealedRecord is a record as it is stored: with the SHA-256 of its text without that. Records of earlier programs have none.
+type sealedRecord struct {
+	Record
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+// seal gives a record its digest.
+func seal(r Record) (sealedRecord, error) {
+	data, err := encodeJSON(r)
+	sum := sha256.Sum256(data)
+	return sealedRecord{r, hex.EncodeToString(sum[:])}, err
+}
+
 // encodeRecord gives the text of a record and makes sure that it will read back as the record of its action.
 func encodeRecord(r Record) ([]byte, error) {
-	data, err := encodeJSON(r)
+	sealed, err := seal(r)
+	var data []byte
+	if err == nil {
+		data, err = encodeJSON(sealed)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("record of %s: %w", r.Stage, err)
 	}
@@ -27,13 +46,19 @@ func encodeRecord(r Record) ([]byte, error) {
 
 // parseRecord reads the record of an action and refuses one that cannot be it.
 func parseRecord(data []byte, id ActionID) (Record, error) {
-	var r Record
+	var stored sealedRecord
 	if len(data) == 0 {
-		return r, errors.New("it is empty")
+		return Record{}, errors.New("it is empty")
 	}
-	if err := json.Unmarshal(data, &r); err != nil {
+	if err := json.Unmarshal(data, &stored); err != nil {
 		return Record{}, fmt.Errorf("not a record: %w", err)
 	}
+	r := stored.Record
+	sealed, err := seal(r)
+	if err != nil {
+		return Record{}, fmt.Errorf("not a record: %w", err)
+	}
+	text, err := encodeJSON(stored)
 	switch {
 	case r.Action != id:
 		return Record{}, fmt.Errorf("it is the record of another action, %q", r.Action)
@@ -43,6 +68,8 @@ func parseRecord(data []byte, id ActionID) (Record, error) {
 		return Record{}, fmt.Errorf("it names no artifact but %q", r.Artifact)
 	case r.Type == "":
 		return Record{}, errors.New("it names no artifact type")
+	case err != nil || !bytes.Equal(text, data) || stored.SHA256 != "" && stored.SHA256 != sealed.SHA256:
+		return Record{}, errors.New("it is not as it was written")
 	}
 	return r, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -126,7 +127,9 @@ func TestLookup(t *testing.T) {
 			[]string{"key does not hash"}},
 		"record without artifact": {func(t *testing.T, s *Store, a Artifact) { replaceIn(t, s.recordPath(id), a.ID, "../../etc") },
 			[]string{"names no artifact", "../../etc"}},
-		"record with another type": {func(t *testing.T, s *Store, a Artifact) { replaceIn(t, s.recordPath(id), `"images"`, `"model"`) },
+		"record that was edited": {func(t *testing.T, s *Store, a Artifact) { replaceIn(t, s.recordPath(id), `"decode"`, `"encode"`) },
+			[]string{"not as it was written"}},
+		"record with another type": {func(t *testing.T, s *Store, a Artifact) { forge(t, s.recordPath(id), `"images"`, `"model"`) },
 			[]string{`"model"`, `"images"`}},
 		"record is a directory": {func(t *testing.T, s *Store, a Artifact) {
 			remove(t, s.recordPath(id))
@@ -249,6 +252,17 @@ func copyFile(t *testing.T, from, to string) {
 		t.Fatal(err)
 	}
 	force(t, to, string(data))
+}
+
+// forge changes a record into one of an earlier program, which had no digest.
+func forge(t *testing.T, path, was, now string) {
+	t.Helper()
+	replaceIn(t, path, was, now)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	force(t, path, regexp.MustCompile(`,\s+"sha256": "[0-9a-f]+"`).ReplaceAllString(string(data), ""))
 }
 
 func replaceIn(t *testing.T, path, was, now string) {

@@ -54,7 +54,7 @@ func TestVerifyAndDrop(t *testing.T) {
 			what:    []string{"not a record"},
 			noStage: true},
 		"record of another type": {
-			harm:    func(t *testing.T, s *Store, a Artifact) { replaceIn(t, s.recordPath(id), `"images"`, `"model"`) },
+			harm:    func(t *testing.T, s *Store, a Artifact) { forge(t, s.recordPath(id), `"images"`, `"model"`) },
 			path:    func(Artifact) string { return relRecord(id) },
 			what:    []string{`"model"`, `"images"`},
 			noStage: true},

@@ -121,12 +121,15 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	}
 	status, _ := exited.Sys().(syscall.WaitStatus)
 	said := c.said(logFrom)
+	short := exit.Exhausted(errors.New(said))
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
 		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; "+
 			"lower batch_size or free memory and run again: finished work is kept and the run continues from it")
 	case !hello:
 		return exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s; `make deps build` installs it, `tlpipe doctor` shows what is found", said)
+	case exit.Code(short) == exit.Resources:
+		return exit.Errorf(exit.Resources, "the TensorFlow process ended: %w; log: %s", short, c.Log.Name())
 	case status.Signaled() || exited.ExitCode() == goCrash:
 		return exit.Errorf(exit.Failed, "the TensorFlow process crashed: %s; finished work is kept; log: %s", said, c.Log.Name())
 	default:

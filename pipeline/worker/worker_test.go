@@ -50,6 +50,9 @@ func TestMain(m *testing.M) {
 		case "crash":
 			fmt.Fprintln(os.Stderr, "F tensorflow/core: check failed")
 			syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		case "crowded":
+			fmt.Fprintln(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc")
+			syscall.Kill(os.Getpid(), syscall.SIGABRT)
 		case "exits":
 			os.Exit(9)
 		case "waits":
@@ -158,6 +161,7 @@ func TestHowChildrenEnd(t *testing.T) {
 		{"bad", "serve", exit.Rejected, "3 of 4 images are unreadable"},
 		{"killed", "serve", exit.Resources, "lower batch_size"},
 		{"crash", "serve", exit.Failed, "crashed: F tensorflow/core: check failed, SIGABRT: abort"},
+		{"crowded", "serve", exit.Resources, "memory ran out:   what():  std::bad_alloc, SIGABRT: abort; lower batch_size"},
 		{"exits", "serve", exit.Failed, "ended with code 9 and no result"},
 		{"good", "unlinked", exit.NoRuntime, "does not start: error while loading shared libraries"},
 	}

@@ -19,12 +19,13 @@ import (
 	corepb "github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 	tg "github.com/galeone/tfgo"
 
+	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 )
 
 // collectEvery is how many bytes of tensors may go by until Go's garbage collector is asked to free them: they live
 // outside its heap, so that it would not see their size.
-const collectEvery = 128 << 20
+const collectEvery = 32 << 20
 
 type model struct {
 	loaded     *tg.Model
@@ -51,7 +52,7 @@ func (m *model) Run(ctx context.Context, name string, inputs map[string]savedmod
 	var results map[string]savedmodels.Tensor
 	var err error
 	if caught := catch(func() { results, err = m.exec(s, inputs) }); caught != nil {
-		return nil, fmt.Errorf("signature %s: %w", name, caught)
+		return nil, exit.Exhausted(fmt.Errorf("signature %s: %w", name, caught))
 	}
 	return results, err
 }
@@ -148,7 +149,7 @@ func (m *model) Save(dir string) error {
 		m.loaded.Exec([]tf.Output{m.output(m.saver.GetSaveTensorName())}, map[tf.Output]*tf.Tensor{m.output(m.saver.GetFilenameTensorName()): path})
 	})
 	if err != nil {
-		return fmt.Errorf("save the variables in %s: %w", folder, err)
+		return exit.Exhausted(fmt.Errorf("save the variables in %s: %w", folder, err))
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -72,17 +73,21 @@ func TestModel(t *testing.T) {
 	t.Run("memory", func(t *testing.T) {
 		call(t, m, "init", tensors{"seed": int64s(1)})
 		defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what Go's heap brings about by chance must not help
-		var before int64
-		for i := range 2000 {
+		var before held
+		for i := range 1500 {
 			if i == 500 {
-				before = resident(t)
+				before = holds(t)
 			}
 			call(t, m, "train_step", step)
 		}
-		grown := resident(t) - before
-		t.Logf("resident memory grew by %d MB in 1500 steps that took in %d MB", grown>>20, 1500*len(step["x"].Data)>>20)
-		if grown > 256<<20 {
+		after := holds(t)
+		grown := after.bytes - before.bytes
+		t.Logf("resident memory grew by %d MB in 1000 steps that took in %d MB", grown>>20, 1000*len(step["x"].Data)>>20)
+		if grown > collectEvery {
 			t.Errorf("resident memory grew by %d MB", grown>>20)
+		}
+		if before.bytes = after.bytes; before != after {
+			t.Errorf("after 500 steps %+v, after 1,500 %+v", before, after)
 		}
 	})
 
@@ -129,12 +134,24 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// resident is the memory of this process in bytes.
-func resident(t *testing.T) int64 {
+// held is what a process can leak.
+type held struct {
+	bytes                      int64 // resident
+	goroutines, files, threads int
+}
+
+// holds is what this process holds once Go's garbage is collected.
+func holds(t *testing.T) held {
 	t.Helper()
+	runtime.GC()
 	var pages, inMemory int64
 	if _, err := fmt.Sscan(string(read(t, "/proc/self/statm")), &pages, &inMemory); err != nil {
 		t.Fatal(err)
 	}
-	return inMemory * int64(os.Getpagesize())
+	files, filesErr := os.ReadDir("/proc/self/fd")
+	threads, threadsErr := os.ReadDir("/proc/self/task")
+	if err := errors.Join(filesErr, threadsErr); err != nil {
+		t.Fatal(err)
+	}
+	return held{inMemory * int64(os.Getpagesize()), runtime.NumGoroutine(), len(files), len(threads)}
 }

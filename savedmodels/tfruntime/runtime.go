@@ -84,7 +84,9 @@ func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, er
 	}
 	m := &model{signatures: signatures, saver: graph.SaverDef}
 	err = catch(func() { m.loaded = tg.LoadModel(dir, []string{"serve"}, &tf.SessionOptions{Config: options}) })
-	if err != nil {
+	if err = exit.Exhausted(err); exit.Code(err) == exit.Resources {
+		return nil, fmt.Errorf("load %s: %w", dir, err)
+	} else if err != nil {
 		return nil, exit.Errorf(exit.Damaged, "load %s: %w", dir, err)
 	}
 	return m, nil

@@ -1,0 +1,33 @@
+package exit
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestExhausted(t *testing.T) {
+	for text, want := range map[string]string{
+		"signature train_step: OOM when allocating tensor with shape[64,224,224,64] and type float on /device:CPU:0": "memory ran out",
+		"  what():  std::bad_alloc, SIGABRT: abort":                                                  "memory ran out",
+		"fatal error: runtime: out of memory":                                                        "memory ran out",
+		"RESOURCE_EXHAUSTED: failed to allocate request for 8.00GiB (8589934592B) on device":         "memory ran out",
+		"numpy._core._exceptions._ArrayMemoryError: Unable to allocate 2 GiB":                        "memory ran out",
+		"OSError: [Errno 12] Cannot allocate memory":                                                 "memory ran out",
+		"/store/out/variables/variables.data-00000-of-00001.tempstate; No space left on device":      "the disk is full",
+		"OSError: [Errno 28] No space left on device: '/store/out/saved_model.pb'":                   "the disk is full",
+		"write failed: Disk quota exceeded":                                                          "the disk is full",
+		"signature train_step: Incompatible shapes: [16,5] vs. [15,5]":                               "",
+		"F external/local_xla/xla/tsl/platform/default/env.cc:74] Check failed: ret == 0 (11 vs. 0)": "",
+	} {
+		err := Exhausted(errors.New(text))
+		if code := Code(err); (code == Resources) != (want != "") || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), text) {
+			t.Errorf("%s: code %d, %v", text, code, err)
+		}
+	}
+	known := Errorf(Damaged, "no space left on device")
+	if err := Exhausted(fmt.Errorf("load: %w", known)); Code(err) != Damaged || Exhausted(nil) != nil {
+		t.Errorf("%v", err)
+	}
+}
