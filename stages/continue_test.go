@@ -109,12 +109,14 @@ func TestContinueErrors(t *testing.T) {
 		change func(b *bed, first store.Artifact)
 		want   string
 	}{
-		"another network":    {otherInput(suffixType), "namely the network or its head: leave --continue out, or change only epochs"},
-		"other images":       {otherInput(imagesType), "namely images: "},
-		"another split":      {otherInput(datasetType), "namely dataset: "},
-		"other features":     {otherInput(featuresType), "namely features: "},
-		"another seed":       {func(b *bed, _ store.Artifact) { b.config.Seed = 9 }, "namely seed (1, now 9): "},
-		"another precision":  {func(b *bed, _ store.Artifact) { b.env.Machine.CPUClass = "amx" }, "namely precision (float32, now bfloat16): "},
+		"another network": {otherInput(suffixType), "namely the network or its head: leave --continue out, or change only epochs"},
+		"other images":    {otherInput(imagesType), "namely images: "},
+		"another split":   {otherInput(datasetType), "namely dataset: "},
+		"other features":  {otherInput(featuresType), "namely features: "},
+		"another seed":    {func(b *bed, _ store.Artifact) { b.config.Seed = 9 }, "namely seed (1, now 9): "},
+		"another precision": {func(b *bed, _ store.Artifact) {
+			b.config.Stages.FineTune.Precision, b.env.Machine.CPUClass = "bfloat16", "amx"
+		}, "namely precision (float32, now bfloat16): "},
 		"another batch size": {func(b *bed, _ store.Artifact) { b.config.Stages.FineTune.BatchSize = 8 }, "namely batch_size (16, now 8): "},
 		"class weights": {func(b *bed, _ store.Artifact) {
 			b.config.Stages.FineTune.ClassWeight.Factors = multipliers{"dark": 2}
