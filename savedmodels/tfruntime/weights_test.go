@@ -43,6 +43,36 @@ func TestLoadWeights(t *testing.T) {
 	}
 }
 
+// TestLoadWeightsTop does so for the tutorial's network with its FC layers, also from each kind of file.
+func TestLoadWeightsTop(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes 2 GB")
+	}
+	spec := suffixOf(small("fc2", "fc2"))
+	spec.Pooling, spec.Input = "none", [2]int{64, 64}
+	dir, _ := exportSuffix(t, spec)
+	m := load(t, dir)
+	call(t, m, "init", tensors{"seed": int64s(3)})
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	addTrained(t, dir, [3]int{41, 41, 3})
+	files := t.TempDir()
+	images := filepath.Join(files, "images.npy")
+	writeNPY(t, images, imagesOf(4, 41, 3, 5))
+	args := []string{dir, filepath.Join(files, "w.weights.h5"), filepath.Join(files, "w.safetensors"), filepath.Join(files, "w.keras")}
+	python(t, "../inkeras/load_weights.py", args...)
+	printed := strings.Fields(python(t, "load_weights.py", append([]string{"../inkeras/load_weights.py", dir, images}, args[1:]...)...))
+	if len(printed) != len(args) {
+		t.Fatalf("received %q, expected a difference for each of %q", printed, args)
+	}
+	for i, text := range printed {
+		if d, err := strconv.ParseFloat(text, 64); err != nil || !(d <= 1e-5) {
+			t.Errorf("%s: Keras' model differs by %s (%v)", args[i], text, err)
+		}
+	}
+}
+
 // addTrained gives an export's card what training adds and a rebuilt network needs.
 func addTrained(t *testing.T, dir string, decoded [3]int) {
 	t.Helper()
