@@ -12,7 +12,7 @@ endif
 
 # How cgo finds libtensorflow in .deps. Where it stands in the system's library path, `go build ./...` needs none of this.
 CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
-	CGO_LDFLAGS="-L$(CURDIR)/.deps/lib -Wl,--no-as-needed -ltensorflow_framework"
+	CGO_LDFLAGS="-L$(CURDIR)/.deps/lib"
 # How a program finds it when it runs: from its own place, so that the clone can be moved. Go's own linker would leave
 # the path out of programs whose only C code is the standard library's.
 RPATH = -linkmode=external -extldflags "-Wl,-rpath,$(1)"
@@ -23,7 +23,7 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint help deps build pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial clean
+.PHONY: bin/failpoint help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,11 @@ deps: ## install TensorFlow and Keras into .deps (nothing outside the clone)
 build: deps ## build bin/tlpipe and the worker that links TensorFlow
 	@CGO_ENABLED=0 go build -o bin/tlpipe ./cmd/tlpipe
 	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-worker ./cmd/tlpipe-worker
+
+build-system: deps ## build as where libtensorflow stands in the system's paths
+	@mkdir -p bin/system && ln -sfn $(CURDIR)/.deps/tensorflow/include bin/system/include && ln -sfn $(CURDIR)/.deps/lib bin/system/lib
+	@CGO_CFLAGS="-O2 -I$(CURDIR)/bin/system/include" LIBRARY_PATH=$(CURDIR)/bin/system/lib \
+		LD_LIBRARY_PATH=$(CURDIR)/.deps/tensorflow go build ./...
 
 pytorch: deps ## install PyTorch into .deps/pytorch, for the tutorial's other half
 	@pytorch/install.sh

@@ -4,7 +4,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -130,37 +129,42 @@ func TestNightly(t *testing.T) {
 // TestInterrupted presses Ctrl-C in the middle of fine-tune: exit code 130, and the next run continues.
 func TestInterrupted(t *testing.T) {
 	c := newChain(t, 40)
+	c.interrupt(50)
+	if first := c.interrupt(0); first < 50 {
+		t.Errorf("the second run began at step %d, although the first was interrupted after step 50", first)
+	}
+}
+
+// interrupt runs a long fine-tune and presses Ctrl-C once it is past a step. It returns the step fine-tune began at.
+func (c *chain) interrupt(step int64) (first int64) {
+	c.t.Helper()
 	cmd := c.command("run", "chain.yaml", "--json", "--set", "fine-tune.epochs=4000")
 	events, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	first = -1
 	interrupted := false // a second Ctrl-C would end the command the hard way
 	for lines := bufio.NewScanner(events); lines.Scan(); {
-		if e := parse(lines.Bytes()); !interrupted && e.Stage == "fine-tune" && e.Type == progress.Progress && e.Done > 50 {
+		e := parse(lines.Bytes())
+		if e.Stage != "fine-tune" || e.Type != progress.Progress {
+			continue
+		}
+		if first < 0 {
+			first = e.Done
+		}
+		if e.Done > step && !interrupted {
 			cmd.Process.Signal(syscall.SIGINT)
 			interrupted = true
 		}
 	}
-	if code := exitCode(t, cmd.Wait()); code != exit.Interrupted {
-		t.Fatalf("exit code %d, want %d", code, exit.Interrupted)
+	if code := exitCode(c.t, cmd.Wait()); code != exit.Interrupted {
+		c.t.Fatalf("exit code %d, want %d", code, exit.Interrupted)
 	}
-	out, err := c.command("run", "chain.yaml", "--json", "--set", "fine-tune.epochs=4000", "--until", "fine-tune").Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	first := int64(-1)
-	for _, line := range bytes.Split(out, []byte("\n")) {
-		if e := parse(line); first < 0 && e.Stage == "fine-tune" && e.Type == progress.Progress {
-			first = e.Done
-		}
-	}
-	if first < 50 {
-		t.Errorf("the second run began at step %d, although the first was interrupted after step 50", first)
-	}
+	return first
 }
 
 func parse(line []byte) (e progress.Event) {
