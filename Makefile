@@ -23,10 +23,10 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial clean
+.PHONY: bin/failpoint help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial tutorial-figures clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 deps: ## install TensorFlow and Keras into .deps (nothing outside the clone)
 	@savedmodels/install.sh
@@ -69,7 +69,7 @@ fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) || exit 1; done
 
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
-	@.deps/pytorch/bin/python pytorch/parity_test.py
+	@.deps/pytorch/bin/python -m unittest discover -v -s pytorch -p '*_test.py'
 
 torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (at most 20 minutes)
 	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 20m
@@ -91,6 +91,9 @@ cases: build ## reproduce the rest of README's figures: whole networks trained, 
 
 search: build ## choose case4's settings by cross-validation inside its training images (half an hour)
 	@.deps/bin/python configs/case4-search.py $(addprefix --overlay ,$(wildcard $(DATA)/hymenoptera.overlay.yaml))
+
+tutorial-figures: build pytorch ## reproduce README's figures beside the tutorial's notebook (an hour and more)
+	@DATA=$(DATA) configs/figures.sh tutorial
 
 tutorial: build pytorch ## run the four cases in Keras and PyTorch, small, and compare them on one page (minutes)
 	@DATA=$(DATA) configs/tutorial.sh

@@ -34,3 +34,7 @@ both case3 "" 'normalize.split.per_class={train: 100, test: 100}' featurize.prec
 both case4 hymenoptera featurize.precision=float32
 
 bin/tlpipe compare --by-config "${runs[@]}" --intro configs/tutorial/intro.html --html "$store/index.html"
+for name in case1 case2 case3 case4; do
+	grep -q "<section [^>]*id=\"$name\"" "$store/index.html" || { echo "$store/index.html has no part $name" >&2; exit 1; }
+done
+echo "the four cases took $((SECONDS / 60)) min $((SECONDS % 60)) s"
