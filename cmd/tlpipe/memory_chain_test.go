@@ -27,7 +27,7 @@ stages:
 
 // TestMemoryEstimates compares what a run is refused by with what its processes then take.
 func TestMemoryEstimates(t *testing.T) {
-	c := newChain(t, 80)
+	c := newChain(t, 40)
 	c.write("chain.yaml", memoryConfig)
 	c.must(exit.Done, "run", "chain.yaml", "--summary-json", "summary.json")
 	text, err := os.ReadFile(filepath.Join(c.dir, "summary.json"))
@@ -41,7 +41,7 @@ func TestMemoryEstimates(t *testing.T) {
 	model := savedmodels.Suffix{Classes: 2, Prefix: savedmodels.Prefix{
 		Backbone: "vgg16", Input: [2]int{96, 96}, Taps: []string{"block3_pool"}, Freeze: "block1_pool", Pooling: "avg",
 	}}
-	const served = 160 // images, in one batch
+	const served = 80 // images, in one batch
 	for stage, estimate := range map[string]int64{
 		"featurize": model.FeaturizeMemory().Of(64), "fine-tune": model.TrainMemory().Of(64), "evaluate": model.PredictMemory().Of(served),
 	} {
