@@ -54,11 +54,7 @@ func (e evaluate) key(in pipeline.Inputs) ([]store.Line, error) {
 
 // fits estimates what the served images take: the features that are measured before them take less.
 func (e evaluate) fits() error {
-	spec, err := suffixSpec(e.config, 1)
-	if err != nil {
-		return err
-	}
-	return e.env.fitsMemory("", spec.PredictMemory(), e.imageBatchSize())
+	return e.env.fitsMemory("", suffixSpec(e.config, 1).PredictMemory(), e.imageBatchSize())
 }
 
 func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
