@@ -74,10 +74,12 @@ test-pytorch: build pytorch ## prove that the PyTorch half does the same
 torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (at most 20 minutes)
 	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 20m
 
-race: ## run the tests that need no TensorFlow under the race detector
+race: deps ## run the tests under the race detector, those of the runtime included
 	@CGO_ENABLED=1 go test -race -tags notensorflow ./...
+	@CGO_ENABLED=1 go test -race -tags 'notensorflow failpoint' -run Killed ./pipeline/store
+	@$(CGO) go test -race -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./savedmodels ./savedmodels/tfruntime ./cmd/tlpipe-worker
 
-audit: ## look up the pinned Go modules and Python packages among known vulnerabilities
+audit: deps ## look up the pinned Go modules and Python packages among known vulnerabilities
 	@.ci/audit
 
 test-data: build ## run small versions of the configs on the data in DATA

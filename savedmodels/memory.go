@@ -19,11 +19,13 @@ func (m Memory) Batch(bytes int64) int {
 const (
 	floatBytes = 4
 
-	// What a process takes before it loads a model: libtensorflow, its threads, Go's heap. 386 MiB were measured.
-	processBytes = 400 << 20
+	// What a process takes beside weights and images: libtensorflow, its threads, what its kernels work in, Go's heap. 386
+	// MiB were measured before a model is loaded, 470 with one.
+	processBytes = 544 << 20
 )
 
-// FeaturizeMemory is what featurize needs. The input and the output of a layer exist at the same time.
+// FeaturizeMemory is what featurize needs in float32. The input and the output of a layer exist at the same time, and most
+// of both once more in the order that the kernel likes best.
 func (p Prefix) FeaturizeMemory() Memory {
 	pixels := int64(p.Input[0] * p.Input[1] * 3)
 	in, most := pixels, pixels
@@ -32,11 +34,22 @@ func (p Prefix) FeaturizeMemory() Memory {
 		most = max(most, in+out)
 		in = out
 	}
-	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most) * floatBytes}
+	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most*13/8) * floatBytes}
 }
 
-// TrainMemory is what train_step needs. The outputs of all layers behind the cut are kept for the backward pass, and so
-// is the gradient of one. Beside the weights that train there are their gradients, two slots of the optimizer, and copies
+// PredictMemory is what going from the pixels to the probabilities needs. What trains lies in the model with two slots of
+// the optimizer, and all of it once more while it is loaded.
+func (s Suffix) PredictMemory() Memory {
+	last := s.Taps[len(s.Taps)-1]
+	whole := s.Prefix
+	whole.Freeze = last
+	m := whole.FeaturizeMemory()
+	m.Fixed += s.weightBytes(last) + 2*(s.weightBytes(last)-s.weightBytes(s.Cut()))
+	return m
+}
+
+// TrainMemory is what train_step needs in float32. The outputs of all layers behind the cut are kept for the backward pass,
+// half of them once more in the order that a kernel likes best, and two gradients. Beside the weights that train there are their gradients, two slots of the optimizer, and copies
 // while they are loaded and while a checkpoint is written; those that are frozen are copied only while they are loaded.
 func (s Suffix) TrainMemory() Memory {
 	const copies, frozenCopies = 6, 2
@@ -67,7 +80,7 @@ func (s Suffix) TrainMemory() Memory {
 		width = int64(units)
 		kept += width
 	}
-	return Memory{Fixed: processBytes + copies*weights + frozenCopies*frozen, PerImage: (kept + most) * floatBytes}
+	return Memory{Fixed: processBytes + copies*weights + frozenCopies*frozen, PerImage: (kept*3/2 + 2*most) * floatBytes}
 }
 
 // layersTo are the layers up to the named one; none for "none".

@@ -18,15 +18,16 @@ func TestMemoryEstimate(t *testing.T) {
 		batch    int
 		took     int64 // MiB
 	}{
-		{"featurize at 224 pixels", frozen(224).FeaturizeMemory(), 1, 461},
-		{"featurize at 224 pixels", frozen(224).FeaturizeMemory(), 16, 706},
-		{"featurize at 224 pixels", frozen(224).FeaturizeMemory(), 32, 993},
+		{"featurize at 224 pixels, bfloat16", frozen(224).FeaturizeMemory(), 1, 461},
+		{"featurize at 224 pixels, bfloat16", frozen(224).FeaturizeMemory(), 16, 706},
+		{"featurize at 224 pixels, bfloat16", frozen(224).FeaturizeMemory(), 32, 993},
+		{"featurize at 224 pixels", frozen(224).FeaturizeMemory(), 16, 900},
 		{"train_step at 32 pixels, bfloat16", trained(32).TrainMemory(), 128, 845},
 		{"train_step at 64 pixels, bfloat16", trained(64).TrainMemory(), 128, 1114},
 		{"train_step at 64 pixels", trained(64).TrainMemory(), 256, 2193},
 	} {
 		got := test.estimate.Of(test.batch) >> 20
-		if got < test.took || got > test.took*3/2 {
+		if got < test.took || got > test.took*2 {
 			t.Errorf("%s, batch %d: %d MiB estimated, %d MiB taken", test.what, test.batch, got, test.took)
 		}
 	}

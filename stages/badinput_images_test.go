@@ -106,6 +106,8 @@ func oddImages(t *testing.T) (odd []badInput) {
 	add("no extension", photo, "")
 	add("text behind it.jpg", append(bytes.Clone(photo), "and more"...), "")
 	add("text behind it.png", append(bytes.Clone(drawing), "and more"...), "")
+	frame := withChunk(drawing, "fcTL", make([]byte, 26)) // the first, which readers that know no animation show
+	add("animated.png", withChunk(frame, "acTL", []byte{0, 0, 0, 2, 0, 0, 0, 0}), "")
 	add("profile.png", withChunk(drawing, "iCCP", []byte("sRGB\x00\x00not zlib")), "")
 	add("profile.jpg", append(append(bytes.Clone(photo[:2]), "\xff\xe2\x00\x12ICC_PROFILE\x00\x01\x01xx"...), photo[2:]...), "")
 	rect := image.Rect(0, 0, 3, 2)

@@ -12,6 +12,7 @@ import (
 	"hash/crc32"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -21,7 +22,7 @@ import (
 )
 
 // least is how many broken and odd files the corpus of bad input must hold.
-const least = 150
+const least = 300
 
 // badInput is something broken or odd. want is a part of the error or reason it must give; "" where it must be taken.
 type badInput struct {
@@ -178,6 +179,7 @@ func badArchives(t *testing.T) []badInput {
 		{"gzip in two members", append(gzipped(t, whole[:700]), gzipped(t, whole[700:])...), ""},
 		{"gzip with text behind it", append(bytes.Clone(packed), "text"...), "truncated"},
 		{"tar with a wrong checksum", flipped(whole, 150), "damaged"},
+		{"tar of 100,000 entries", tarOf(t, manyHeaders()...), ""},
 		{"tar with text behind it", append(bytes.Clone(whole), "text"...), ""},
 		{"tar that announces more than it holds", tarSized("00077777777\x00"), "truncated"},
 		{"tar that announces exabytes", tarSized("\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff"), "truncated"},
@@ -228,6 +230,13 @@ func tarSized(size string) []byte {
 	}
 	copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
 	return append(h, make([]byte, 2048)...)
+}
+
+func manyHeaders() (headers []tar.Header) {
+	for i := range 100_000 {
+		headers = append(headers, tar.Header{Name: fmt.Sprintf("good/%d", i), Typeflag: tar.TypeReg})
+	}
+	return headers
 }
 
 func manyEntries(t *testing.T) []byte {
@@ -295,13 +304,21 @@ func badIDX(t *testing.T) []badInput {
 		{"gzip of a cut file", gzipped(t, whole[:20]), "cut off"}, {"gzip of nothing", gzipped(t, nil), "too short"}, {"gzip in gzip", gzipped(t, gzipped(t, whole)), "begins with"},
 		{"cut gzip", gzipped(t, whole)[:25], "truncated"}, {"gzip without a checksum", flipped(gzipped(t, whole), len(gzipped(t, whole))-6), "gzip"},
 	}
-	cases = append(cases, cuts("idx", whole, "too short", 0, 1, 4, 7, 15)...)
-	return append(cases, cuts("idx", whole, "cut off", 16, 17, 33)...)
+	for at := range whole {
+		want := "cut off"
+		if at < 16 {
+			want = "too short"
+		}
+		cases = append(cases, cuts("idx", whole, want, at)...)
+	}
+	return cases
 }
 
 func badCIFAR() []badInput {
 	record := append([]byte{1, 2}, planes(0)...)
-	return append(cuts("batch", append(bytes.Clone(record), record...), "it is cut off or of another format", 0, 1, 2, 3, 1025, 3073, 3075, 4000, 6147),
+	whole := slices.Concat(record, record, record)
+	return append(cuts("batch", whole, "it is cut off or of another format", 0, 1, 2, 3, 1025, 3073, 3075, 4000, 6147, 6149, 9221),
+		badInput{"batch cut between images", whole[:6148], ""},
 		badInput{"batch of CIFAR-10", append([]byte{1}, planes(0)...), "another format"},
 		badInput{"batch with a byte more", append(bytes.Clone(record), 0), "another format"})
 }

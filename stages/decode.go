@@ -137,6 +137,9 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job) (*imageSource, err
 	default:
 		err = fmt.Errorf("unknown format %q", s.Format)
 	}
+	if err == nil {
+		err = checkClassNames(src.classes)
+	}
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())
 	}

@@ -205,7 +205,7 @@ func listFolders(files []folderFile) string {
 	names := map[string]bool{}
 	for _, f := range files {
 		if first, _, deeper := strings.Cut(f.name, "/"); deeper || f.dir {
-			names[first] = true
+			names[Printable(first)] = true
 		}
 	}
 	sorted := slices.Sorted(maps.Keys(names))

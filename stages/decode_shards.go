@@ -147,7 +147,7 @@ func (d *decoding) take(r readResult) error {
 	it := d.src.items[d.next]
 	var disk *fs.PathError
 	if errors.As(r.err, &disk) {
-		return fmt.Errorf("read %s: %w", it.path, r.err)
+		return fmt.Errorf("read %s: %w", Printable(it.path), r.err)
 	}
 	if r.err != nil {
 		d.rejected = append(d.rejected, rejection{d.next, r.err.Error()})
@@ -161,7 +161,7 @@ func (d *decoding) take(r readResult) error {
 	if r.picture.shape != d.shape {
 		got, first := r.picture.shape, d.shape
 		return fmt.Errorf("%s is %d pixels high and %d wide, the images before it are %d and %d; set decode.size, such as 256, to scale all to one size",
-			it.path, got[0], got[1], first[0], first[1])
+			Printable(it.path), got[0], got[1], first[0], first[1])
 	}
 	rows := rowsPerShard(d.imageBytes())
 	if d.shard == nil {
@@ -269,7 +269,7 @@ func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
 // firstOf lists a few of the images that were rejected.
 func firstOf(rejected []rejectedLine) (text string) {
 	for _, r := range rejected[:min(len(rejected), 3)] {
-		text += fmt.Sprintf("\n  %s: %s", r.Path, r.Reason)
+		text += fmt.Sprintf("\n  %s: %s", Printable(r.Path), r.Reason)
 	}
 	return text
 }
@@ -302,7 +302,7 @@ func (d *decoding) judgeClasses() error {
 		}
 		if lost[it.class]++; lost[it.class] == images[it.class] {
 			return exit.Errorf(exit.Rejected, "none of the %d training images of class %s could be read; the last: %s: %s",
-				images[it.class], d.src.classes[it.class], it.path, r.Reason)
+				images[it.class], Printable(d.src.classes[it.class]), Printable(it.path), r.Reason)
 		}
 	}
 	return nil

@@ -14,8 +14,8 @@ type Env struct {
 	Exporter *savedmodels.Exporter
 	Digests  *sources.Digests // of local files; nil: they are read each time
 	Machine  Machine
-	Continue *Previous // the training that fine-tune continues; nil: it begins anew
-	Memory   int64     // bytes that a run may take, see FreeMemory; 0: not known, and then nothing is refused
+	Continue *Previous    // the training that fine-tune continues; nil: it begins anew
+	Memory   func() int64 // bytes that a stage may take now, see FreeMemory; where it is nil or gives 0, nothing is refused
 }
 
 // Machine is what results can depend on besides settings and inputs, resolved before any key is computed.

@@ -33,7 +33,7 @@ func evaluateStage(c *Config, env Env) pipeline.Stage {
 	e := evaluate{config: c, env: env, settings: c.Stages.Evaluate}
 	return pipeline.Stage{
 		Name: "evaluate", Version: 1, Takes: []string{imagesType, datasetType, featuresType, modelType}, Gives: reportType,
-		Runtime: true, Key: e.key, Run: e.run, Check: e.settings.check,
+		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.check,
 	}
 }
 
@@ -50,6 +50,11 @@ func (e evaluate) key(in pipeline.Inputs) ([]store.Line, error) {
 	}
 	lines, err := settingLines(e.settings)
 	return slices.Concat(lines, machine, inputLines(in, imagesType, datasetType, featuresType, modelType)), err
+}
+
+// fits estimates what the served images take: the features that are measured before them take less.
+func (e evaluate) fits() error {
+	return e.env.fitsMemory("", suffixSpec(e.config, 1).PredictMemory(), e.imageBatchSize())
 }
 
 func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {

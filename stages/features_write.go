@@ -191,7 +191,7 @@ func (w *featureWriter) append(ctx context.Context, out []byte, model savedmodel
 func (w *featureWriter) badFeature(row int64, what string) error {
 	name := ""
 	if samples, err := w.images.Samples(); err == nil {
-		name = " (" + samples[row].Path + ")"
+		name = " (" + Printable(samples[row].Path) + ")"
 	}
 	return fmt.Errorf("a feature of image row %d%s is %s: check the weights, or set featurize.precision and featurize.store to float32", row, name, what)
 }

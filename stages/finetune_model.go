@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"tlpipe/pipeline"
+	"tlpipe/savedmodels"
 )
 
 // Trained is what card.json of a trained model adds to the card of its export: how it came about, and how an image
@@ -33,7 +35,9 @@ type Trained struct {
 
 	ContinuedFrom *continuedFrom `json:"continued_from,omitempty"`
 
-	input [2]int // height and width in pixels that the network sees
+	memory savedmodels.Memory // that predict needs
+	input  [2]int             // height and width in pixels that the network sees
+	large  *sync.Mutex        // as imagefile.Options.Large
 }
 
 // splitMetrics are those of the epoch that was kept.

@@ -5,15 +5,14 @@ import (
 	"regexp"
 	"strconv"
 
-	"github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/dustin/go-humanize"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 )
 
-// FreeMemory is how many bytes a new process can take without swapping: what the kernel holds available, or the limit
-// of the control group (a container's) where that is less. It is 0 where neither is known.
+// FreeMemory is how many bytes a new process can take now without swapping: what the kernel holds available, or what the
+// limit of the control group (a container's) leaves where that is less. It is 0 where neither is known.
 func FreeMemory() int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -28,21 +27,29 @@ func FreeMemory() int64 {
 		return 0
 	}
 	free := kib << 10
-	if limit, err := memlimit.FromCgroup(); err == nil && limit < uint64(free) {
-		free = int64(limit)
+	groups, _ := os.ReadFile("/proc/self/cgroup")
+	if left, limited := freeInGroup("/sys/fs/cgroup", groups); limited {
+		free = max(1, min(free, left))
 	}
 	return free
 }
 
-// fitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits. What
-// a GPU's memory holds is not estimated.
+// fitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits if
+// there is a setting for it. What a GPU's memory holds is not estimated.
 func (e Env) fitsMemory(setting string, m savedmodels.Memory, batch int) error {
-	if e.Memory == 0 || e.Machine.Device != "cpu" || m.Of(batch) <= e.Memory {
+	if e.Memory == nil || e.Machine.Device != "cpu" {
 		return nil
 	}
-	need, free := humanize.IBytes(uint64(m.Of(batch))), humanize.IBytes(uint64(e.Memory))
-	if fits := m.Batch(e.Memory); fits > 0 {
+	bytes := e.Memory()
+	if bytes == 0 || m.Of(batch) <= bytes {
+		return nil
+	}
+	need, free := humanize.IBytes(uint64(m.Of(batch))), humanize.IBytes(uint64(bytes))
+	if fits := m.Batch(bytes); fits > 0 && setting != "" {
 		return exit.Errorf(exit.Resources, "batches of %d images take about %s of memory, but %s are free: set %s to %d or less", batch, need, free, setting, fits)
+	}
+	if setting == "" {
+		return exit.Errorf(exit.Resources, "batches of %d images take about %s of memory, but %s are free: free some, or take a smaller model.input", batch, need, free)
 	}
 	return exit.Errorf(exit.Resources, "batches of %d images take about %s of memory, but %s are free, too few even for one image: free some, take a smaller model.input, or freeze more layers", batch, need, free)
 }

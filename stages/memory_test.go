@@ -2,6 +2,9 @@ package stages
 
 import (
 	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
 	"testing"
 
 	"tlpipe/pipeline/exit"
@@ -19,12 +22,13 @@ func TestFitsMemory(t *testing.T) {
 	}{
 		{"featurize", 0, ""}, // not known
 		{"featurize", 1 << 50, ""},
-		{"featurize", 4 << 30, "batches of 512 images take about 13 GiB of memory, but 4.0 GiB are free: set featurize.batch_size to 146 or less"},
-		{"featurize", 1 << 20, "batches of 512 images take about 13 GiB of memory, but 1.0 MiB are free, too few even for one image: free some, take a smaller model.input, or freeze more layers"},
+		{"featurize", 4 << 30, "batches of 512 images take about 21 GiB of memory, but 4.0 GiB are free: set featurize.batch_size to 87 or less"},
+		{"featurize", 1 << 20, "batches of 512 images take about 21 GiB of memory, but 1.0 MiB are free, too few even for one image: free some, take a smaller model.input, or freeze more layers"},
+		{"evaluate", 1 << 20, "batches of 32 images take about 2.0 GiB of memory, but 1.0 MiB are free: free some, or take a smaller model.input"},
 		{"fine-tune", 1 << 50, ""},
-		{"fine-tune", 4 << 30, "batches of 4096 images take about 8.6 GiB of memory, but 4.0 GiB are free: set fine-tune.batch_size to 1729 or less"},
+		{"fine-tune", 4 << 30, "batches of 4096 images take about 14 GiB of memory, but 4.0 GiB are free: set fine-tune.batch_size to 1039 or less"},
 	} {
-		b.env.Memory = test.memory
+		b.env.Memory = func() int64 { return test.memory }
 		err := b.stage(test.stage).Fits()
 		if test.want == "" && err == nil {
 			continue
@@ -32,8 +36,17 @@ func TestFitsMemory(t *testing.T) {
 		if err == nil || err.Error() != test.want || exit.Code(err) != exit.Resources {
 			t.Errorf("%s with %d bytes: %v (code %d), expected %q", test.stage, test.memory, err, exit.Code(err), test.want)
 		}
+		// The batch size that is suggested fits.
+		if found := regexp.MustCompile(`batch_size to (\d+) or less`).FindStringSubmatch(test.want); found != nil {
+			size, _ := strconv.Atoi(found[1])
+			b.config.Stages.Featurize.BatchSize, b.config.Stages.FineTune.BatchSize = size, size
+			if err := b.stage(test.stage).Fits(); err != nil {
+				t.Errorf("what is suggested is refused: %v", err)
+			}
+			b.config.Stages.Featurize.BatchSize, b.config.Stages.FineTune.BatchSize = 512, 4096
+		}
 	}
-	b.env.Memory, b.env.Machine.Device = 1<<20, "gpu:0"
+	b.env.Memory, b.env.Machine.Device = func() int64 { return 1 << 20 }, "gpu:0"
 	if err := b.stage("featurize").Fits(); err != nil {
 		t.Errorf("a GPU's memory is another: %v", err)
 	}
@@ -43,5 +56,41 @@ func TestFreeMemory(t *testing.T) {
 	free := FreeMemory()
 	if _, err := os.Stat("/proc/meminfo"); err == nil && (free < 1<<20 || free > 1<<50) {
 		t.Errorf("%d bytes", free)
+	}
+}
+
+// TestFreeInGroup has control groups of both versions in a folder.
+func TestFreeInGroup(t *testing.T) {
+	mounted := t.TempDir()
+	for name, text := range map[string]string{
+		"a/b/memory.max": "max\n", "a/b/memory.current": "500\n",
+		"a/memory.max": "1000\n", "a/memory.current": "600\n", "a/memory.stat": "anon 400\ninactive_file 150\nactive_file 50\n",
+		"memory/c/memory.limit_in_bytes": "800\n", "memory/c/memory.usage_in_bytes": "900\n", "memory/c/memory.stat": "inactive_file 7\ntotal_inactive_file 300\n",
+		"memory/memory.limit_in_bytes": "9223372036854771712\n", "memory/memory.usage_in_bytes": "5000\n",
+	} {
+		path := filepath.Join(mounted, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for list, want := range map[string]int64{
+		"":                              -1,
+		"0::/\n":                        -1,
+		"0::/a/b\n":                     550, // that of a
+		"0::/a/gone\n":                  550,
+		"5:cpu:/c\n4:memory:/c\n0::/\n": 200,
+		"4:cpu,memory:/c\n0::/a/b\n":    200,
+		"4:memory:/elsewhere/on/the/host\n0::/\n": 9223372036854771712 - 5000,
+	} {
+		got, limited := freeInGroup(mounted, []byte(list))
+		if !limited {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q leaves %d, want %d", list, got, want)
+		}
 	}
 }

@@ -47,6 +47,10 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 	if err != nil {
 		return err
 	}
+	size := max(1, min(trained.batchSize(), len(req.Images)))
+	if err := (Env{Machine: machine, Memory: FreeMemory}).fitsMemory("", trained.memory, size); err != nil {
+		return err
+	}
 	model, err := run.Load(req.Model, savedmodels.Options{
 		Device: machine.Device, Threads: cmp.Or(req.Threads, trained.Threads), Precision: "float32", // as evaluate does
 	})
@@ -54,8 +58,7 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 		return err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	size := trained.batchSize()
-	buffer := func() *fileBatch { return newFileBatch(trained, min(size, len(req.Images))) }
+	buffer := func() *fileBatch { return newFileBatch(trained, size) }
 	first := 0
 	for b, err := range batches(ctx, chunks(len(req.Images), size), buffer, func(b *fileBatch, i int) error {
 		b.read(req.Images[i*size : min((i+1)*size, len(req.Images))])
@@ -188,7 +191,7 @@ func (t *Trained) readImage(dst []byte, path string) error {
 		return reason(err)
 	}
 	height, width, channels := t.Decoded[0], t.Decoded[1], t.Decoded[2]
-	options := imagefile.Options{Size: height, Resize: imagefile.Resize(t.Resize)}
+	options := imagefile.Options{Size: height, Resize: imagefile.Resize(t.Resize), Large: t.large}
 	if height != width {
 		options.Size = 0 // decode scaled nothing: it makes squares
 	}

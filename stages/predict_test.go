@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -192,5 +193,27 @@ func TestImageFiles(t *testing.T) {
 		if !cmp.Equal(files, test.files) || !cmp.Equal(problems, test.problems) {
 			t.Errorf("%q: %q and %q, want %q and %q", test.args, files, problems, test.files, test.problems)
 		}
+	}
+}
+
+// TestPredictOneLargeImageAtATime: images of many pixels wait for each other, so that memory holds one of them.
+func TestPredictOneLargeImageAtATime(t *testing.T) {
+	trained, err := OpenTrained(writeTrained(t, [3]int{4, 4, 3}, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "large.png")
+	writePNG(t, path, 4100, 4000, 1)
+	trained.large.Lock()
+	read := make(chan error, 1)
+	go func() { read <- trained.readImage(make([]byte, 4*4*3), path) }()
+	select {
+	case err := <-read:
+		t.Errorf("it was read beside another: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	trained.large.Unlock()
+	if err := <-read; err != nil {
+		t.Error(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
@@ -32,7 +33,7 @@ func OpenTrained(dir string) (*Trained, error) {
 	var made struct {
 		Trained *Trained `json:"trained"`
 	}
-	var spec savedmodels.Prefix
+	var spec savedmodels.Suffix
 	if err := errors.Join(json.Unmarshal(text, &made), json.Unmarshal(card.Spec, &spec)); err != nil {
 		return nil, exit.Errorf(exit.Damaged, "%s: card.json is damaged: %w", dir, err)
 	}
@@ -40,7 +41,10 @@ func OpenTrained(dir string) (*Trained, error) {
 	if t == nil {
 		return nil, exit.Errorf(exit.Usage, "%s is an exported model that is not trained; give the folder that fine-tune makes", dir)
 	}
-	t.input = spec.Input
+	t.input, t.large = spec.Input, &sync.Mutex{}
+	if len(spec.Taps) > 0 {
+		t.memory = spec.PredictMemory()
+	}
 	possible := slices.Min(t.Decoded[:]) >= 1 && t.Decoded[0] <= imagefile.MaxPixels/t.Decoded[1] && (t.Decoded[2] == 1 || t.Decoded[2] == 3)
 	if len(t.Classes) == 0 || !possible || t.Recipe.Crop < 0 || t.Recipe.Crop > min(t.Decoded[0], t.Decoded[1]) || min(t.input[0], t.input[1]) < 1 {
 		return nil, exit.Errorf(exit.Damaged, "%s: card.json does not say how images become the model's input", dir)

@@ -81,7 +81,7 @@ func bind(cfg stages.Config, files []string, s *store.Store, log io.Writer) *exp
 		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
 		Digests:  sources.NewDigests(filepath.Join(s.Dir(), "digests.json")),
 		Machine:  linked.Machine(),
-		Memory:   stages.FreeMemory(),
+		Memory:   stages.FreeMemory,
 	}
 	return &experiment{
 		config: cfg, files: files, store: s, env: env,

@@ -54,7 +54,7 @@ func predict(c *cli.Context) error {
 	failed := 0
 	unreadable := func(path string, reason error) {
 		failed++
-		fmt.Fprintf(c.App.ErrWriter, "tlpipe: %s: %v\n", printable(path), reason)
+		fmt.Fprintf(c.App.ErrWriter, "tlpipe: %s: %v\n", stages.Printable(path), reason)
 	}
 	images := stages.ImageFiles(c.Args().Tail(), unreadable)
 	if len(images) > 0 {

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
-	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/urfave/cli/v2"
@@ -90,7 +88,7 @@ func (w *predictionWriter) table() func(string, stages.Prediction) error {
 	width := func(names []string, least string) int {
 		most := len(least)
 		for _, name := range names {
-			if n := utf8.RuneCountInString(printable(name)); n <= widest {
+			if n := utf8.RuneCountInString(stages.Printable(name)); n <= widest {
 				most = max(most, n)
 			}
 		}
@@ -106,19 +104,11 @@ func (w *predictionWriter) table() func(string, stages.Prediction) error {
 			row("image", "class", "probability")
 			begun = true
 		}
-		image = printable(image)
+		image = stages.Printable(image)
 		for i, index := range p.Classes {
-			row(image, printable(w.classes[index]), strconv.FormatFloat(float64(p.Probabilities[i]), 'f', 4, 32))
+			row(image, stages.Printable(w.classes[index]), strconv.FormatFloat(float64(p.Probabilities[i]), 'f', 4, 32))
 			image = "" // once for all its classes
 		}
 		return nil
 	}
-}
-
-// printable keeps a name from moving the cursor or breaking a line.
-func printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		return strconv.Quote(name)
-	}
-	return name
 }

@@ -16,6 +16,16 @@
 //
 // One process at a time may write (Lock); any number may read.
 //
+// # Clocks
+//
+// No time decides what is run again or what is found: those are digests. Wall time, which may jump, decides three things.
+// The IDs of runs begin with it, so `compare NAME` takes for the last run the one with the latest time: after the clock was
+// set back, name a run by its ID. Records are listed newest first, by the time in them: `explain` and `plan` take the newest of
+// equally similar ones for their comparison. And gc drops unfinished work whose files were not touched for ScratchAge: where
+// the clock has jumped two weeks ahead, that work is done again; where it was set back, it is kept for longer. What
+// latest/ names and what --continue goes on from are links, and follow no clock. How long to wait and when to write a
+// checkpoint is measured with a clock that does not jump.
+//
 // # File systems
 //
 // A store relies on four things of its file system, which ext4, XFS, Btrfs, ZFS, tmpfs and APFS give: rename within it is

@@ -49,7 +49,7 @@ func (a *Archive) addZip(file *zip.File) error {
 		a.Skipped = append(a.Skipped, file.Name)
 		return nil
 	case file.Flags&encrypted != 0:
-		return fmt.Errorf("%s is encrypted; unpack it and pack it again without a password", file.Name)
+		return fmt.Errorf("%q is encrypted; unpack it and pack it again without a password", file.Name)
 	}
 	size := int64(min(file.UncompressedSize64, 1<<62))
 	return a.add(file.Name, Entry{Size: size, read: func() ([]byte, error) {

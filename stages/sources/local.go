@@ -84,10 +84,10 @@ func listFolder(path string) ([]entry, error) {
 		}
 		info, err := root.Stat(name) // follows links, but not out of the folder
 		if err != nil {
-			return fmt.Errorf("%s in %s: %w", name, path, plain(err))
+			return fmt.Errorf("%q in %s: %w", name, path, plain(err))
 		}
 		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%s in %s is neither a file nor a folder", name, path)
+			return fmt.Errorf("%q in %s is neither a file nor a folder", name, path)
 		}
 		entries = append(entries, entry{name: name, size: info.Size(), modified: info.ModTime().UnixNano()})
 		return nil
@@ -138,13 +138,13 @@ func writeTar(ctx context.Context, w io.Writer, root *os.Root, entries []entry) 
 			header.Typeflag, header.Mode = tar.TypeDir, 0o755
 		}
 		if err := t.WriteHeader(header); err != nil {
-			return fmt.Errorf("pack %s: %w", e.name, err)
+			return fmt.Errorf("pack %q: %w", e.name, err)
 		}
 		if e.isDir() {
 			continue
 		}
 		if err := packFile(t, root, e); err != nil {
-			return fmt.Errorf("pack %s: %w", e.name, plain(err))
+			return fmt.Errorf("pack %q: %w", e.name, plain(err))
 		}
 	}
 	return t.Close()

@@ -314,6 +314,30 @@ func TestURLStall(t *testing.T) {
 	}
 }
 
+// A server that takes the request and never answers.
+func TestURLSilence(t *testing.T) {
+	t.Parallel()
+	s := serve(t, (*httptest.Server).StartTLS, func(n int, w http.ResponseWriter, r *http.Request) {
+		if n > 4 { // the second attempt of the second download
+			whole(w, r)
+			return
+		}
+		<-r.Context().Done() // the client hangs up
+	})
+	g := getter(t, t.TempDir(), s)
+	g.web.client.Transport.(*http.Transport).ResponseHeaderTimeout = 100 * time.Millisecond
+	if _, err := g.URL(t.Context(), s.URL, "archive", true); err == nil || !strings.Contains(err.Error(), "timeout awaiting response headers") || len(s.ranges) != 4 {
+		t.Errorf("got error %v after %d requests, expected 4", err, len(s.ranges))
+	}
+	body, err := g.URL(t.Context(), s.URL, "archive", true)
+	if got := read(t, body, err); !bytes.Equal(got, data) {
+		t.Errorf("got %d other bytes", len(got))
+	}
+	if g := newWeb(); g.client.Transport.(*http.Transport).ResponseHeaderTimeout != g.stall {
+		t.Error("by default, silence is waited for without an end")
+	}
+}
+
 // A server that drips keeps nobody waiting for long: the next source is better.
 func TestURLTrickle(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,42 @@
+package stages
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestClassNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"ants": "", "ünïcödé": "", "👩‍🔬": "", "two words": "", "-rf": "",
+		"ants\nbees": "line break", "tab\tbed": "control", "\x1b[2Jgone": "control", "line\u2028break": "line break", "caf\xe9": "not UTF-8", "": "empty",
+	} {
+		err := checkClassNames([]string{"good", name})
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || Printable(err.Error()) != err.Error()) {
+			t.Errorf("%q: %v, expected %q", name, err, want)
+		}
+	}
+	for name, want := range map[string]string{"a b.png": "a b.png", "图像": "图像", "a\x1b[2J": `"a\x1b[2J"`, "a\nb": `"a\nb"`, "\xff": `"\xff"`} {
+		if got := Printable(name); got != want {
+			t.Errorf("%q: %s, expected %s", name, got, want)
+		}
+	}
+}
+
+// Names in an archive reach no terminal as they are.
+func TestDecodePrintsNoControlCharacters(t *testing.T) {
+	const evil = "\x1b[2J\n.png"
+	image := tinyPNG(t, 4, 4, 1)
+	for name, files := range map[string][]archiveFile{
+		"unreadable":     {{"train/a/x.png", image}, {"train/a/" + evil, []byte("x")}},
+		"class":          {{"train/a/x.png", image}, {"train/" + evil + "/x.png", image}},
+		"no train":       {{"b" + evil + "/a/x.png", image}, {"c/a/x.png", image}},
+		"other size":     {{"train/a/x.png", image}, {"train/a/y" + evil, tinyPNG(t, 5, 4, 1)}},
+		"lost class":     {{"train/a/x.png", image}, {"train/a/y.png", image}, {"train/b/" + evil, []byte("x")}},
+		"all are broken": {{"train/a/" + evil, []byte("x")}},
+	} {
+		_, err := runDecode(t, &Decode{Format: "image-folder", MaxRejected: 0.4}, map[string][]byte{"archive": packTarGz(t, files)})
+		if err == nil || strings.Contains(err.Error(), "\x1b") || strings.Contains(err.Error(), "\n.png") {
+			t.Errorf("%s: %q", name, err)
+		}
+	}
+}
