@@ -14,12 +14,13 @@ import (
 
 // Options of one run.
 type Options struct {
-	Run    string                                    // the run's ID, noted in the records it makes
-	From   string                                    // stages before this one must be cached; empty: the first
-	Until  string                                    // the last stage to run; empty: the last
-	Force  string                                    // this stage runs even if cached; empty: none
-	Sink   progress.Sink                             // receives all events
-	Launch func(context.Context, *Stage, *Job) error // runs a stage that needs the model runtime
+	Run     string                                    // the run's ID, noted in the records it makes
+	From    string                                    // stages before this one must be cached; empty: the first
+	Until   string                                    // the last stage to run; empty: the last
+	Force   string                                    // this stage runs even if cached; empty: none
+	Sink    progress.Sink                             // receives all events
+	Profile bool                                      // stages report what they spend their time on
+	Launch  func(context.Context, *Stage, *Job) error // runs a stage that needs the model runtime
 }
 
 // StageResult is what became of a stage. Its JSON form is part of the stable summary.
@@ -166,6 +167,9 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 		}
 	}
 	job := &Job{Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Progress: progress.NewReporter(s.Name, opts.Sink)}
+	if opts.Profile {
+		job.Progress.Profile()
+	}
 	run := s.Run
 	if s.Runtime && opts.Launch != nil {
 		run = func(ctx context.Context, job *Job) error { return opts.Launch(ctx, s, job) }

@@ -15,6 +15,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 )
 
@@ -109,7 +110,7 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 	if need := f.settings.needsVal(); len(need) > 0 && last.ValLoss == nil {
 		return fmt.Errorf("%s chooses by val, which the training to continue did not measure: %s", need[0][0], need[0][1])
 	}
-	kept, err := f.variablesOf(ctx, dir)
+	kept, err := f.variablesOf(ctx, dir, t.report)
 	if err != nil {
 		return err
 	}
@@ -174,8 +175,8 @@ func compact(text json.RawMessage) string {
 }
 
 // variablesOf are the variables of a trained model.
-func (f fineTune) variablesOf(ctx context.Context, dir string) (variables state, err error) {
-	model, err := loadModel(f.config, f.env, dir, "float32")
+func (f fineTune) variablesOf(ctx context.Context, dir string, report *progress.Reporter) (variables state, err error) {
+	model, err := loadModel(f.config, f.env, dir, "float32", report)
 	if err != nil {
 		return nil, err
 	}

@@ -123,6 +123,7 @@ type readResult struct {
 
 // readBatch reads the next n items; the results are in their order. It stops early once ctx is done.
 func (d *decoding) readBatch(ctx context.Context, n int) []readResult {
+	defer d.job.Progress.Span("decode", "images")()
 	results := make([]readResult, n)
 	var taken atomic.Int64
 	var group sync.WaitGroup
@@ -177,6 +178,7 @@ func (d *decoding) take(r readResult) error {
 
 // writeShard makes the shard durable, then its state.
 func (d *decoding) writeShard() error {
+	defer d.job.Progress.Span("write", "shard")()
 	rows := len(d.shard) / d.imageBytes()
 	shape := append([]int{rows}, d.shape[:]...)
 	if err := WriteArray(filepath.Join(d.job.Out, ShardName("images", d.shards)), "|u1", shape, d.shard); err != nil {

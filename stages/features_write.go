@@ -109,6 +109,7 @@ func (w *featureWriter) write(ctx context.Context, model savedmodels.Model) erro
 	out := make([]byte, 0, min(w.shardSize, len(w.rows))*w.rowBytes())
 	i := 0
 	for b, err := range batches(ctx, len(todo), buffer, func(b *batch, i int) error {
+		defer w.job.Progress.Span("read", "images")()
 		rows := w.rows[todo[i].first:todo[i].end]
 		if err := readImages(w.images, w.dataset, b, rows); err != nil {
 			return err
@@ -216,6 +217,7 @@ func (b *batch) rowTensor(size int) savedmodels.Tensor {
 
 // finish writes a shard and then notes that it is done.
 func (w *featureWriter) finish(shard int, data []byte) error {
+	defer w.job.Progress.Span("write", "shard")()
 	dtype, shape := npyType(w.store), []int{w.shardRows(shard), w.width}
 	if err := WriteArray(w.shardPath(shard), dtype, shape, data); err != nil {
 		return err

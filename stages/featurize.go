@@ -180,7 +180,7 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.rows)))
 	if w.doneRows() < len(w.rows) {
-		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, precision)
+		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, precision, job.Progress)
 		if err != nil {
 			return err
 		}

@@ -82,7 +82,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := loadModel(f.config, f.env, job.Inputs[suffixType].Dir, precision)
+	model, err := loadModel(f.config, f.env, job.Inputs[suffixType].Dir, precision, job.Progress)
 	if err != nil {
 		return err
 	}

@@ -26,7 +26,7 @@ func TestCheckpointAfterEpoch(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer data.Close()
-		model, err := loadModel(&b.config, b.env, b.have[suffixType].Dir, "float32")
+		model, err := loadModel(&b.config, b.env, b.have[suffixType].Dir, "float32", progress.NewReporter("test", progress.Discard{}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -115,6 +115,7 @@ func (t *trainer) epoch(ctx context.Context) error {
 	rows := t.epochRows(epoch)
 	first := int(t.Step - int64(epoch)*t.stepsPerEpoch())
 	for b, err := range batches(ctx, int(t.stepsPerEpoch())-first, func() *batch { return t.data.newBatch(size) }, func(b *batch, i int) error {
+		defer t.report.Span("read", "examples")()
 		return t.data.read(b, chunk(rows, first+i, size), epoch%t.data.copies())
 	}) {
 		if err != nil {
@@ -274,6 +275,7 @@ func (t *trainer) checkpoint(ctx context.Context, age time.Duration) error {
 	if time.Since(t.last.time) < age || (t.last.step == t.Step && t.last.epochs == len(t.History)) {
 		return nil
 	}
+	defer t.report.Span("write", "checkpoint")()
 	variables, err := t.variables(ctx)
 	if err != nil {
 		return err

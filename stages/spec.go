@@ -1,10 +1,12 @@
 package stages
 
 import (
+	"context"
 	"slices"
 	"strings"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 )
@@ -112,12 +114,28 @@ func machineLines(m Machine) ([]store.Line, error) {
 	return []store.Line{{Name: "tensorflow", Value: m.TensorFlow}, {Name: "device", Value: kind}}, nil
 }
 
-// loadModel loads a SavedModel for a stage.
-func loadModel(c *Config, env Env, dir, precision string) (savedmodels.Model, error) {
+// loadModel loads a SavedModel for a stage, which sees in its profile how long that and each call takes.
+func loadModel(c *Config, env Env, dir, precision string, report *progress.Reporter) (savedmodels.Model, error) {
 	if env.Runtime == nil {
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
 	}
-	return env.Runtime.Load(dir, savedmodels.Options{Device: env.Machine.Device, Threads: c.Threads, Precision: precision})
+	defer report.Span("load", "load model")()
+	model, err := env.Runtime.Load(dir, savedmodels.Options{Device: env.Machine.Device, Threads: c.Threads, Precision: precision})
+	if err != nil {
+		return nil, err
+	}
+	return profiledModel{model, report}, nil
+}
+
+// profiledModel reports its calls as spans.
+type profiledModel struct {
+	savedmodels.Model
+	report *progress.Reporter
+}
+
+func (m profiledModel) Run(ctx context.Context, signature string, inputs map[string]savedmodels.Tensor) (map[string]savedmodels.Tensor, error) {
+	defer m.report.Span("compute", signature)()
+	return m.Model.Run(ctx, signature, inputs)
 }
 
 // setLine replaces the value of a key line.

@@ -37,6 +37,7 @@ func runCommand() *cli.Command {
 			&cli.StringFlag{Name: "from", Usage: "begin at `STAGE`; those before it must be stored"},
 			&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"},
 			&cli.StringFlag{Name: "force", Usage: "run `STAGE` even if its result is stored"},
+			&cli.StringFlag{Name: "profile", TakesFile: true, Usage: "write a timeline of the run to `FILE`, for chrome://tracing or Perfetto, and print what bounds it"},
 			&cli.StringFlag{Name: "summary-json", TakesFile: true, Usage: "write a summary for scripts to `FILE`"},
 			continueFlag(), jsonFlag("print events as lines of JSON")),
 		OnUsageError: usageError,
@@ -77,7 +78,9 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
-	opts.Run, opts.Sink = record.id, progress.Tee(progress.Lines(record.events), screen(c))
+	timeline := progress.NewTimeline()
+	opts.Profile = c.IsSet("profile")
+	opts.Run, opts.Sink = record.id, progress.Tee(progress.Lines(record.events), screen(c), timeline)
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
 		if _, err := findLinked(s); err != nil {
 			return err
@@ -87,7 +90,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 			return err
 		}
 		client := worker.Client{Path: path, Log: record.log, Held: lock.File()}
-		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Payload: payload}, opts.Sink)
+		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Profile: opts.Profile, Payload: payload}, opts.Sink)
 		return err
 	}
 	rendered, err := config.Render(cfg.Public())
@@ -109,10 +112,25 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if !c.Bool("json") {
 		sum.print(c.App.Writer, e)
 	}
+	if opts.Profile {
+		runErr = errors.Join(runErr, writeProfile(c, timeline))
+	}
 	if runErr != nil && exit.Code(runErr) == exit.Interrupted {
 		return exit.Errorf(exit.Interrupted, "interrupted; the same command continues from here")
 	}
 	return runErr
+}
+
+// writeProfile writes the timeline that --profile asks for, and what it comes to.
+func writeProfile(c *cli.Context, timeline *progress.Timeline) error {
+	file := c.String("profile")
+	if err := renameio.WriteFile(file, timeline.Trace(), 0o644); err != nil {
+		return fmt.Errorf("write the profile: %w", err)
+	}
+	if !c.Bool("json") {
+		fmt.Fprintf(c.App.Writer, "\n%stimeline: %s (open it in chrome://tracing or ui.perfetto.dev)\n", timeline.Summary(), file)
+	}
+	return nil
 }
 
 // screen shows events where the user looks: a bar on a terminal, plain lines elsewhere, JSON on request.

@@ -17,6 +17,7 @@ const (
 	Progress   = "progress"  // Done of Total units
 	Completed  = "completed" // a durable piece of work: shard, checkpoint, file. Never redone after a kill
 	Epoch      = "epoch"     // metrics of one epoch in Values
+	Span       = "span"      // a piece of work that began at Time, on the lane Unit; only of a run that is profiled
 	Note       = "note"
 	Warning    = "warning"
 	StageEnd   = "stage_end" // Status: ran, cached or failed
@@ -55,6 +56,8 @@ func (Discard) Handle(Event) {}
 type Reporter struct {
 	stage string
 	sink  Sink
+
+	profiled bool
 
 	mu          sync.Mutex
 	unit        string
@@ -96,6 +99,23 @@ func (r *Reporter) emitCount() {
 // Completed says that a piece of work is on disk and will not be redone after a kill, such as ("shard", 3).
 func (r *Reporter) Completed(unit string, index int64) {
 	r.send(Event{Type: Completed, Unit: unit, Index: index})
+}
+
+// Profile has Span report.
+func (r *Reporter) Profile() { r.profiled = true }
+
+// Span begins a piece of work, which ends when the returned function is called. Work on one lane, such as compute or
+// read, follows one another; that on different lanes may overlap.
+func (r *Reporter) Span(lane, name string) (end func()) {
+	if !r.profiled {
+		return func() {}
+	}
+	began := time.Now()
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.sink.Handle(Event{Type: Span, Time: began, Seconds: time.Since(began).Seconds(), Stage: r.stage, Unit: lane, Text: name})
+	}
 }
 
 // Epoch reports the metrics of a finished epoch (counted from 1).

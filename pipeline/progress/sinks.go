@@ -25,12 +25,16 @@ func (t *tee) Handle(e Event) {
 	}
 }
 
-// Lines writes each event as a line of JSON.
+// Lines writes each event as a line of JSON, but for spans, which are for a Timeline.
 func Lines(w io.Writer) Sink { return lines{json.NewEncoder(w)} }
 
 type lines struct{ enc *json.Encoder }
 
-func (l lines) Handle(e Event) { l.enc.Encode(e) }
+func (l lines) Handle(e Event) {
+	if e.Type != Span {
+		l.enc.Encode(e)
+	}
+}
 
 // Plain writes what a person reads in a log: a line when a stage starts and ends, one for each epoch, and at least
 // one every given interval while a stage runs, whether it counts something or not.

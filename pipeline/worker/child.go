@@ -65,9 +65,11 @@ func Serve(run Run) int {
 			io.Copy(io.Discard, in)
 			os.Exit(exit.Interrupted)
 		}()
-		err = run(ctx, req, &pipeline.Job{
-			Out: req.Out, Scratch: req.Scratch, Inputs: req.Inputs, Progress: progress.NewReporter(req.Stage, answer),
-		}, answer.emit)
+		report := progress.NewReporter(req.Stage, answer)
+		if req.Profile {
+			report.Profile()
+		}
+		err = run(ctx, req, &pipeline.Job{Out: req.Out, Scratch: req.Scratch, Inputs: req.Inputs, Progress: report}, answer.emit)
 	}
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(context.Canceled)

@@ -19,7 +19,8 @@ type Request struct {
 	Out     string          `json:"out"`
 	Scratch string          `json:"scratch"`
 	Inputs  pipeline.Inputs `json:"inputs"`
-	Payload json.RawMessage `json:"payload"` // what the child needs to list the stages: the command decides
+	Profile bool            `json:"profile,omitempty"` // whether the stage reports what it spends its time on
+	Payload json.RawMessage `json:"payload"`           // what the child needs to list the stages: the command decides
 }
 
 // message is one line from the child; exactly one field is set.

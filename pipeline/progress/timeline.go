@@ -1,0 +1,92 @@
+package progress
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// Timeline is a Sink that keeps when stages and their spans began and how long they took.
+type Timeline struct {
+	spans  []Event
+	stages []Event // the ends of those that ran
+}
+
+// NewTimeline makes an empty Timeline.
+func NewTimeline() *Timeline { return &Timeline{} }
+
+// Handle keeps what is a part of the timeline.
+func (t *Timeline) Handle(e Event) {
+	switch {
+	case e.Type == Span:
+		t.spans = append(t.spans, e)
+	case e.Type == StageEnd && e.Status != "cached":
+		t.stages = append(t.stages, e)
+	}
+}
+
+// traceEvent is one of Chrome's Trace Event Format: a complete event (ph X) or the name of a lane (ph M). Times are in
+// microseconds.
+type traceEvent struct {
+	Name  string            `json:"name"`
+	Phase string            `json:"ph"`
+	Begin float64           `json:"ts"`
+	Long  float64           `json:"dur,omitempty"`
+	PID   int               `json:"pid"`
+	Lane  int               `json:"tid"`
+	Args  map[string]string `json:"args,omitempty"`
+}
+
+// Trace is the timeline in Chrome's Trace Event Format: a lane of the stages, and one for each lane of the spans.
+func (t *Timeline) Trace() []byte {
+	lanes := []string{"stages"}
+	var events []traceEvent
+	add := func(lane, name string, began time.Time, seconds float64, args map[string]string) {
+		if !slices.Contains(lanes, lane) {
+			lanes = append(lanes, lane)
+		}
+		begin := float64(began.UnixNano()) / 1000
+		events = append(events, traceEvent{name, "X", begin, 1e6 * seconds, 1, slices.Index(lanes, lane), args})
+	}
+	for _, e := range t.stages {
+		add(lanes[0], e.Stage, e.Time.Add(-time.Duration(e.Seconds*float64(time.Second))), e.Seconds, nil)
+	}
+	for _, e := range t.spans {
+		add(e.Unit, e.Text, e.Time, e.Seconds, map[string]string{"stage": e.Stage})
+	}
+	for i, lane := range lanes {
+		events = append(events, traceEvent{Name: "thread_name", Phase: "M", PID: 1, Lane: i, Args: map[string]string{"name": lane}})
+	}
+	text, _ := json.Marshal(map[string]any{"traceEvents": events, "displayTimeUnit": "ms"}) // numbers and text can't fail
+	return append(text, '\n')
+}
+
+// Summary is a line for each stage that ran: how much of its time each lane was busy. The lane that is busy nearly all
+// the time bounds the stage.
+func (t *Timeline) Summary() string {
+	var text strings.Builder
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	for _, stage := range t.stages {
+		busy, lanes := map[string]float64{}, []string{}
+		for _, e := range t.spans {
+			if e.Stage != stage.Stage {
+				continue
+			}
+			if !slices.Contains(lanes, e.Unit) {
+				lanes = append(lanes, e.Unit)
+			}
+			busy[e.Unit] += e.Seconds
+		}
+		slices.SortStableFunc(lanes, func(a, b string) int { return cmp.Compare(busy[b], busy[a]) })
+		for i, lane := range lanes {
+			lanes[i] = fmt.Sprintf("%s %.0f %%", lane, 100*busy[lane]/stage.Seconds)
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", stage.Stage, Seconds(stage.Seconds), strings.Join(lanes, ", "))
+	}
+	table.Flush()
+	return text.String()
+}
