@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -88,5 +89,5 @@ func (t *Timeline) Summary() string {
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", stage.Stage, Seconds(stage.Seconds), strings.Join(lanes, ", "))
 	}
 	table.Flush()
-	return text.String()
+	return regexp.MustCompile(` +\n`).ReplaceAllString(text.String(), "\n")
 }
