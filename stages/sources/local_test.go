@@ -100,8 +100,8 @@ func TestLocalRefuses(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(outside, "none"): "no such file",
 		"/dev/null":                    "neither a file nor a folder",
-		leaving:                        "b in " + leaving + ": path escapes",
-		linked:                         "c in " + linked + " is neither a file nor a folder",
+		leaving:                        `"b" in ` + leaving + ": path escapes",
+		linked:                         `"c" in ` + linked + " is neither a file nor a folder",
 	} {
 		body, err := Local(t.Context(), path)
 		if err == nil {
