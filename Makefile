@@ -23,7 +23,7 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial tutorial-figures clean
+.PHONY: bin/failpoint bench help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial tutorial-figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,6 +67,11 @@ test: lint test-fast bin/failpoint ## run all tests
 fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline stages | sort | while IFS=: read -r file target; do \
 		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) || exit 1; done
+
+bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and OpenVINO (half an hour, on an idle machine)
+	@savedmodels/bench/install.sh
+	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-bench ./cmd/tlpipe-bench
+	@.deps/bin/python savedmodels/bench/bench.py
 
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
 	@.deps/pytorch/bin/python -m unittest discover -v -s pytorch -p '*_test.py'

@@ -19,7 +19,7 @@ import onnx_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "artifacts" / "bench"
-ROUNDS = 2
+ROUNDS = 7
 TLPIPE, KERAS, TORCH, ONNX = "bin/tlpipe-bench", ".deps/bin/python", ".deps/pytorch/bin/python", ".deps/bench/bin/python"
 
 # Name, work, size of the images in pixels, batch, precision, images a round.
