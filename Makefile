@@ -23,7 +23,7 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint bench help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race audit test-data lint figures cases search tutorial tutorial-figures clean
+.PHONY: bin/failpoint bench help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -79,9 +79,11 @@ test-pytorch: build pytorch ## prove that the PyTorch half does the same
 torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (at most 20 minutes)
 	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 20m
 
-race: deps ## run the tests under the race detector, those of the runtime included
+race-fast: ## run the tests that need no TensorFlow under the race detector
 	@CGO_ENABLED=1 go test -race -tags notensorflow ./...
 	@CGO_ENABLED=1 go test -race -tags 'notensorflow failpoint' -run Killed ./pipeline/store
+
+race: race-fast deps ## run the tests under the race detector, those of the runtime included
 	@$(CGO) go test -race -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./savedmodels ./savedmodels/tfruntime ./cmd/tlpipe-worker
 
 audit: deps ## look up the pinned Go modules and Python packages among known vulnerabilities
