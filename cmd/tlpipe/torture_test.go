@@ -180,8 +180,8 @@ func (s *tortured) wantKilled(ended *os.ProcessState, struck chan string, said s
 	s.t.Helper()
 	victim := "none"
 	select {
-	case victim = <-struck:
-	default:
+	case victim = <-struck: // the one who killed may come to say so only after the command is gone
+	case <-time.After(10 * time.Second):
 	}
 	status, _ := ended.Sys().(syscall.WaitStatus)
 	reported := status.ExitStatus() == exit.Resources && strings.Contains(said, "was killed")
