@@ -273,7 +273,7 @@ func TestURL(t *testing.T) {
 			} else if got := read(t, body, err); !bytes.Equal(got, data) {
 				t.Errorf("got %d other bytes", len(got))
 			}
-			if diff := cmp.Diff(test.asked(), s.asked()); diff != "" {
+			if diff := cmp.Diff(test.ranges, s.asked()); diff != "" {
 				t.Errorf("requested ranges (-want +got):\n%s", diff)
 			}
 		})
