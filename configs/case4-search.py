@@ -20,11 +20,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 FOLDS = 5
 
 # What is tapped and stored: the features of a candidate.
+PLAIN = {"featurize.copies": "1", "featurize.augment": "{flip: none}"}
+FLIPPED = {"featurize.copies": "2", "featurize.augment": "{flip: horizontal}"}
 TAPS = {
-    "block5": {"model.truncate_at": "block5_pool"},
-    "block4+block5": {"model.truncate_at": "[block4_pool, block5_pool]"},
-    "block5, flipped copy": {"model.truncate_at": "block5_pool", "featurize.copies": "2",
-                             "featurize.augment": "{flip: horizontal}"},
+    "block5": {"model.truncate_at": "block5_pool"} | PLAIN,
+    "block4+block5": {"model.truncate_at": "[block4_pool, block5_pool]"} | PLAIN,
+    "block5, flipped copy": {"model.truncate_at": "block5_pool"} | FLIPPED,
 }
 # How the new FC layer is trained on them.
 NORMALIZATION = ("none", "layer")
