@@ -10,6 +10,9 @@ export GOCACHE := $(CURDIR)/.deps/go/cache
 export GOFLAGS := $(GOFLAGS) -modcacherw
 endif
 
+# Keras keeps its settings in the clone too.
+export KERAS_HOME := $(CURDIR)/.deps/cache/keras
+
 # How cgo finds libtensorflow in .deps. Where it stands in the system's library path, `go build ./...` needs none of this.
 CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
 	CGO_LDFLAGS="-L$(CURDIR)/.deps/lib"
