@@ -33,7 +33,7 @@ type knownDigest struct {
 type fileState struct {
 	Bytes    int64  `json:"bytes"`
 	Modified int64  `json:"modified"` // in nanoseconds
-	Changed  int64  `json:"changed"`  // the inode
+	Changed  int64  `json:"changed"`  // the inode was, in nanoseconds
 	Inode    uint64 `json:"inode"`
 }
 
