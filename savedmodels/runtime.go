@@ -50,10 +50,17 @@ type Options struct {
 	Precision string // float32 or bfloat16
 }
 
-// Runtime loads SavedModels.
+// JPEGDecoder turns a JPEG file into uint8 RGB [height, width, 3] as it is stored: EXIF's orientation is not applied. It may
+// be called from several goroutines.
+type JPEGDecoder func(file []byte) (Tensor, error)
+
+// Runtime is the TensorFlow library.
 type Runtime interface {
 	// Load reads the SavedModel in dir and checks that it has the signatures its card lists.
 	Load(dir string, opts Options) (Model, error)
+	// JPEG gives TensorFlow's decoder, which is libjpeg-turbo: with its fast integer transform, as tf.io.decode_image and so
+	// Keras take, or with the accurate one of Pillow and torchvision.
+	JPEG(fast bool) (JPEGDecoder, error)
 	// Version is that of the library, such as 2.21.0.
 	Version() string
 }

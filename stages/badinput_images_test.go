@@ -48,11 +48,11 @@ func badImages(t *testing.T) int {
 	}
 	job := decodeJob(t, map[string][]byte{"archive": packTarGz(t, files)})
 	s := &Decode{Format: "image-folder", Size: 8, Resize: "antialias", MaxRejected: 0.01}
-	if err := decodeStage(s).Run(context.Background(), job); exit.Code(err) != exit.Rejected {
+	if err := decodeStage(s, Env{}).Run(context.Background(), job); exit.Code(err) != exit.Rejected {
 		t.Errorf("got error %.300v, want that more than 1 %% of the images are bad", err)
 	}
 	s.MaxRejected = 0.2
-	if err := decodeStage(s).Run(context.Background(), job); err != nil {
+	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
 	bad := 0

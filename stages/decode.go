@@ -15,19 +15,29 @@ import (
 	"sync"
 
 	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
 	"tlpipe/stages/archivefs"
 	"tlpipe/stages/imagefile"
 )
 
 // decodeStage turns the files of an archive into uint8 arrays. Rows come in an order of their own, not the archive's:
-// the train split first, within it by class and path (image-folder) or as the data set numbers them.
-func decodeStage(s *Decode) pipeline.Stage {
+// the train split first, within it by class and path (image-folder) or as the data set numbers them. Image files are
+// decoded in the worker, for JPEG with TensorFlow's decoder: it equals Pillow's and takes a third of the time of Go's,
+// which stands in where there is no TensorFlow.
+func decodeStage(s *Decode, env Env) pipeline.Stage {
+	tensorflow := s.Format == "image-folder" && env.Machine.TensorFlow != ""
+	decoder := imagefile.Version()
+	if tensorflow {
+		decoder += ", JPEG by TensorFlow " + env.Machine.TensorFlow
+	}
 	return pipeline.Stage{
 		Name:    "decode",
 		Version: 2,
 		Takes:   []string{"archive"},
 		Gives:   "images",
+		Runtime: tensorflow,
 		Key: func(in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := settingLines(s)
 			if err != nil {
@@ -35,9 +45,19 @@ func decodeStage(s *Decode) pipeline.Stage {
 			}
 			return append(lines,
 				store.Line{Name: "archive", Value: in["archive"].Identity},
-				store.Line{Name: "decoder", Value: imagefile.Version()}), nil
+				store.Line{Name: "decoder", Value: decoder}), nil
 		},
-		Run:   s.run,
+		Run: func(ctx context.Context, job *pipeline.Job) error {
+			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Large: &sync.Mutex{}}
+			if tensorflow {
+				jpeg, err := jpegDecoder(env.Runtime, opts)
+				if err != nil {
+					return err
+				}
+				opts.JPEG = jpeg
+			}
+			return s.run(ctx, job, opts, decoder)
+		},
 		Check: s.check,
 	}
 }
@@ -64,8 +84,26 @@ func (s *Decode) check(a store.Artifact) error {
 	return tooMany(rejected, info.Count+info.Rejected, s.MaxRejected)
 }
 
-func (s *Decode) run(ctx context.Context, job *pipeline.Job) error {
-	src, err := s.open(ctx, job)
+// jpegDecoder is TensorFlow's decoder as imagefile takes it, with the transform of whom opts follow: Keras or Pillow.
+func jpegDecoder(runtime savedmodels.Runtime, opts imagefile.Options) (func(file []byte) (imagefile.Image, error), error) {
+	if runtime == nil {
+		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
+	}
+	decode, err := runtime.JPEG(opts.Size > 0 && opts.Resize == imagefile.Bilinear)
+	if err != nil {
+		return nil, err
+	}
+	return func(file []byte) (imagefile.Image, error) {
+		m, err := decode(file)
+		if err != nil {
+			return imagefile.Image{}, err
+		}
+		return imagefile.Image{Height: int(m.Shape[0]), Width: int(m.Shape[1]), Pix: m.Data}, nil
+	}, nil
+}
+
+func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Options, decoder string) error {
+	src, err := s.open(ctx, job, opts)
 	if err != nil {
 		return diskFull(err)
 	}
@@ -77,7 +115,7 @@ func (s *Decode) run(ctx context.Context, job *pipeline.Job) error {
 	if workers == 0 {
 		workers = runtime.NumCPU()
 	}
-	d := &decoding{job: job, src: src, workers: workers}
+	d := &decoding{job: job, src: src, workers: workers, decoder: decoder}
 	if s.Size > 0 {
 		d.resize = s.Resize
 	}
@@ -112,14 +150,14 @@ type imageSource struct {
 }
 
 // open finds the images in the fetched files.
-func (s *Decode) open(ctx context.Context, job *pipeline.Job) (*imageSource, error) {
+func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Options) (*imageSource, error) {
 	dir := filepath.Join(job.Inputs["archive"].Dir, "files")
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, err
 	}
 	if s.Format == "idx" {
-		return openIDX(dir, entries, s)
+		return openIDX(dir, entries, s, opts)
 	}
 	if len(entries) != 1 {
 		return nil, fmt.Errorf("format %s takes one archive, fetch gave %d files", s.Format, len(entries))
@@ -131,9 +169,9 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job) (*imageSource, err
 	var src *imageSource
 	switch s.Format {
 	case "image-folder":
-		src, err = openFolder(archive, s)
+		src, err = openFolder(archive, s, opts)
 	case "cifar10", "cifar100":
-		src, err = openCIFAR(archive, s)
+		src, err = openCIFAR(archive, s, opts)
 	default:
 		err = fmt.Errorf("unknown format %q", s.Format)
 	}
@@ -147,11 +185,6 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job) (*imageSource, err
 		src.notes = append(src.notes, fmt.Sprintf("%d links or unsafe names in the archive are left out, such as %q", n, archive.Skipped[0]))
 	}
 	return src, nil
-}
-
-// options say how images are scaled.
-func (s *Decode) options() imagefile.Options {
-	return imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Large: &sync.Mutex{}}
 }
 
 // scaled brings the pixels of a data set without files to a size; 0 keeps them.

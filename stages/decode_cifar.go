@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"tlpipe/stages/archivefs"
+	"tlpipe/stages/imagefile"
 )
 
 // The images of CIFAR are 32 by 32 pixels in three planes: red, green, blue.
@@ -51,7 +52,7 @@ type cifarBatch struct {
 }
 
 // openCIFAR reads the binary or the python archive of CIFAR-10 or CIFAR-100. Images keep the order of the files.
-func openCIFAR(archive *archivefs.Archive, s *Decode) (*imageSource, error) {
+func openCIFAR(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (*imageSource, error) {
 	c := cifarArchive{cifarFormatOf(s.Format), map[string]int{}, archive}
 	for i, e := range archive.Entries {
 		if !e.Dir && !junk(e.Name) {
@@ -109,7 +110,7 @@ func openCIFAR(archive *archivefs.Archive, s *Decode) (*imageSource, error) {
 	src.read = func(i int) (picture, error) {
 		b, image := places[i].batch, places[i].image
 		planes := b.pixels[b.stride*image:][:cifarBytes]
-		return scaled(picture{[3]int{cifarSide, cifarSide, 3}, interleave(planes)}, s.options()), nil
+		return scaled(picture{[3]int{cifarSide, cifarSide, 3}, interleave(planes)}, opts), nil
 	}
 	return src, nil
 }

@@ -20,7 +20,7 @@ type folderFile struct {
 }
 
 // openFolder finds the images of an archive laid out as SPLIT/CLASS/…/FILE. Classes are sorted by their bytes.
-func openFolder(archive *archivefs.Archive, s *Decode) (*imageSource, error) {
+func openFolder(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (*imageSource, error) {
 	splits := s.Splits
 	optionalTest := len(splits) == 0
 	if optionalTest {
@@ -57,7 +57,7 @@ func openFolder(archive *archivefs.Archive, s *Decode) (*imageSource, error) {
 			return nil, err
 		}
 	}
-	return f.source(archive, s.options()), nil
+	return f.source(archive, opts), nil
 }
 
 // folder collects the images of the splits.

@@ -12,13 +12,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"tlpipe/stages/imagefile"
 )
 
 // maxIDX is the most bytes an IDX file may unpack to.
 const maxIDX = 4 << 30
 
 // openIDX reads the files of an MNIST-like data set: images and labels of train and, if they are there, of test.
-func openIDX(dir string, entries []os.DirEntry, s *Decode) (*imageSource, error) {
+func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Options) (*imageSource, error) {
 	src := &imageSource{close: func() error { return nil }}
 	var pixels [][]byte // of each split
 	var shape [3]int
@@ -75,7 +77,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode) (*imageSource, error)
 		}
 		size := shape[0] * shape[1]
 		pix := pixels[part][(i-starts[part])*size:][:size]
-		return scaled(picture{shape, pix}, s.options()), nil
+		return scaled(picture{shape, pix}, opts), nil
 	}
 	return src, nil
 }

@@ -14,7 +14,6 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
-	"tlpipe/stages/imagefile"
 )
 
 const (
@@ -48,6 +47,7 @@ type decoding struct {
 	job     *pipeline.Job
 	src     *imageSource
 	resize  string // how images were scaled; "": not at all
+	decoder string // what the pixels depend on besides the files
 	workers int
 
 	shape    [3]int // of every image; zero until the first is read
@@ -226,7 +226,7 @@ func (d *decoding) finish(maxRejected float64) error {
 	}
 	info := imagesInfo{
 		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
-		Classes: d.src.classes, Decoder: imagefile.Version(), Rejected: len(rejected), Resize: d.resize,
+		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
 	}
 	out := func(name string) string { return filepath.Join(d.job.Out, name) }
 	if err := WriteInt32s(out("labels.npy"), labels); err != nil {

@@ -25,6 +25,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
 )
 
 // archiveFile is an entry of an archive that a test packs.
@@ -112,7 +113,7 @@ func readDir(t testing.TB, dir string) map[string]string {
 func runDecode(t testing.TB, s *Decode, files map[string][]byte) (*pipeline.Job, error) {
 	t.Helper()
 	job := decodeJob(t, files)
-	return job, decodeStage(s).Run(context.Background(), job)
+	return job, decodeStage(s, Env{}).Run(context.Background(), job)
 }
 
 // manyImages is a folder of train and test images, some of which cannot be read, in a shuffled order.
@@ -187,7 +188,7 @@ func TestDecodeResumes(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		sink := &cancelSink{after: 1, cancel: cancel}
 		job.Progress = progress.NewReporter("decode", sink)
-		err := decodeStage(s).Run(ctx, job)
+		err := decodeStage(s, Env{}).Run(ctx, job)
 		cancel()
 		made = append(made, sink.shards...)
 		if err == nil {
@@ -227,7 +228,7 @@ func TestDecodeDistrustsDamagedShards(t *testing.T) {
 	if err := os.Truncate(filepath.Join(job.Out, ShardName("images", 1)), 1000); err != nil {
 		t.Fatal(err)
 	}
-	if err := decodeStage(s).Run(context.Background(), job); err != nil {
+	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
 	if !maps.Equal(want, readDir(t, job.Out)) {
@@ -254,7 +255,7 @@ repair them, leave them out with decode.exclude, or set decode.max_rejected to 0
 	sink := &cancelSink{}
 	job.Progress = progress.NewReporter("decode", sink)
 	s.MaxRejected = 0.07
-	if err := decodeStage(s).Run(context.Background(), job); err != nil {
+	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
 	if len(sink.shards) > 0 {
@@ -273,7 +274,7 @@ repair them, leave them out with decode.exclude, or set decode.max_rejected to 0
 func TestDecodeKey(t *testing.T) {
 	in := pipeline.Inputs{"archive": {Identity: "a1"}}
 	key := func(s Decode) string {
-		lines, err := decodeStage(&s).Key(in)
+		lines, err := decodeStage(&s, Env{}).Key(in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,6 +292,62 @@ func TestDecodeKey(t *testing.T) {
 	}
 	if !strings.Contains(base, "a1") || !strings.Contains(base, "go1.") {
 		t.Errorf("key %s names neither the archive nor the decoder", base)
+	}
+}
+
+// jpegRuntime is a TensorFlow whose JPEG files are all gray.
+type jpegRuntime struct {
+	fakeRuntime
+	fast bool
+}
+
+func (r *jpegRuntime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
+	r.fast = fast
+	return func([]byte) (savedmodels.Tensor, error) {
+		return savedmodels.Tensor{DType: savedmodels.Uint8, Shape: []int64{16, 24, 3}, Data: bytes.Repeat([]byte{90}, 16*24*3)}, nil
+	}, nil
+}
+
+// Where there is TensorFlow it decodes JPEG files, and the key says so.
+func TestDecodeJPEG(t *testing.T) {
+	in := pipeline.Inputs{"archive": {Identity: "a1"}}
+	key := func(format, tensorflow string) string {
+		lines, err := decodeStage(&Decode{Format: format}, Env{Machine: Machine{TensorFlow: tensorflow}}).Key(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(lines)
+	}
+	if key("image-folder", "2.1") == key("image-folder", "2.2") || key("image-folder", "2.1") == key("image-folder", "") {
+		t.Error("TensorFlow is not in the key of a folder")
+	}
+	if key("idx", "2.1") != key("idx", "") {
+		t.Error("TensorFlow is in the key of what it does not decode")
+	}
+	for _, s := range []*Decode{{Format: "image-folder"}, {Format: "image-folder", Size: 8, Resize: "antialias"}, {Format: "image-folder", Size: 8, Resize: "bilinear"}} {
+		job := decodeJob(t, map[string][]byte{"archive": packTarGz(t, []archiveFile{{"train/a/x.jpg", smallPicture(t, "baseline.jpg")}})})
+		runtime := &jpegRuntime{}
+		stage := decodeStage(s, Env{Machine: Machine{TensorFlow: "2.1"}, Runtime: runtime})
+		if err := stage.Run(t.Context(), job); err != nil || !stage.Runtime {
+			t.Fatalf("%v, runs in the worker: %v", err, stage.Runtime)
+		}
+		m, err := OpenImages(job.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer m.Close()
+		for _, v := range m.Pixels.Row(0) {
+			if v != 90 {
+				t.Fatalf("%+v: a pixel of %d was not decoded by TensorFlow", s, v)
+			}
+		}
+		if keras := s.Resize == "bilinear"; runtime.fast != keras {
+			t.Errorf("%+v: fast transform %v, expected %v", s, runtime.fast, keras)
+		}
+	}
+	job := decodeJob(t, map[string][]byte{"archive": nil})
+	if err := decodeStage(&Decode{Format: "image-folder"}, Env{Machine: Machine{TensorFlow: "2.1"}}).Run(t.Context(), job); exit.Code(err) != exit.NoRuntime {
+		t.Errorf("in a process without TensorFlow: %v", err)
 	}
 }
 

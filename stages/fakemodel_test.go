@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"tlpipe/savedmodels"
+	"tlpipe/stages/imagefile"
 )
 
 // fakeRuntime stands for TensorFlow: its prefix is a fixed projection of the pixels, its suffix a softmax regression
@@ -27,6 +28,14 @@ type fakeRuntime struct {
 }
 
 func (r *fakeRuntime) Version() string { return "fake-1" }
+
+// JPEG is Go's decoder.
+func (r *fakeRuntime) JPEG(bool) (savedmodels.JPEGDecoder, error) {
+	return func(file []byte) (savedmodels.Tensor, error) {
+		m, err := imagefile.Decode(file, imagefile.Options{})
+		return savedmodels.Tensor{DType: savedmodels.Uint8, Shape: []int64{int64(m.Height), int64(m.Width), 3}, Data: m.Pix}, err
+	}, nil
+}
 
 func (r *fakeRuntime) call(signature string) error {
 	r.mu.Lock()

@@ -12,6 +12,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/imagefile"
 )
 
 // Trained is what card.json of a trained model adds to the card of its export: how it came about, and how an image
@@ -38,6 +39,8 @@ type Trained struct {
 	memory savedmodels.Memory // that predict needs
 	input  [2]int             // height and width in pixels that the network sees
 	large  *sync.Mutex        // as imagefile.Options.Large
+
+	jpeg func(file []byte) (imagefile.Image, error) // as imagefile.Options.JPEG; set by Predict
 }
 
 // splitMetrics are those of the epoch that was kept.

@@ -58,6 +58,9 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 		return err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
+	if trained.jpeg, err = jpegDecoder(run, trained.scaling()); err != nil {
+		return err
+	}
 	buffer := func() *fileBatch { return newFileBatch(trained, size) }
 	first := 0
 	for b, err := range batches(ctx, chunks(len(req.Images), size), buffer, func(b *fileBatch, i int) error {
@@ -176,6 +179,15 @@ func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]flo
 	return probabilities, nil
 }
 
+// scaling is how decode scaled the training images.
+func (t *Trained) scaling() imagefile.Options {
+	height, width := t.Decoded[0], t.Decoded[1]
+	if height != width {
+		return imagefile.Options{} // it makes squares
+	}
+	return imagefile.Options{Size: height, Resize: imagefile.Resize(t.Resize)}
+}
+
 // readImage fills dst with the pixels of a file as the model takes them: decoded as decode does, gray where all
 // training images were, cropped as normalize says. The error is a reason for people, without the path.
 func (t *Trained) readImage(dst []byte, path string) error {
@@ -191,10 +203,8 @@ func (t *Trained) readImage(dst []byte, path string) error {
 		return reason(err)
 	}
 	height, width, channels := t.Decoded[0], t.Decoded[1], t.Decoded[2]
-	options := imagefile.Options{Size: height, Resize: imagefile.Resize(t.Resize), Large: t.large}
-	if height != width {
-		options.Size = 0 // decode scaled nothing: it makes squares
-	}
+	options := t.scaling()
+	options.JPEG, options.Large = t.jpeg, t.large
 	m, err := imagefile.Decode(data, options)
 	if err != nil {
 		return err

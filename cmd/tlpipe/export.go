@@ -12,7 +12,8 @@ func exportCommand() *cli.Command {
 		Description: "The part that trains depends on the number of classes, so the data is fetched and decoded first.",
 		Flags:       append(configFlags(), storeFlag(), jsonFlag("print events as lines of JSON")), OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
-			return runSelected(c, func(s pipeline.Stage) bool { return !s.Runtime }, pipeline.Options{})
+			usesNoModel := func(s pipeline.Stage) bool { return !s.Runtime || s.Name == "decode" }
+			return runSelected(c, usesNoModel, pipeline.Options{})
 		},
 	}
 }

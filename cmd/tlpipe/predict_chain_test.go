@@ -23,7 +23,7 @@ func TestPredict(t *testing.T) {
 	c := newChain(t, 12)
 	// A part of the base model trains, and pixels are scaled and cropped.
 	settings := []string{"--set", "model.freeze_through=block2_pool", "--set", "model.truncate_at=block3_pool", "--set", "fine-tune.epochs=4",
-		"--set", "decode.size=48", "--set", "normalize.crop=40", "--set", "evaluate.gates={}"}
+		"--set", "decode.size=48", "--set", "normalize.crop=40", "--set", "evaluate.gates={accuracy: 0}"}
 	if code, _, out := c.run(settings...); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}

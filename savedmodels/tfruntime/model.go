@@ -31,7 +31,19 @@ type model struct {
 	loaded     *tg.Model
 	signatures map[string]signature
 	saver      *corepb.SaverDef
-	handed     atomic.Int64 // bytes since the last collection
+	freed      collector
+}
+
+// collector frees the tensors of past calls once they take enough memory.
+type collector struct {
+	handed atomic.Int64 // bytes since the last collection
+}
+
+func (c *collector) collect(size int64) {
+	if c.handed.Add(size) >= collectEvery {
+		c.handed.Store(0)
+		runtime.GC()
+	}
 }
 
 // Run calls one signature. A call that began runs to its end, whatever becomes of ctx.
@@ -120,16 +132,8 @@ func (m *model) exec(s signature, inputs map[string]savedmodels.Tensor) (map[str
 		size += data.Len()
 	}
 	runtime.KeepAlive(tensors)
-	m.collect(int64(size))
+	m.freed.collect(int64(size))
 	return results, nil
-}
-
-// collect frees the tensors of past calls once they take enough memory.
-func (m *model) collect(size int64) {
-	if m.handed.Add(size) >= collectEvery {
-		m.handed.Store(0)
-		runtime.GC()
-	}
 }
 
 // Save writes dir/variables and returns when it is on disk.

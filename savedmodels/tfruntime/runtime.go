@@ -19,7 +19,7 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// Runtime loads SavedModels with libtensorflow.
+// Runtime is libtensorflow.
 type Runtime struct{}
 
 // New returns the runtime of this process.

@@ -11,8 +11,9 @@
 //   - The EXIF orientation (of JPEG, PNG and WebP) is applied.
 //   - A square is made as torchvision does (Antialias, in Pillow's own integers) or as Keras does (Bilinear, within one
 //     level of its float32, as values are rounded twice).
-//   - Go's inverse cosine transform for JPEG and libjpeg's differ by a few levels. Where chroma is subsampled libjpeg
-//     smooths it and Go repeats it, which shows at colored edges; the tests name how much.
+//   - JPEG is decoded by Options.JPEG where that is set, which is to be libjpeg. Go's own decoder is a few levels off
+//     libjpeg's cosine transform, and where chroma is subsampled it repeats what libjpeg smooths, which shows at colored
+//     edges; the tests name how much.
 //
 // Pixels can change in the last bits with the version of Go and of golang.org/x/image, so Version belongs in the key of
 // whatever is made of them.

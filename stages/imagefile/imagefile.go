@@ -30,6 +30,10 @@ type Options struct {
 	Size   int    // side of the square to scale to; 0 keeps the image as it is
 	Resize Resize // how; "" is Antialias
 
+	// JPEG decodes JPEG files of one or three channels as they are stored, in place of Go's decoder; nil: that does. What
+	// it refuses is left to Go's decoder, and so are those of four channels.
+	JPEG func(file []byte) (Image, error)
+
 	// Large is held while an image of more than 16 million pixels is decoded, so that those that decode at the same time
 	// share one such image's memory, at most some 1.5 GB; nil: nothing is held.
 	Large sync.Locker
@@ -74,7 +78,7 @@ func Decode(data []byte, opts Options) (_ Image, err error) {
 		opts.Large.Lock()
 		defer opts.Large.Unlock()
 	}
-	m, err := c.decode(data)
+	m, err := opts.decode(c, data, config)
 	if err != nil {
 		return Image{}, c.reason(err)
 	}
@@ -84,6 +88,15 @@ func Decode(data []byte, opts Options) (_ Image, err error) {
 		return square(m, turn, studio, opts), nil
 	}
 	return pack(turn.apply(toRGBA(m, m.Bounds(), studio))), nil
+}
+
+func (o Options) decode(c codec, data []byte, config image.Config) (image.Image, error) {
+	if c.name == "JPEG" && o.JPEG != nil && config.ColorModel != color.CMYKModel {
+		if m, err := o.JPEG(data); err == nil && m.Width == config.Width && m.Height == config.Height {
+			return packed(m), nil
+		}
+	}
+	return c.decode(data)
 }
 
 // reason makes a decoder's error one for people.

@@ -6,6 +6,16 @@ import (
 	"image/draw"
 )
 
+// packed is an Image as image.Image.
+type packed Image
+
+func (p packed) ColorModel() color.Model { return color.RGBAModel }
+func (p packed) Bounds() image.Rectangle { return image.Rect(0, 0, p.Width, p.Height) }
+func (p packed) At(x, y int) color.Color {
+	v := p.Pix[3*(y*p.Width+x):]
+	return color.RGBA{v[0], v[1], v[2], 255}
+}
+
 // shown is the size of a picture of r as it is shown.
 func (t turn) shown(r image.Rectangle) (width, height int) {
 	if t.transpose {
@@ -44,6 +54,13 @@ func toRGBA(m image.Image, part image.Rectangle, studio bool) *image.RGBA {
 		}
 	}
 	switch src := m.(type) {
+	case packed:
+		for y := shown.Min.Y; y < shown.Max.Y; y++ {
+			row := dst.Pix[dst.PixOffset(shown.Min.X-part.Min.X, y-part.Min.Y):]
+			for v := src.Pix[3*(y*src.Width+shown.Min.X) : 3*(y*src.Width+shown.Max.X)]; len(v) > 0; v, row = v[3:], row[4:] {
+				row[0], row[1], row[2], row[3] = v[0], v[1], v[2], 255
+			}
+		}
 	case *image.NRGBA:
 		set(func(x, y int) (r, g, b uint8) {
 			p := src.Pix[src.PixOffset(x, y):]
@@ -123,9 +140,11 @@ func square(m image.Image, t turn, studio bool, opts Options) Image {
 	width, height := t.shown(m.Bounds())
 	xs, ys := opts.Resize.taps(width, height, opts.Size)
 	part := reach(xs, ys)
+	if p, ok := m.(packed); ok && t == (turn{}) {
+		return resample(raster{p.Pix[3*(part.Min.Y*p.Width+part.Min.X):], 3 * p.Width, 3, part}, xs, ys)
+	}
 	pixels := t.apply(toRGBA(m, t.stored(part, m.Bounds()), studio))
-	pixels.Rect = part
-	return resample(pixels, xs, ys)
+	return resample(raster{pixels.Pix, pixels.Stride, 4, part}, xs, ys)
 }
 
 // Scale makes a square out of height·width·channels bytes (1 or 3 channels), as Decode does.

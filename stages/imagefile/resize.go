@@ -23,7 +23,7 @@ const precision = 32 - 8 - 2
 // tap is what one row or column of the result is made of: a run of those of the source, and their weights.
 type tap struct {
 	first   int
-	weights []int
+	weights []uint64
 }
 
 func (t tap) end() int { return t.first + len(t.weights) }
@@ -55,9 +55,9 @@ func filtered(in, out, first, n int) []tap {
 			weights[j] = max(0, 1-math.Abs(distance))
 			sum += weights[j]
 		}
-		taps[i] = tap{from, make([]int, len(weights))}
+		taps[i] = tap{from, make([]uint64, len(weights))}
 		for j, w := range weights {
-			taps[i].weights[j] = int(0.5 + float64(w/sum*(1<<precision)))
+			taps[i].weights[j] = uint64(0.5 + float64(w/sum*(1<<precision)))
 		}
 	}
 	return taps
@@ -70,8 +70,8 @@ func interpolated(in, out, offset int) []tap {
 	for i := range taps {
 		at := min(max(0, float64((float64(i)+0.5)*scale)-0.5), float64(in-1))
 		low := min(int(at), max(0, in-2))
-		second := int(math.Round((at - float64(low)) * (1 << precision)))
-		taps[i] = tap{offset + low, []int{1<<precision - second, second}[:min(in, 2)]}
+		second := uint64(math.Round((at - float64(low)) * (1 << precision)))
+		taps[i] = tap{offset + low, []uint64{1<<precision - second, second}[:min(in, 2)]}
 	}
 	return taps
 }
@@ -81,38 +81,60 @@ func reach(xs, ys []tap) image.Rectangle {
 	return image.Rect(xs[0].first, ys[0].first, xs[len(xs)-1].end(), ys[len(ys)-1].end())
 }
 
-// resample makes an image of taps on src, whose Rect says which part of the source it is. Rows come first, and are
-// rounded to 8 bits, as in Pillow.
-func resample(src *image.RGBA, xs, ys []tap) Image {
+// raster is a part of the source: rows of stride bytes, step bytes a pixel of which three are used.
+type raster struct {
+	pix          []byte
+	stride, step int
+	part         image.Rectangle
+}
+
+// resample makes an image of taps on src. Rows come first, and are rounded to 8 bits, as in Pillow. Weights are positive
+// and add up to 1, so that a sum takes 31 bits and nothing has to be clipped.
+func resample(src raster, xs, ys []tap) Image {
 	const half = 1 << (precision - 1)
-	clip := func(v int) byte { return byte(min(max(v>>precision, 0), 255)) }
-	row := 3 * len(xs)
-	narrow := make([]byte, src.Rect.Dy()*row)
-	for y := range src.Rect.Dy() {
-		line, out := src.Pix[y*src.Stride:], narrow[y*row:]
+	// Columns are computed two at a time: a number of narrow holds a value of the left half of a row in its low 32 bits
+	// and one of the right half in its high ones.
+	left := (len(xs) + 1) / 2
+	row := 3 * left
+	narrow := make([]uint64, src.part.Dy()*row)
+	for y := range src.part.Dy() {
+		line, out := src.pix[y*src.stride:], narrow[y*row:][:row]
 		for x, t := range xs {
-			r, g, b := half, half, half
-			p := line[4*(t.first-src.Rect.Min.X):]
-			for i, w := range t.weights {
-				r, g, b = r+w*int(p[4*i]), g+w*int(p[4*i+1]), b+w*int(p[4*i+2])
+			r, g, b := uint64(half), uint64(half), uint64(half)
+			at := src.step * (t.first - src.part.Min.X)
+			for _, w := range t.weights {
+				p := line[at : at+3]
+				r, g, b = r+w*uint64(p[0]), g+w*uint64(p[1]), b+w*uint64(p[2])
+				at += src.step
 			}
-			out[3*x], out[3*x+1], out[3*x+2] = clip(r), clip(g), clip(b)
+			k, shift := 3*x, 0
+			if x >= left {
+				k, shift = k-row, 32
+			}
+			o := out[k : k+3]
+			o[0], o[1], o[2] = o[0]|r>>precision<<shift, o[1]|g>>precision<<shift, o[2]|b>>precision<<shift
 		}
 	}
-	dst := Image{Height: len(ys), Width: len(xs), Pix: make([]byte, len(ys)*row)}
-	sums := make([]int, row)
-	for y, t := range ys {
+	dst := Image{Height: len(ys), Width: len(xs), Pix: make([]byte, len(ys)*len(xs)*3)}
+	out, sums := dst.Pix, make([]uint64, row)
+	for _, t := range ys {
 		for i := range sums {
-			sums[i] = half
+			sums[i] = half | half<<32
 		}
 		for i, w := range t.weights {
-			for j, v := range narrow[(t.first-src.Rect.Min.Y+i)*row:][:row] {
-				sums[j] += w * int(v)
+			line := narrow[(t.first-src.part.Min.Y+i)*row:][:len(sums)]
+			for k := range sums {
+				sums[k] += w * line[k]
 			}
 		}
-		for j, v := range sums {
-			dst.Pix[y*row+j] = clip(v)
+		lows, highs := out[:row], out[row:3*len(xs)]
+		for k, v := range sums {
+			lows[k] = byte(v >> precision)
 		}
+		for k := range highs {
+			highs[k] = byte(sums[k] >> (32 + precision))
+		}
+		out = out[3*len(xs):]
 	}
 	return dst
 }
