@@ -18,7 +18,7 @@ import (
 
 const (
 	shardBytes = 16 << 20 // about the size of a shard
-	batchBytes = 64 << 20 // most that decoded images take before they are in their shard
+	batchBytes = 32 << 20 // most that a batch of decoded images takes, of which there are two
 )
 
 // rowsPerShard is how many images of so many bytes a shard holds.
@@ -42,7 +42,8 @@ type shardState struct {
 }
 
 // decoding writes the shards of a data set. An image that is rejected leaves no row, so the rows of a shard are known
-// only when it is full: items are read in order, a batch at a time, the images of a batch in parallel.
+// only when it is full: items are read in order, a batch at a time, the images of a batch in parallel. While one batch
+// is put into its shard and written, the next is read.
 type decoding struct {
 	job     *pipeline.Job
 	src     *imageSource
@@ -71,18 +72,30 @@ func (d *decoding) decodeAll(ctx context.Context) error {
 	d.resume()
 	total := len(d.src.items)
 	d.job.Progress.Start("images", int64(d.next), int64(total))
-	for d.next < total {
-		batch := 1 // the first image tells the size of all
-		if d.shape != [3]int{} {
-			batch = min(64*d.workers, max(d.workers, batchBytes/d.imageBytes()), total-d.next)
-		}
-		results := d.readBatch(ctx, batch)
+	for d.next < total && d.shape == [3]int{} { // the first image tells the size of all
+		first := d.readBatch(ctx, d.next, 1)[0]
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		for _, r := range results {
-			if err := d.take(r); err != nil {
+		if err := d.take(first); err != nil {
+			return err
+		}
+	}
+	if d.next < total {
+		first, size := d.next, min(64*d.workers, max(d.workers, batchBytes/d.imageBytes()))
+		buffer := func() *[]readResult { return new([]readResult) }
+		for results, err := range batches(ctx, chunks(total-first, size), buffer, func(b *[]readResult, i int) error {
+			from := first + i*size
+			*b = d.readBatch(ctx, from, min(size, total-from))
+			return ctx.Err()
+		}) {
+			if err != nil {
 				return err
+			}
+			for _, r := range *results {
+				if err := d.take(r); err != nil {
+					return err
+				}
 			}
 		}
 	}
@@ -121,8 +134,8 @@ type readResult struct {
 	err     error
 }
 
-// readBatch reads the next n items; the results are in their order. It stops early once ctx is done.
-func (d *decoding) readBatch(ctx context.Context, n int) []readResult {
+// readBatch reads n items; the results are in their order. It stops early once ctx is done.
+func (d *decoding) readBatch(ctx context.Context, from, n int) []readResult {
 	defer d.job.Progress.Span("decode", "images")()
 	results := make([]readResult, n)
 	var taken atomic.Int64
@@ -134,7 +147,7 @@ func (d *decoding) readBatch(ctx context.Context, n int) []readResult {
 				if i >= n {
 					return
 				}
-				results[i].picture, results[i].err = d.src.read(d.next + i)
+				results[i].picture, results[i].err = d.src.read(from + i)
 				d.job.Progress.Add(1)
 			}
 		})

@@ -14,18 +14,20 @@ import (
 	"path/filepath"
 	"time"
 
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages"
 )
 
 // task is what all contenders of a comparison do. Folder holds images.npy (uint8 [n, size, size, 3]), labels.npy (int32
-// [n]) and features.npy (float32 [n, 512]).
+// [n]) and features.npy (float32 [n, 512]); of decode, files/archive.
 type task struct {
-	Work      string `json:"work"` // featurize, train or head
+	Work      string `json:"work"` // featurize, train, head or decode
 	Size      int    `json:"size"`
 	Batch     int    `json:"batch"`
-	Precision string `json:"precision"`
+	Precision string `json:"precision"` // of decode, how images are scaled
 	Folder    string `json:"folder"`
 }
 
@@ -83,8 +85,11 @@ func (t task) export(ctx context.Context) error {
 	return err
 }
 
-// serve loads the model, does the work once, and again for each line of standard input; each time it prints the seconds.
+// serve makes ready, does the work once, and again for each line of standard input; each time it prints the seconds.
 func (t task) serve(ctx context.Context) error {
+	if t.Work == "decode" {
+		return repeat(func() (time.Duration, []float32, error) { return t.decode(ctx) })
+	}
 	model, err := tfruntime.New().Load(t.model(), savedmodels.Options{Device: "cpu", Threads: 2, Precision: t.Precision})
 	if err != nil {
 		return err
@@ -107,13 +112,21 @@ func (t task) serve(ctx context.Context) error {
 			return err
 		}
 	}
-	for lines := bufio.NewScanner(os.Stdin); ; {
+	return repeat(func() (time.Duration, []float32, error) {
 		began := time.Now()
 		check, err := t.once(ctx, model, x, labels)
+		return time.Since(began), check, err
+	})
+}
+
+// repeat does the work, and again for each line of standard input.
+func repeat(once func() (time.Duration, []float32, error)) error {
+	for lines := bufio.NewScanner(os.Stdin); ; {
+		took, check, err := once()
 		if err != nil {
 			return err
 		}
-		answer, err := json.Marshal(map[string]any{"seconds": time.Since(began).Seconds(), "check": check})
+		answer, err := json.Marshal(map[string]any{"seconds": took.Seconds(), "check": check})
 		if err != nil {
 			return err
 		}
@@ -160,6 +173,49 @@ func (t task) once(ctx context.Context, model savedmodels.Model, x *stages.Array
 		check = floats(out["loss"].Data)
 	}
 	return check, nil
+}
+
+// decode has the stage decode the archive, which includes writing the shards. It gives the mean of each channel of the
+// first image.
+func (t task) decode(ctx context.Context) (took time.Duration, means []float32, err error) {
+	dir, err := os.MkdirTemp(t.Folder, "decode")
+	if err != nil {
+		return 0, nil, err
+	}
+	defer os.RemoveAll(dir)
+	job := &pipeline.Job{
+		Out: filepath.Join(dir, "out"), Scratch: filepath.Join(dir, "tmp"), Progress: progress.NewReporter("decode", progress.Discard{}),
+		Inputs: pipeline.Inputs{"archive": {Dir: t.Folder}},
+	}
+	if err := errors.Join(os.Mkdir(job.Out, 0o755), os.Mkdir(job.Scratch, 0o755)); err != nil {
+		return 0, nil, err
+	}
+	settings := stages.Defaults()
+	settings.Stages = stages.Settings{Decode: settings.Stages.Decode}
+	if _, err := os.Stat(filepath.Join(t.Folder, "tree", "val")); err == nil {
+		settings.Stages.Decode.Splits = map[string]string{"train": "train", "test": "val"}
+	}
+	if settings.Stages.Decode.Resize = t.Precision; t.Precision != "" {
+		settings.Stages.Decode.Size = t.Size
+	}
+	runtime := tfruntime.New()
+	env := stages.Env{Runtime: runtime, Machine: stages.Machine{TensorFlow: runtime.Version()}}
+	began := time.Now()
+	if err := stages.Pipeline(&settings, env)[0].Run(ctx, job); err != nil {
+		return 0, nil, err
+	}
+	took = time.Since(began)
+	images, err := stages.OpenImages(job.Out)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer images.Close()
+	means = make([]float32, 3)
+	row := images.Pixels.Row(0)
+	for i, v := range row {
+		means[i%3] += float32(v) / float32(len(row)/3)
+	}
+	return took, means, nil
 }
 
 func scalar64(v uint64) savedmodels.Tensor {

@@ -12,6 +12,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import tarfile
 
 import numpy as np
 
@@ -19,11 +20,18 @@ import onnx_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "artifacts" / "bench"
+DATA = pathlib.Path(os.environ.get("DATA", "../shared/data"))
 ROUNDS = 7
+# How far results may be off, as a share of the largest.
+TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "": 1e-2, "bilinear": 1e-2, "antialias": 1e-2}
 TLPIPE, KERAS, TORCH, ONNX = "bin/tlpipe-bench", ".deps/bin/python", ".deps/pytorch/bin/python", ".deps/bench/bin/python"
 
-# Name, work, size of the images in pixels, batch, precision, images a round.
+# Name, work, size of the images in pixels, batch, precision, images a round; of decode, how images are scaled ("": not
+# at all), and the config whose images they are.
 COMPARISONS = [
+    ("decode, 60,000 JPEGs of 32 px", "decode", 32, 128, "", "case4-cifar10"),
+    ("decode, photographs to 224 px, bilinear", "decode", 224, 32, "bilinear", "case4"),
+    ("decode, photographs to 224 px, antialiased", "decode", 224, 32, "antialias", "case4"),
     ("featurize, 32 px, float32", "featurize", 32, 128, "float32", 1024),
     ("featurize, 32 px, bfloat16", "featurize", 32, 128, "bfloat16", 2048),
     ("featurize, 224 px, float32", "featurize", 224, 16, "float32", 32),
@@ -36,6 +44,13 @@ COMPARISONS = [
 
 def peers(work, precision):
     """(name, interpreter, script, variant)"""
+    if work == "decode":
+        if precision != "antialias":
+            yield "tf.data", KERAS, "peer_tfdata.py", ""
+        if precision != "bilinear":
+            yield "torchvision, Pillow", TORCH, "peer_torchvision.py", "pillow"
+            yield "torchvision, tensors", TORCH, "peer_torchvision.py", "tensor"
+        return
     bfloat16 = precision == "bfloat16"
     if bfloat16:
         yield "Keras, mixed_bfloat16", KERAS, "peer_keras.py", "policy"
@@ -89,6 +104,25 @@ def prepare(size, count):
     np.save(FOLDER / "features.npy", rng.random((count, 512), np.float32))
 
 
+def photographs(config):
+    """The folder of a config's archive: files/archive, a tar file that tlpipe reads, and tree, its files for the peers."""
+    folder = FOLDER / config
+    overlays = [DATA / f"{name}.overlay.yaml" for name in ("hymenoptera", "cifar10") if (name == "cifar10") == ("cifar10" in config)]
+    files = [option for file in overlays if file.exists() for option in ("-f", file)]
+    summary = FOLDER / "fetch.json"
+    command = [ROOT / "bin/tlpipe", "run", "-f", f"configs/{config}.yaml", *files, "--until", "fetch", "--store", FOLDER / "store"]
+    subprocess.run([*command, "--summary-json", summary], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    if not folder.exists():
+        archive = FOLDER / "store" / json.loads(summary.read_text())["stages"][0]["path"] / "files" / "archive"
+        (folder / "files").mkdir(parents=True)
+        with tarfile.open(archive) as tar:
+            tar.extractall(folder / "tree", filter="data")
+        with tarfile.open(folder / "files" / "archive", "w") as tar:
+            for file in sorted(folder.glob("tree/**/*.jpg")):
+                tar.add(file, file.relative_to(folder / "tree"))
+    return folder, len(list(folder.glob("tree/**/*.jpg")))
+
+
 def export(task):
     """Exports what tlpipe runs, and once the weights for all others."""
     if not (FOLDER / f"{task['work']}-{task['size']}-{task['precision']}").exists():
@@ -114,17 +148,24 @@ def safetensors(file):
 
 def compare(name, work, size, batch, precision, images):
     task = {"work": work, "size": size, "batch": batch, "precision": precision, "images": images, "folder": str(FOLDER)}
-    prepare(size, images)
-    export(task)
+    if work == "decode":
+        folder, task["images"] = photographs(images)
+        task["folder"] = str(folder)
+        if not task["images"]:
+            print(f"{name}: not measured, the images are no JPEG files")
+            return None
+    else:
+        prepare(size, images)
+        export(task)
     contenders = [Contender("tlpipe", [TLPIPE, "serve"], task)]
     for peer, python, script, variant in peers(work, precision):
         contenders.append(Contender(peer, [python, f"savedmodels/bench/{script}"], {**task, "variant": variant}))
-    if work == "featurize":  # equal work gives equal features
+    if work in ("featurize", "decode"):  # equal work gives equal features, or the mean of each channel of the first image
         want = np.array(contenders[0].check)
         for contender in contenders[1:]:
             off = np.abs(np.array(contender.check) - want).max() / np.abs(want).max()
-            if off > (2e-2 if precision == "bfloat16" else 1e-4):
-                raise SystemExit(f"{contender.name} computes something else: its features are off by {off:.1e}")
+            if off > TOLERANCE[precision]:
+                raise SystemExit(f"{contender.name} computes something else: its results are off by {off:.1e}")
     for number in range(ROUNDS):
         for contender in contenders[number % len(contenders) :] + contenders[: number % len(contenders)]:
             contender.round()
@@ -154,8 +195,10 @@ def main():
     results = []
     for comparison in COMPARISONS:
         if len(sys.argv) < 2 or any(word in comparison[0] for word in sys.argv[1:]):
-            results.append(compare(*comparison))
-            show(results[-1])
+            result = compare(*comparison)
+            if result:
+                results.append(result)
+                show(result)
     (FOLDER / "results.json").write_text(json.dumps(results, indent=1) + "\n")
 
 

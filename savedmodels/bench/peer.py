@@ -16,6 +16,9 @@ class Task:
         self.work, self.size, self.batch, self.precision = (settings[key] for key in ("work", "size", "batch", "precision"))
         self.variant = settings["variant"]
         self.folder = pathlib.Path(settings["folder"])
+        if self.work == "decode":
+            self.files = sorted((str(file) for file in self.folder.glob("tree/**/*.jpg")), key=lambda file: ("/train/" not in file, file))
+            return
         self.images, self.labels = np.load(self.folder / "images.npy"), np.load(self.folder / "labels.npy")
         if self.work == "head":
             self.features = np.load(self.folder / "features.npy")
