@@ -69,7 +69,7 @@ test: lint test-fast bin/failpoint ## run all tests
 
 fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline stages | sort | while IFS=: read -r file target; do \
-		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) || exit 1; done
+		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; done
 
 bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and OpenVINO (half an hour, on an idle machine)
 	@savedmodels/bench/install.sh

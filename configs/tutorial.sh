@@ -31,7 +31,7 @@ small='normalize.split.per_class={train: 250, test: 100}'
 both case1 cifar10 "$small" fine-tune.epochs=3
 both case2 cifar10 "$small" fine-tune.epochs=3 'fine-tune.augment={flip: none}'
 both case3 "" 'normalize.split.per_class={train: 100, test: 100}' featurize.precision=float32
-both case4 hymenoptera featurize.precision=float32 featurize.copies=1 'featurize.augment={flip: none}'
+both case4 hymenoptera featurize.precision=float32
 
 bin/tlpipe compare --by-config "${runs[@]}" --intro configs/tutorial/intro.html --html "$store/index.html"
 for name in case1 case2 case3 case4; do
