@@ -26,13 +26,13 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint bench help deps build build-system pytorch run test test-fast test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
+.PHONY: bin/failpoint bench bench-gpu help deps build build-system pytorch run test test-fast test-gpu test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-deps: ## install TensorFlow and Keras into .deps (nothing outside the clone)
-	@savedmodels/install.sh
+deps: ## install TensorFlow and Keras into .deps (nothing outside the clone); GPU=1 takes the build for NVIDIA's GPUs
+	@GPU=$(GPU) savedmodels/install.sh
 
 build: deps ## build bin/tlpipe and the worker that links TensorFlow
 	@CGO_ENABLED=0 go build -o bin/tlpipe ./cmd/tlpipe
@@ -75,6 +75,15 @@ bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and O
 	@savedmodels/bench/install.sh
 	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-bench ./cmd/tlpipe-bench
 	@.deps/bin/python savedmodels/bench/bench.py
+
+test-gpu: build ## run the tests of the runtime and the quickstart on a GPU (not run so far: none was at hand)
+	@bin/tlpipe doctor | grep -q 'gpu:' || { echo "not run: TensorFlow finds no GPU here; make deps GPU=1 installs the build for NVIDIA's GPUs, and bin/tlpipe doctor shows what it finds" >&2; exit 1; }
+	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -count=1 -v -run TestGPU ./savedmodels/tfruntime
+	@bin/tlpipe run configs/quickstart.yaml --device gpu:0 --store artifacts/gpu
+
+bench-gpu: test-gpu ## measure README's configs on a GPU (not run so far)
+	@DATA=$(DATA) configs/figures.sh short
+	@DATA=$(DATA) configs/figures.sh long
 
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
 	@.deps/pytorch/bin/python -m unittest discover -v -s pytorch -p '*_test.py'

@@ -44,7 +44,7 @@ halves() {
 
 machine() {
 	echo
-	bin/tlpipe doctor | grep -E '^(cpu|bfloat16|libtensorflow|python)' | sed 's/^/    /; s/ (.*libtensorflow.*)//; s/ (.*python)//'
+	bin/tlpipe doctor | grep -E '^(cpu|bfloat16|device|libtensorflow|python)' | sed 's/^/    /; s/ (.*libtensorflow.*)//; s/ (.*python)//'
 }
 
 if [ "$1" = tutorial ]; then

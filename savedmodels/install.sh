@@ -22,8 +22,16 @@ command -v "${CC:-cc}" >/dev/null 2>&1 || command -v gcc >/dev/null 2>&1 ||
 said=$(go mod download 2>&1) ||
 	fail "the Go modules could not be downloaded ($(echo "$said" | tail -n 1)); check the network, or set GOPROXY to a mirror, and run make again"
 
+# GPU=1 takes the build for NVIDIA's GPUs, GPU=0 that for CPUs. Otherwise the one that is installed stays.
+case ${GPU-} in
+1) build=-gpu ;;
+0) build= ;;
+*) build=$(cat "$deps/build" 2>/dev/null || :) ;;
+esac
+requirements=$here/requirements$build.txt
+
 # What decides what is installed: the pinned packages, and this script from this line on.
-key=$({ cat "$here/requirements.txt" && sed -n '/^# What decides/,$p' "$0"; } | cksum | tr ' ' '-')
+key=$({ cat "$requirements" && sed -n '/^# What decides/,$p' "$0"; } | cksum | tr ' ' '-')
 if [ "$(cat "$deps/stamp" 2>/dev/null)" = "$key" ] && [ -e "$deps/tensorflow/libtensorflow_cc.so.2" ] &&
 	"$deps/bin/python" -c '' 2>/dev/null; then
 	exit 0
@@ -41,23 +49,26 @@ if [ -z "$python" ]; then
 	fail "$found, and TensorFlow needs Python 3.11, 3.12 or 3.13; install one of them and run make again"
 fi
 
+needed=3000 download="350 MB"
+[ -z "$build" ] || needed=10000 download="3 GB"
 free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
-[ "$free" -ge 3000 ] || fail "the disk has $free MB free here, and TensorFlow with its download takes 3000; make room and run make again"
+[ "$free" -ge $needed ] || fail "the disk has $free MB free here, and TensorFlow with its download takes $needed; make room and run make again"
 
-echo "installing TensorFlow and Keras into .deps (about 350 MB to download)"
+echo "installing TensorFlow and Keras into .deps (about $download to download)"
 # Go's caches and downloaded weights stay, and what a link leads to is someone else's.
 [ ! -L "$deps" ] || rm "$deps"
 [ ! -e "$deps" ] || find "$deps" -mindepth 1 -maxdepth 1 ! -name go ! -name cache -exec rm -rf {} +
 mkdir -p "$deps/tmp"
+echo "$build" >"$deps/build"
 log=$deps/install.log
 TMPDIR=$deps/tmp
 export TMPDIR
 "$python" -m venv "$deps" >"$log" 2>&1 ||
 	fail "$python -m venv failed, see $log; on Debian and Ubuntu the package python3-venv is needed; then run make again"
 if ! "$deps/bin/python" -m pip install --no-cache-dir --disable-pip-version-check --no-input --require-hashes --only-binary=:all: \
-	-r "$here/requirements.txt" >>"$log" 2>&1; then
+	-r "$requirements" >>"$log" 2>&1; then
 	if grep -q 'No space left' "$log"; then
-		fail "the disk is full; make room (3000 MB) and run make again"
+		fail "the disk is full; make room ($needed MB) and run make again"
 	elif grep -q 'DO NOT MATCH' "$log"; then
 		fail "a downloaded package is not the pinned one, see $log; check the package mirror in pip's settings and run make again"
 	elif grep -qE 'NewConnectionError|Temporary failure|ConnectTimeout|ReadTimeout|ProxyError|Connection (refused|reset)|Network is unreachable|Max retries|from versions: none' "$log"; then

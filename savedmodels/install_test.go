@@ -71,8 +71,20 @@ func TestInstallSpares(t *testing.T) {
 	has(filepath.Join(other, "tmp"), false)
 }
 
+// TestInstallBuild begins installations of the builds for GPUs and for CPUs: what was chosen stays until another is.
+func TestInstallBuild(t *testing.T) {
+	dir := t.TempDir()
+	tools := map[string]string{"go": "echo go version go1.26.3", "cc": "", "python3": `[ "$1" = -c ]`}
+	for _, c := range []struct{ env, want string }{{"", "\n"}, {"GPU=1", "-gpu\n"}, {"", "-gpu\n"}, {"GPU=0", "\n"}, {"", "\n"}} {
+		install(t, dir, tools, c.env)
+		if got, err := os.ReadFile(filepath.Join(dir, ".deps/build")); err != nil || string(got) != c.want {
+			t.Errorf("%q: build %q (%v), want %q", c.env, got, err, c.want)
+		}
+	}
+}
+
 // install runs install.sh in dir with no programs but the tools and what every system has, and returns its complaint.
-func install(t *testing.T, dir string, tools map[string]string) string {
+func install(t *testing.T, dir string, tools map[string]string, env ...string) string {
 	t.Helper()
 	script, err := filepath.Abs("install.sh")
 	if err != nil {
@@ -98,7 +110,7 @@ func install(t *testing.T, dir string, tools map[string]string) string {
 	}
 	var said strings.Builder
 	cmd := exec.Command(script)
-	cmd.Dir, cmd.Env, cmd.Stderr = dir, []string{"PATH=" + bin}, &said
+	cmd.Dir, cmd.Env, cmd.Stderr = dir, append([]string{"PATH=" + bin}, env...), &said
 	if err := cmd.Run(); err == nil {
 		t.Errorf("the installation was done")
 	}

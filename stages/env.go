@@ -1,8 +1,12 @@
 package stages
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/klauspost/cpuid/v2"
 
+	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/sources"
 )
@@ -38,13 +42,18 @@ type Linked struct {
 	Devices    []string `json:"devices"` // GPUs that TensorFlow can use, such as gpu:0
 }
 
-// Machine completes what is linked with what the CPU can do.
-func (l Linked) Machine() Machine {
-	m := Machine{TensorFlow: l.TensorFlow, Device: "cpu", CPUClass: cpuClass()}
-	if len(l.Devices) > 0 {
-		m.Device = l.Devices[0]
+// Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
+// there is none.
+func (l Linked) Machine(device string) (Machine, error) {
+	m := Machine{TensorFlow: l.TensorFlow, Device: device, CPUClass: cpuClass()}
+	found := append(slices.Clone(l.Devices), "cpu")
+	if device == "" {
+		m.Device = found[0]
+	} else if !slices.Contains(found, device) {
+		return m, exit.Errorf(exit.Usage, "there is no device %q; TensorFlow finds %s here (`make deps GPU=1` installs the build for NVIDIA's GPUs)",
+			device, strings.Join(found, " and "))
 	}
-	return m
+	return m, nil
 }
 
 func cpuClass() string {

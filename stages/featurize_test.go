@@ -244,8 +244,33 @@ func TestHalf(t *testing.T) {
 	}
 }
 
+func TestMachine(t *testing.T) {
+	two := Linked{Devices: []string{"gpu:0", "gpu:1"}}
+	for _, c := range []struct {
+		linked       Linked
+		device, want string
+	}{
+		{Linked{}, "", "cpu"}, {Linked{}, "cpu", "cpu"}, {two, "", "gpu:0"}, {two, "gpu:1", "gpu:1"}, {two, "cpu", "cpu"},
+		{Linked{}, "gpu:0", "there is no device \"gpu:0\"; TensorFlow finds cpu here (`make deps GPU=1` installs the build for NVIDIA's GPUs)"},
+		{two, "gpu", "there is no device \"gpu\"; TensorFlow finds gpu:0 and gpu:1 and cpu here (`make deps GPU=1` installs the build for NVIDIA's GPUs)"},
+	} {
+		m, err := c.linked.Machine(c.device)
+		got := m.Device
+		if err != nil {
+			got = err.Error()
+		}
+		if got != c.want || (err != nil && exit.Code(err) != exit.Usage) {
+			t.Errorf("%v, device %q: %q, expected %q", c.linked.Devices, c.device, got, c.want)
+		}
+	}
+}
+
 func TestPrecision(t *testing.T) {
-	amx, gpu := Machine{Device: "cpu", CPUClass: "amx"}, Linked{Devices: []string{"gpu:0", "gpu:1"}}.Machine()
+	amx := Machine{Device: "cpu", CPUClass: "amx"}
+	gpu, err := Linked{Devices: []string{"gpu:0", "gpu:1"}}.Machine("")
+	if err != nil {
+		t.Fatal(err)
+	}
 	gpu.CPUClass = "amx"
 	for _, c := range []struct {
 		setting string

@@ -29,6 +29,7 @@ type PredictRequest struct {
 	Images  [][]byte `json:"images"`  // paths; as bytes, since a path need not be UTF-8
 	Top     int      `json:"top"`     // classes wanted of each image
 	Threads int      `json:"threads"` // 0: as many as the model was trained with
+	Device  string   `json:"device"`  // as Linked.Machine takes it
 }
 
 // Prediction is the answer for one image: its most probable classes, the first of which is the best; or why there is

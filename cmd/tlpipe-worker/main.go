@@ -55,7 +55,11 @@ func predict(ctx context.Context, req worker.Request, emit func(any) error) erro
 	if err := json.Unmarshal(req.Payload, &p); err != nil {
 		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
 	}
-	return stages.Predict(ctx, tfruntime.New(), info().Machine(), p, func(answer stages.Prediction) error { return emit(answer) })
+	machine, err := info().Machine(p.Device)
+	if err != nil {
+		return err
+	}
+	return stages.Predict(ctx, tfruntime.New(), machine, p, func(answer stages.Prediction) error { return emit(answer) })
 }
 
 // info is what keys and `tlpipe doctor` need to know of the linked library.

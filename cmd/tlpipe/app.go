@@ -73,5 +73,8 @@ var (
 			&cli.StringSliceFlag{Name: "set", Usage: "override a setting: `STAGE.KEY=VALUE`, such as fine-tune.epochs=3"},
 		}
 	}
+	deviceFlag = func() cli.Flag {
+		return &cli.StringFlag{Name: "device", Usage: "`DEVICE` that models run on: cpu or gpu:N; by default the first GPU, or the CPU where there is none"}
+	}
 	jsonFlag = func(usage string) cli.Flag { return &cli.BoolFlag{Name: "json", Usage: usage} }
 )

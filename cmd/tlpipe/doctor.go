@@ -24,7 +24,10 @@ func doctorCommand() *cli.Command {
 			table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 			row := func(name, format string, args ...any) { fmt.Fprintf(table, name+"\t"+format+"\n", args...) }
 			linked, runtimeErr := findLinked(nil)
-			machine := linked.Machine()
+			machine, err := linked.Machine("")
+			if err != nil {
+				return err
+			}
 			row("cpu", "%s, %d cores, TensorFlow uses %s", cpuid.CPU.BrandName, runtime.NumCPU(), machine.CPUClass)
 			row("bfloat16", "%s", map[bool]string{true: "in hardware", false: "not in hardware; precision auto takes float32"}[machine.BFloat16()])
 			row("memory", "%s", memory())

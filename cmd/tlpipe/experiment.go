@@ -72,21 +72,25 @@ func readExperiment(c *cli.Context) (*experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bind(cfg, files, s, io.Discard), nil
+	return bind(c, cfg, files, s, io.Discard)
 }
 
-func bind(cfg stages.Config, files []string, s *store.Store, log io.Writer) *experiment {
+func bind(c *cli.Context, cfg stages.Config, files []string, s *store.Store, log io.Writer) (*experiment, error) {
 	linked, _ := findLinked(s) // a missing runtime matters only to the stages that need it, and they say so
+	machine, err := linked.Machine(c.String("device"))
+	if err != nil {
+		return nil, err
+	}
 	env := stages.Env{
 		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
 		Digests:  sources.NewDigests(filepath.Join(s.Dir(), "digests.json")),
-		Machine:  linked.Machine(),
+		Machine:  machine,
 		Memory:   stages.FreeMemory,
 	}
 	return &experiment{
 		config: cfg, files: files, store: s, env: env,
 		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg, env), Store: s},
-	}
+	}, nil
 }
 
 // weightsCache keeps downloaded weights for every store: in .deps beside the folder this program stands in, or where

@@ -12,7 +12,7 @@ import (
 func explainCommand() *cli.Command {
 	return &cli.Command{
 		Name: "explain", Usage: "print what each stage's key is made of, and what differs from the most similar stored one", ArgsUsage: "CONFIG",
-		Flags:        append(configFlags(), storeFlag(), &cli.StringFlag{Name: "stage", Usage: "only `STAGE`"}),
+		Flags:        append(configFlags(), storeFlag(), deviceFlag(), &cli.StringFlag{Name: "stage", Usage: "only `STAGE`"}),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			e, err := readExperiment(c)

@@ -17,7 +17,7 @@ import (
 func planCommand() *cli.Command {
 	return &cli.Command{
 		Name: "plan", Usage: "show what a run would do and why, without doing it", ArgsUsage: "CONFIG",
-		Flags:        append(configFlags(), storeFlag(), continueFlag(), jsonFlag("print the plan as JSON")),
+		Flags:        append(configFlags(), storeFlag(), deviceFlag(), continueFlag(), jsonFlag("print the plan as JSON")),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			e, err := readExperiment(c)

@@ -29,6 +29,7 @@ func predictCommand() *cli.Command {
 			jsonFlag("print a line of JSON for each image"),
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV: image, rank, class, probability"},
 			&cli.IntFlag{Name: "threads", Usage: "`N` threads; by default as many as the model was trained with"},
+			deviceFlag(),
 		},
 		OnUsageError: usageError,
 		Action:       predict,
@@ -59,7 +60,7 @@ func predict(c *cli.Context) error {
 	images := stages.ImageFiles(c.Args().Tail(), unreadable)
 	if len(images) > 0 {
 		out := newPredictionWriter(c, images, trained.Classes)
-		req := stages.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads")}
+		req := stages.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device")}
 		for _, path := range images {
 			req.Images = append(req.Images, []byte(path))
 		}

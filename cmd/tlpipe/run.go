@@ -33,7 +33,7 @@ const plainEvery = 10 * time.Second
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run what is not in the store yet", ArgsUsage: "CONFIG",
-		Flags: append(configFlags(), storeFlag(),
+		Flags: append(configFlags(), storeFlag(), deviceFlag(),
 			&cli.StringFlag{Name: "from", Usage: "begin at `STAGE`; those before it must be stored"},
 			&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"},
 			&cli.StringFlag{Name: "force", Usage: "run `STAGE` even if its result is stored"},
@@ -69,7 +69,10 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		return err
 	}
 	defer record.close()
-	e := bind(cfg, files, s, record.log)
+	e, err := bind(c, cfg, files, s, record.log)
+	if err != nil {
+		return err
+	}
 	if err := e.continueLast(c); err != nil {
 		return err
 	}

@@ -17,7 +17,7 @@ import (
 func statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show what is stored for a config", ArgsUsage: "CONFIG",
-		Flags:        append(configFlags(), storeFlag(), jsonFlag("print the summary that run --summary-json writes")),
+		Flags:        append(configFlags(), storeFlag(), deviceFlag(), jsonFlag("print the summary that run --summary-json writes")),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			e, err := readExperiment(c)
