@@ -71,10 +71,11 @@ fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline stages | sort | while IFS=: read -r file target; do \
 		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; done
 
-bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and OpenVINO (half an hour, on an idle machine)
+bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and OpenVINO, and how it scales (an hour, on an idle machine)
 	@savedmodels/bench/install.sh
 	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-bench ./cmd/tlpipe-bench
-	@.deps/bin/python savedmodels/bench/bench.py
+	@DATA=$(DATA) .deps/bin/python savedmodels/bench/bench.py
+	@DATA=$(DATA) .deps/bin/python savedmodels/bench/runs.py
 
 test-gpu: build ## run the tests of the runtime and the quickstart on a GPU (not run so far: none was at hand)
 	@bin/tlpipe doctor | grep -q 'gpu:' || { echo "not run: TensorFlow finds no GPU here; make deps GPU=1 installs the build for NVIDIA's GPUs, and bin/tlpipe doctor shows what it finds" >&2; exit 1; }
