@@ -24,12 +24,16 @@ func FuzzLoadConfig(f *testing.F) {
 		}
 		f.Add(string(text), "fine-tune.epochs=3")
 	}
+	format, err := config.NewFormat(Defaults)
+	if err != nil {
+		f.Fatal(err)
+	}
 	once := func(t *testing.T, text string, sets ...string) (Config, bool) {
 		file := filepath.Join(t.TempDir(), "x.yaml")
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		c, _, err := config.Load([]string{file}, sets, Defaults)
+		c, _, err := format.Load([]string{file}, sets)
 		if err == nil {
 			c.Problems(func(path, format string, args ...any) {})
 		}
@@ -40,7 +44,7 @@ func FuzzLoadConfig(f *testing.F) {
 		if !good {
 			return
 		}
-		rendered, err := config.Render(c)
+		rendered, err := format.Render(c)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,9 +1,9 @@
 package config
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
-	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,7 +24,7 @@ func FuzzLoad(f *testing.F) {
 		f.Add(string(text), "knead.minutes=3")
 	}
 	f.Add("name: a\nsteps: [bake-it: {labels: {<<: {a: b}, c: \" d\\n\"}}]", "ovens.notes=[\"\\u2028 x\", 0x10]")
-	s, err := schemaOf(reflect.ValueOf(bakeryDefaults()))
+	format, err := NewFormat(bakeryDefaults)
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -33,11 +33,12 @@ func FuzzLoad(f *testing.F) {
 		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		l := &loading{reported: map[*node]bool{}}
-		v := bakeryDefaults()
-		root := l.gather([]string{file}, sets, s.typ)
-		l.settle(root, s, reflect.ValueOf(&v).Elem())
-		return v, l.problems
+		v, _, err := format.Load([]string{file}, sets)
+		var problems Problems
+		if err != nil && !errors.As(err, &problems) {
+			t.Fatal(err)
+		}
+		return v, problems
 	}
 	f.Fuzz(func(t *testing.T, text, set string) {
 		v, problems := once(t, text, set)
@@ -51,7 +52,7 @@ func FuzzLoad(f *testing.F) {
 			_ = problems.Error()
 			return
 		}
-		rendered, err := renderAs(reflect.ValueOf(v), s)
+		rendered, err := format.Render(v)
 		if err != nil {
 			t.Fatalf("%+v: %v", v, err)
 		}

@@ -16,12 +16,31 @@ import (
 // read, and defaults elsewhere, so that further checks can add what they find; they are T's zero value only where a file
 // could not be read at all. The Source is set unless T cannot be used.
 func Load[T any](files, sets []string, defaults func() T) (T, *Source, error) {
-	var none T
-	v := defaults()
-	s, err := schemaOf(reflect.ValueOf(v))
+	f, err := NewFormat(defaults)
 	if err != nil {
+		var none T
 		return none, nil, err
 	}
+	return f.Load(files, sets)
+}
+
+// Format is what files of settings of type T may hold. It is worth making where many are loaded, for it holds the schema.
+type Format[T any] struct {
+	schema   *schema
+	defaults func() T
+}
+
+// NewFormat makes the format of the settings whose defaults are given, with every kind filled in. The error says why T
+// cannot be used.
+func NewFormat[T any](defaults func() T) (*Format[T], error) {
+	s, err := schemaOf(reflect.ValueOf(defaults()))
+	return &Format[T]{s, defaults}, err
+}
+
+// Load is [Load] of files in this format.
+func (f *Format[T]) Load(files, sets []string) (T, *Source, error) {
+	var none T
+	v, s := f.defaults(), f.schema
 	l := &loading{reported: map[*node]bool{}}
 	root := l.gather(files, sets, s.typ)
 	l.settle(root, s, reflect.ValueOf(&v).Elem())
