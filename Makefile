@@ -75,6 +75,7 @@ bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and O
 	@savedmodels/bench/install.sh
 	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-bench ./cmd/tlpipe-bench
 	@DATA=$(DATA) .deps/bin/python savedmodels/bench/bench.py
+	@.deps/bench/bin/python savedmodels/bench/plot.py
 	@DATA=$(DATA) .deps/bin/python savedmodels/bench/runs.py
 
 test-gpu: build ## run the tests of the runtime and the quickstart on a GPU (not run so far: none was at hand)
