@@ -51,7 +51,7 @@ if [ "$1" = tutorial ]; then
 	echo "| config | half | training images | test accuracy after epochs 1, 2, 3 | time of three epochs |"
 	echo "|---|---|---|---|---|"
 	halves case4-block5 featurize.precision=float32
-	halves case1-block5 'normalize.split.per_class={train: 500}' # of 5,000 a class, which would take most of a day
+	halves case1-block5 'normalize.split.per_class={train: 200}' # of 5,000 a class, which would take most of a day
 	machine
 	exit
 fi

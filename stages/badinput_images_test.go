@@ -36,7 +36,7 @@ func smallPicture(t *testing.T, name string) []byte {
 
 // badImages decodes the odd images in one archive with a thousand good ones: each bad one is set aside with its reason,
 // and nothing else stops. It returns how many odd ones there were.
-func badImages(t *testing.T) int {
+func badImages(t *testing.T, env Env) int {
 	odd := oddImages(t)
 	files, want := []archiveFile{}, map[string]string{}
 	for i := range 1000 {
@@ -48,11 +48,11 @@ func badImages(t *testing.T) int {
 	}
 	job := decodeJob(t, map[string][]byte{"archive": packTarGz(t, files)})
 	s := &Decode{Format: "image-folder", Size: 8, Resize: "antialias", MaxRejected: 0.01}
-	if err := decodeStage(s, Env{}).Run(context.Background(), job); exit.Code(err) != exit.Rejected {
+	if err := decodeStage(s, env).Run(context.Background(), job); exit.Code(err) != exit.Rejected {
 		t.Errorf("got error %.300v, want that more than 1 %% of the images are bad", err)
 	}
 	s.MaxRejected = 0.2
-	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
+	if err := decodeStage(s, env).Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
 	bad := 0
