@@ -107,11 +107,11 @@ def prepare(size, count):
 def photographs(config):
     """The folder of a config's archive: files/archive, a tar file that tlpipe reads, and tree, its files for the peers."""
     folder = FOLDER / config
-    overlays = [DATA / f"{name}.overlay.yaml" for name in ("hymenoptera", "cifar10") if (name == "cifar10") == ("cifar10" in config)]
-    files = [option for file in overlays if file.exists() for option in ("-f", file)]
+    overlay = DATA / ("cifar10.overlay.yaml" if "cifar10" in config else "hymenoptera.overlay.yaml")
+    files = ["-f", overlay] if overlay.exists() else []
     summary = FOLDER / "fetch.json"
     command = [ROOT / "bin/tlpipe", "run", "-f", f"configs/{config}.yaml", *files, "--until", "fetch", "--store", FOLDER / "store"]
-    subprocess.run([*command, "--summary-json", summary], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([*command, "--summary-json", summary], cwd=ROOT, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     if not folder.exists():
         archive = FOLDER / "store" / json.loads(summary.read_text())["stages"][0]["path"] / "files" / "archive"
         (folder / "files").mkdir(parents=True)

@@ -9,6 +9,8 @@ import (
 // from the bottom if flipY. The zero value shows a picture as it is stored.
 type turn struct{ transpose, flipX, flipY bool }
 
+func (t turn) none() bool { return t == (turn{}) }
+
 // orientation is the turn that a file's EXIF orientation asks for; none if there is none or it is not valid.
 func orientation(data []byte) turn {
 	switch exifOrientation(findEXIF(data)) {

@@ -87,6 +87,9 @@ func Decode(data []byte, opts Options) (_ Image, err error) {
 	if opts.Size > 0 {
 		return square(m, turn, studio, opts), nil
 	}
+	if p, ok := m.(packed); ok && turn.none() {
+		return Image(p), nil
+	}
 	return pack(turn.apply(toRGBA(m, m.Bounds(), studio))), nil
 }
 

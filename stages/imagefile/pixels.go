@@ -55,12 +55,10 @@ func toRGBA(m image.Image, part image.Rectangle, studio bool) *image.RGBA {
 	}
 	switch src := m.(type) {
 	case packed:
-		for y := shown.Min.Y; y < shown.Max.Y; y++ {
-			row := dst.Pix[dst.PixOffset(shown.Min.X-part.Min.X, y-part.Min.Y):]
-			for v := src.Pix[3*(y*src.Width+shown.Min.X) : 3*(y*src.Width+shown.Max.X)]; len(v) > 0; v, row = v[3:], row[4:] {
-				row[0], row[1], row[2], row[3] = v[0], v[1], v[2], 255
-			}
-		}
+		set(func(x, y int) (r, g, b uint8) {
+			p := src.Pix[3*(y*src.Width+x):]
+			return p[0], p[1], p[2]
+		})
 	case *image.NRGBA:
 		set(func(x, y int) (r, g, b uint8) {
 			p := src.Pix[src.PixOffset(x, y):]
@@ -109,7 +107,7 @@ func studioRGB(y, cb, cr uint8) (r, g, b uint8) {
 
 // apply turns the picture as it is shown.
 func (t turn) apply(src *image.RGBA) *image.RGBA {
-	if t == (turn{}) {
+	if t.none() {
 		return src
 	}
 	w, h := src.Rect.Dx(), src.Rect.Dy()
@@ -140,7 +138,7 @@ func square(m image.Image, t turn, studio bool, opts Options) Image {
 	width, height := t.shown(m.Bounds())
 	xs, ys := opts.Resize.taps(width, height, opts.Size)
 	part := reach(xs, ys)
-	if p, ok := m.(packed); ok && t == (turn{}) {
+	if p, ok := m.(packed); ok && t.none() {
 		return resample(raster{p.Pix[3*(part.Min.Y*p.Width+part.Min.X):], 3 * p.Width, 3, part}, xs, ys)
 	}
 	pixels := t.apply(toRGBA(m, t.stored(part, m.Bounds()), studio))
