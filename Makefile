@@ -115,7 +115,7 @@ cases: build ## reproduce the rest of README's figures: whole networks trained, 
 search: build ## choose case4's settings by cross-validation inside its training images (half an hour)
 	@.deps/bin/python configs/case4-search.py $(addprefix --overlay ,$(wildcard $(DATA)/hymenoptera.overlay.yaml))
 
-tutorial-figures: build pytorch ## reproduce README's figures beside the tutorial's notebook (an hour and more)
+tutorial-figures: build pytorch ## reproduce README's figures beside the tutorial's notebook (half an hour)
 	@DATA=$(DATA) configs/figures.sh tutorial
 
 tutorial: build pytorch ## run the four cases in Keras and PyTorch, small, and compare them on one page (minutes)

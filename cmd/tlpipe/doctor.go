@@ -5,6 +5,7 @@ import (
 	"io"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/dustin/go-humanize"
@@ -36,7 +37,7 @@ func doctorCommand() *cli.Command {
 				row("libtensorflow", "%v", runtimeErr)
 			} else {
 				row("libtensorflow", "%s (%s)", linked.TensorFlow, linked.Library)
-				row("device", "%s %v", machine.Device, linked.Devices)
+				row("device", "%s", strings.Join(append(linked.Devices, "cpu"), ", "))
 			}
 			python, pythonErr := savedmodels.NewExporter("", io.Discard).Versions(c.Context)
 			if pythonErr != nil {
