@@ -67,7 +67,7 @@ func TestExportStops(t *testing.T) {
 	defer cancel()
 	start := time.Now()
 	_, err := fake(t, "sleep 60 & wait").ExportPrefix(ctx, plain, "", t.TempDir())
-	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 4*time.Second {
+	if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 30*time.Second {
 		t.Errorf("received %v after %v", err, time.Since(start))
 	}
 }

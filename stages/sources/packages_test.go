@@ -117,7 +117,7 @@ func TestAptStops(t *testing.T) {
 	if _, err := getter(t, t.TempDir()).Apt(ctx, "data", "x"); err == nil || !errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		t.Errorf("got error %v", err)
 	}
-	if took := time.Since(begun); took > 2*time.Second {
+	if took := time.Since(begun); took > 30*time.Second {
 		t.Errorf("stopped after %s", took)
 	}
 }
