@@ -1,6 +1,9 @@
 package savedmodels
 
-import "context"
+import (
+	"context"
+	"image"
+)
 
 // DType is an element type, by its NumPy name.
 type DType string
@@ -50,9 +53,10 @@ type Options struct {
 	Precision string // float32 or bfloat16
 }
 
-// JPEGDecoder turns a JPEG file into uint8 RGB [height, width, 3] as it is stored: EXIF's orientation is not applied. It may
-// be called from several goroutines.
-type JPEGDecoder func(file []byte) (Tensor, error)
+// JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored: EXIF's orientation is not applied. use is
+// given the pixels of part of file i, [height, width, 3], good until it returns; it is called in the goroutine that called,
+// and what it was given is void if there is an error. The decoder may be called from several goroutines.
+type JPEGDecoder func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error
 
 // Runtime is the TensorFlow library.
 type Runtime interface {

@@ -84,22 +84,12 @@ func (s *Decode) check(a store.Artifact) error {
 	return tooMany(rejected, info.Count+info.Rejected, s.MaxRejected)
 }
 
-// jpegDecoder is TensorFlow's decoder as imagefile takes it, with the transform of whom opts follow: Keras or Pillow.
-func jpegDecoder(runtime savedmodels.Runtime, opts imagefile.Options) (func(file []byte) (imagefile.Image, error), error) {
+// jpegDecoder is TensorFlow's decoder with the transform of whom opts follow: Keras or Pillow.
+func jpegDecoder(runtime savedmodels.Runtime, opts imagefile.Options) (savedmodels.JPEGDecoder, error) {
 	if runtime == nil {
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
 	}
-	decode, err := runtime.JPEG(opts.Size > 0 && opts.Resize == imagefile.Bilinear)
-	if err != nil {
-		return nil, err
-	}
-	return func(file []byte) (imagefile.Image, error) {
-		m, err := decode(file)
-		if err != nil {
-			return imagefile.Image{}, err
-		}
-		return imagefile.Image{Height: int(m.Shape[0]), Width: int(m.Shape[1]), Pix: m.Data}, nil
-	}, nil
+	return runtime.JPEG(opts.Size > 0 && opts.Resize == imagefile.Bilinear)
 }
 
 func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Options, decoder string) error {
@@ -143,10 +133,19 @@ type imageSource struct {
 	classes []string
 	items   []imageItem
 	notes   []string
-	// read returns item i, scaled to size. It may be called from several goroutines. An error is a reason to reject
-	// the image, unless it is one of the disk.
-	read  func(i int) (picture, error)
+	// read reads as many items as there is room for, beginning with from, scaled to size. It may be called from several
+	// goroutines. An error is a reason to reject the image, unless it is one of the disk.
+	read  func(from int, results []readResult)
 	close func() error
+}
+
+// oneByOne reads items that are not read together.
+func oneByOne(read func(i int) (picture, error)) func(from int, results []readResult) {
+	return func(from int, results []readResult) {
+		for i := range results {
+			results[i].picture, results[i].err = read(from + i)
+		}
+	}
 }
 
 // open finds the images in the fetched files.

@@ -125,19 +125,48 @@ func (f *imageFolder) source(archive *archivefs.Archive, opts imagefile.Options)
 		classes: f.names,
 		items:   f.items,
 		close:   archive.Close,
-		read: func(i int) (picture, error) {
-			data, err := archive.Read(f.entries[i])
-			if err != nil {
-				return picture{}, err
+		read: func(from int, results []readResult) {
+			for len(results) > 0 {
+				n := f.together(archive, from, len(results))
+				readFiles(archive, f.entries[from:from+n], results[:n], opts)
+				from, results = from+n, results[n:]
 			}
-			m, err := imagefile.Decode(data, opts)
-			return picture{[3]int{m.Height, m.Width, 3}, m.Pix}, err
 		},
 	}
 	if n := len(f.loose); n > 0 {
 		src.notes = append(src.notes, fmt.Sprintf("%d files stand outside the class folders and are left out, such as %q", n, f.loose[0]))
 	}
 	return src
+}
+
+// together is how many of the next n files to hold at once: one, or as many as are small.
+func (f *imageFolder) together(archive *archivefs.Archive, from, n int) int {
+	const most = 256 << 10 // bytes
+	total := int64(0)
+	for i, entry := range f.entries[from : from+n] {
+		if total += archive.Entries[entry].Size; total > most {
+			return max(i, 1)
+		}
+	}
+	return n
+}
+
+// readFiles decodes entries of the archive.
+func readFiles(archive *archivefs.Archive, entries []int, results []readResult, opts imagefile.Options) {
+	var files [][]byte
+	var at []int // where in results
+	for i, entry := range entries {
+		data, err := archive.Read(entry)
+		if err != nil {
+			results[i].err = err
+			continue
+		}
+		files, at = append(files, data), append(at, i)
+	}
+	images, errs := imagefile.DecodeAll(files, opts)
+	for k, m := range images {
+		results[at[k]] = readResult{picture{[3]int{m.Height, m.Width, 3}, m.Pix}, errs[k]}
+	}
 }
 
 // junk says whether a name is none of the data set's: hidden, or left by a desktop.

@@ -70,7 +70,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 	if len(src.classes) != highest+1 {
 		return nil, fmt.Errorf("decode.class_names has %d names, the labels go from 0 to %d", len(src.classes), highest)
 	}
-	src.read = func(i int) (picture, error) {
+	src.read = oneByOne(func(i int) (picture, error) {
 		part := len(starts) - 1
 		for starts[part] > i {
 			part--
@@ -78,7 +78,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 		size := shape[0] * shape[1]
 		pix := pixels[part][(i-starts[part])*size:][:size]
 		return scaled(picture{shape, pix}, opts), nil
-	}
+	})
 	return src, nil
 }
 

@@ -43,7 +43,8 @@ type shardState struct {
 
 // decoding writes the shards of a data set. An image that is rejected leaves no row, so the rows of a shard are known
 // only when it is full: items are read in order, a batch at a time, the images of a batch in parallel. While one batch
-// is put into its shard and written, the next is read.
+// is put into its shard and written, the next is read; a batch has as many images as a shard, so that both take about
+// as long as each other.
 type decoding struct {
 	job     *pipeline.Job
 	src     *imageSource
@@ -82,7 +83,7 @@ func (d *decoding) decodeAll(ctx context.Context) error {
 		}
 	}
 	if d.next < total {
-		first, size := d.next, min(64*d.workers, max(d.workers, batchBytes/d.imageBytes()))
+		first, size := d.next, min(rowsPerShard(d.imageBytes()), max(d.workers, batchBytes/d.imageBytes()))
 		buffer := func() *[]readResult { return new([]readResult) }
 		for results, err := range batches(ctx, chunks(total-first, size), buffer, func(b *[]readResult, i int) error {
 			from := first + i*size
@@ -134,21 +135,32 @@ type readResult struct {
 	err     error
 }
 
+// together is how many items are read in one go: more than one only where images are small.
+func (d *decoding) together() int {
+	const small = 16 << 10 // bytes
+	if n := d.imageBytes(); n == 0 || n > small {
+		return 1
+	}
+	return 16
+}
+
 // readBatch reads n items; the results are in their order. It stops early once ctx is done.
 func (d *decoding) readBatch(ctx context.Context, from, n int) []readResult {
 	defer d.job.Progress.Span("decode", "images")()
 	results := make([]readResult, n)
+	size := d.together()
 	var taken atomic.Int64
 	var group sync.WaitGroup
 	for range min(d.workers, n) {
 		group.Go(func() {
 			for ctx.Err() == nil {
-				i := int(taken.Add(1)) - 1
+				i := int(taken.Add(int64(size))) - size
 				if i >= n {
 					return
 				}
-				results[i].picture, results[i].err = d.src.read(from + i)
-				d.job.Progress.Add(1)
+				some := results[i:min(i+size, n)]
+				d.src.read(from+i, some)
+				d.job.Progress.Add(int64(len(some)))
 			}
 		})
 	}

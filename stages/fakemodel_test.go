@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
+	"image"
 	"math"
 	"os"
 	"path/filepath"
@@ -31,9 +32,19 @@ func (r *fakeRuntime) Version() string { return "fake-1" }
 
 // JPEG is Go's decoder.
 func (r *fakeRuntime) JPEG(bool) (savedmodels.JPEGDecoder, error) {
-	return func(file []byte) (savedmodels.Tensor, error) {
-		m, err := imagefile.Decode(file, imagefile.Options{})
-		return savedmodels.Tensor{DType: savedmodels.Uint8, Shape: []int64{int64(m.Height), int64(m.Width), 3}, Data: m.Pix}, err
+	return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
+		for i, file := range files {
+			m, err := imagefile.Decode(file, imagefile.Options{})
+			if err != nil {
+				return err
+			}
+			var pix []byte
+			for y := part.Min.Y; y < part.Max.Y; y++ {
+				pix = append(pix, m.Pix[3*(y*m.Width+part.Min.X):3*(y*m.Width+part.Max.X)]...)
+			}
+			use(i, pix)
+		}
+		return nil
 	}, nil
 }
 

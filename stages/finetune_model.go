@@ -12,7 +12,6 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/savedmodels"
-	"tlpipe/stages/imagefile"
 )
 
 // Trained is what card.json of a trained model adds to the card of its export: how it came about, and how an image
@@ -40,7 +39,7 @@ type Trained struct {
 	input  [2]int             // height and width in pixels that the network sees
 	large  *sync.Mutex        // as imagefile.Options.Large
 
-	jpeg func(file []byte) (imagefile.Image, error) // as imagefile.Options.JPEG; set by Predict
+	jpeg savedmodels.JPEGDecoder // set by Predict
 }
 
 // splitMetrics are those of the epoch that was kept.

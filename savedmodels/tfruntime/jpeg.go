@@ -3,8 +3,9 @@
 package tfruntime
 
 import (
-	"bytes"
+	"image"
 	"runtime"
+	"strconv"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	corepb "github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
@@ -15,15 +16,54 @@ import (
 	"tlpipe/savedmodels"
 )
 
+// jpegs is how many files one call decodes where there are as many: a call costs as much as a file of 32 × 32 pixels.
+const jpegs = 16
+
 // JPEG gives libtensorflow's decoder.
 func (Runtime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 	transform := "INTEGER_ACCURATE"
 	if fast {
 		transform = "INTEGER_FAST"
 	}
+	one, err := newJPEGSession(transform, 1)
+	if err != nil {
+		return nil, err
+	}
+	many, err := newJPEGSession(transform, jpegs)
+	if err != nil {
+		return nil, err
+	}
+	return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
+		if len(files) == jpegs {
+			return many.decode(files, part, use)
+		}
+		for i := range files {
+			if err := one.decode(files[i:i+1], part, func(_ int, pix []byte) { use(i, pix) }); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, nil
+}
+
+// jpegSession decodes so many files at a time.
+type jpegSession struct {
+	*tf.Session
+	files, window, pixels tf.Output // string [n], int32 [4], uint8 [n, height, width, 3]
+	freed                 *collector
+}
+
+func newJPEGSession(transform string, n int64) (*jpegSession, error) {
 	scope := op.NewScope()
-	file := op.Placeholder(scope, tf.String, op.PlaceholderShape(tf.ScalarShape()))
-	pixels := op.DecodeJpeg(scope, file, op.DecodeJpegChannels(3), op.DecodeJpegDctMethod(transform))
+	s := &jpegSession{freed: &collector{}}
+	s.files = op.Placeholder(scope, tf.String, op.PlaceholderShape(tf.MakeShape(n)))
+	s.window = op.Placeholder(scope.SubScope("window"), tf.Int32, op.PlaceholderShape(tf.MakeShape(4)))
+	var images []tf.Output
+	for i, file := range op.Unpack(scope, s.files, n) {
+		scope := scope.SubScope(strconv.Itoa(i))
+		images = append(images, op.DecodeAndCropJpeg(scope, file, s.window, op.DecodeAndCropJpegChannels(3), op.DecodeAndCropJpegDctMethod(transform)))
+	}
+	s.pixels = op.Pack(scope, images)
 	graph, err := scope.Finalize()
 	if err != nil {
 		return nil, err
@@ -35,27 +75,46 @@ func (Runtime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	session, err := tf.NewSession(graph, &tf.SessionOptions{Config: options})
-	if err != nil {
+	if s.Session, err = tf.NewSession(graph, &tf.SessionOptions{Config: options}); err != nil {
 		return nil, exit.Errorf(exit.NoRuntime, "TensorFlow does not start: %w", err)
 	}
-	var freed collector
-	return func(data []byte) (savedmodels.Tensor, error) {
-		text, err := tf.NewTensor(string(data))
-		if err != nil {
-			return savedmodels.Tensor{}, err
+	return s, nil
+}
+
+func (s *jpegSession) decode(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
+	texts, size := make([]string, len(files)), 0
+	for i, file := range files {
+		texts[i] = string(file)
+		size += len(file)
+	}
+	input, err := tf.NewTensor(texts)
+	if err != nil {
+		return err
+	}
+	window, err := tf.NewTensor([4]int32{int32(part.Min.Y), int32(part.Min.X), int32(part.Dy()), int32(part.Dx())})
+	if err != nil {
+		return err
+	}
+	results, err := s.Run(map[tf.Output]*tf.Tensor{s.files: input, s.window: window}, []tf.Output{s.pixels}, nil)
+	if err != nil {
+		return err
+	}
+	_, err = results[0].WriteContentsTo(inPlace(func(all []byte) {
+		for i := range files {
+			n := len(all) / len(files)
+			use(i, all[i*n:(i+1)*n:(i+1)*n])
 		}
-		results, err := session.Run(map[tf.Output]*tf.Tensor{file: text}, []tf.Output{pixels}, nil)
-		if err != nil {
-			return savedmodels.Tensor{}, err
-		}
-		shape := results[0].Shape()
-		rgb := bytes.NewBuffer(make([]byte, 0, shape[0]*shape[1]*shape[2]))
-		if _, err := results[0].WriteContentsTo(rgb); err != nil {
-			return savedmodels.Tensor{}, err
-		}
-		runtime.KeepAlive(results)
-		freed.collect(int64(len(data) + rgb.Len()))
-		return savedmodels.Tensor{DType: savedmodels.Uint8, Shape: shape, Data: rgb.Bytes()}, nil
-	}, nil
+		size += len(all)
+	}))
+	runtime.KeepAlive(results)
+	s.freed.collect(int64(size))
+	return err
+}
+
+// inPlace is a writer that is shown the memory of a tensor: WriteContentsTo hands it on as a whole.
+type inPlace func(data []byte)
+
+func (f inPlace) Write(data []byte) (int, error) {
+	f(data)
+	return len(data), nil
 }

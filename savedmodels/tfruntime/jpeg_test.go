@@ -4,12 +4,16 @@ package tfruntime
 
 import (
 	"bytes"
+	"fmt"
+	"image"
+	_ "image/jpeg"
 	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
 
+	"tlpipe/savedmodels"
 	"tlpipe/stages/imagefile"
 )
 
@@ -25,18 +29,14 @@ func imageData(t *testing.T, name string) []byte {
 // The golden pixels are those of imagefile's tests: Pillow's, torchvision's squares of them, and Keras'.
 func TestJPEG(t *testing.T) {
 	var asked atomic.Int64
-	decoder := func(fast bool) func(file []byte) (imagefile.Image, error) {
+	decoder := func(fast bool) savedmodels.JPEGDecoder {
 		decode, err := New().JPEG(fast)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return func(file []byte) (imagefile.Image, error) {
+		return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
 			asked.Add(1)
-			m, err := decode(file)
-			if err != nil {
-				return imagefile.Image{}, err
-			}
-			return imagefile.Image{Height: int(m.Shape[0]), Width: int(m.Shape[1]), Pix: m.Data}, nil
+			return decode(files, part, use)
 		}
 	}
 	accurate, fast := decoder(false), decoder(true)
@@ -90,8 +90,10 @@ func TestJPEG(t *testing.T) {
 	t.Run("what it refuses", func(t *testing.T) {
 		photo := imageData(t, "baseline.jpg")
 		for name, file := range map[string][]byte{"cut": photo[:len(photo)*2/3], "cut header": photo[:30], "text": []byte("hello"), "empty": nil} {
-			if m, err := accurate(file); err == nil {
-				t.Errorf("%s: decoded to %d × %d", name, m.Width, m.Height)
+			for _, part := range []image.Rectangle{image.Rect(0, 0, 24, 16), image.Rect(2, 2, 8, 8)} {
+				if err := accurate([][]byte{file}, part, func(int, []byte) {}); err == nil {
+					t.Errorf("%s was decoded", name)
+				}
 			}
 		}
 		_, err := imagefile.Decode(photo[:len(photo)*2/3], imagefile.Options{JPEG: accurate})
@@ -125,4 +127,84 @@ func TestJPEG(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A part of a file is that part of the whole, once there is a margin around it: imagefile decodes no more than it needs.
+func TestJPEGParts(t *testing.T) {
+	for _, name := range []string{"wide.jpg", "tall.jpg", "wide-subsampled.jpg", "tall-subsampled.jpg"} {
+		file := imageData(t, name)
+		for _, fast := range []bool{false, true} {
+			decode, err := New().JPEG(fast)
+			if err != nil {
+				t.Fatal(err)
+			}
+			cut := func(file []byte, part image.Rectangle, use func(pix []byte)) {
+				if err := decode([][]byte{file}, part, func(_ int, pix []byte) { use(pix) }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			size := imageSize(t, file)
+			var whole []byte
+			cut(file, size, func(pix []byte) { whole = bytes.Clone(pix) })
+			const margin = 16
+			for inner := image.Rect(20, 20, 25, 27); inner.In(size.Inset(1)); inner = inner.Add(image.Pt(1, 1)) {
+				part := inner.Inset(-margin).Intersect(size)
+				cut(file, part, func(pix []byte) {
+					for y := inner.Min.Y; y < inner.Max.Y; y++ {
+						want := whole[3*(y*size.Dx()+inner.Min.X):][:3*inner.Dx()]
+						got := pix[3*((y-part.Min.Y)*part.Dx()+inner.Min.X-part.Min.X):][:3*inner.Dx()]
+						if !bytes.Equal(got, want) {
+							t.Fatalf("%s, fast %v, %v: row %d differs", name, fast, inner, y)
+						}
+					}
+				})
+			}
+		}
+	}
+}
+
+// Files decoded in one call are what each is alone; one that is refused fails the call.
+func TestJPEGTogether(t *testing.T) {
+	decode, err := New().JPEG(false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"baseline.jpg", "progressive.jpg", "gray.jpg", "rgb.jpg", "subsampled.jpg"} // all of 24 × 16
+	for _, n := range []int{1, 5, 16} {
+		t.Run(fmt.Sprint(n), func(t *testing.T) {
+			var files [][]byte
+			for i := range n {
+				files = append(files, imageData(t, names[i%len(names)]))
+			}
+			calls := 0
+			err := decode(files, image.Rect(0, 0, 24, 16), func(i int, pix []byte) {
+				calls++
+				if !bytes.Equal(pix, imageData(t, names[i%len(names)]+".rgb")) {
+					t.Errorf("file %d has other pixels", i)
+				}
+			})
+			if err != nil || calls != n {
+				t.Errorf("%d calls, %v", calls, err)
+			}
+			files[n-1] = files[n-1][:100]
+			if decode(files, image.Rect(0, 0, 24, 16), func(int, []byte) {}) == nil {
+				t.Error("a file that is cut was decoded")
+			}
+			images, errs := imagefile.DecodeAll(files, imagefile.Options{JPEG: decode})
+			for i := range files {
+				if good := i < n-1; good != (errs[i] == nil) || good && !bytes.Equal(images[i].Pix, imageData(t, names[i%len(names)]+".rgb")) {
+					t.Errorf("file %d of %d: %v", i, n, errs[i])
+				}
+			}
+		})
+	}
+}
+
+func imageSize(t *testing.T, file []byte) image.Rectangle {
+	t.Helper()
+	config, _, err := image.DecodeConfig(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return image.Rect(0, 0, config.Width, config.Height)
 }

@@ -72,6 +72,42 @@ func (c contextReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
+// readAhead reads a file with fewer and larger calls: between the headers of small files lies little.
+type readAhead struct {
+	file    io.ReaderAt
+	next    int64 // where Read goes on
+	content []byte
+	start   int64 // of content in the file
+}
+
+func (r *readAhead) Read(p []byte) (int, error) {
+	if r.next < r.start || r.next >= r.start+int64(len(r.content)) {
+		buffer := r.content[:cap(r.content)]
+		if buffer == nil {
+			buffer = make([]byte, 64<<10)
+		}
+		n, err := r.file.ReadAt(buffer, r.next)
+		if r.content, r.start = buffer[:n], r.next; n == 0 {
+			return 0, err
+		}
+	}
+	n := copy(p, r.content[r.next-r.start:])
+	r.next += int64(n)
+	return n, nil
+}
+
+func (r *readAhead) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekStart:
+		r.next = offset
+	case io.SeekCurrent:
+		r.next += offset
+	default:
+		return 0, errors.ErrUnsupported
+	}
+	return r.next, nil
+}
+
 // openTar lists a tar. Only headers are read.
 func openTar(ctx context.Context, f *os.File) (_ *Archive, err error) {
 	a := &Archive{file: f}
@@ -84,12 +120,10 @@ func openTar(ctx context.Context, f *os.File) (_ *Archive, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
 	const block = 512
 	end := int64(0) // of the last entry
-	for r := tar.NewReader(f); ; {
+	window := &readAhead{file: f}
+	for r := tar.NewReader(window); ; {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -105,10 +139,7 @@ func openTar(ctx context.Context, f *os.File) (_ *Archive, err error) {
 		if err != nil {
 			return nil, damagedTar(err)
 		}
-		offset, err := f.Seek(0, io.SeekCurrent) // the tar reader does not read ahead: here the content begins
-		if err != nil {
-			return nil, err
-		}
+		offset := window.next // the tar reader does not read ahead: here the content begins
 		if end = (offset + h.Size + block - 1) / block * block; isSparse(h) {
 			end = -1 // its size in the file is not known here
 		}

@@ -36,33 +36,17 @@ func orientation(data []byte) turn {
 func findEXIF(data []byte) []byte {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
-		return findInJPEG(data[2:])
+		const app1 = 0xe1
+		for marker, content := range jpegSegments(data) {
+			if exif, ok := bytes.CutPrefix(content, []byte("Exif\x00\x00")); ok && marker == app1 {
+				return exif
+			}
+		}
 	case bytes.HasPrefix(data, []byte("\x89PNG")):
 		return findChunk(data[8:], "eXIf", binary.BigEndian, 0, 4)
 	case bytes.HasPrefix(data, []byte("RIFF")) && len(data) >= 12:
 		exif := findChunk(data[12:], "EXIF", binary.LittleEndian, 4, 0)
 		return bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
-	}
-	return nil
-}
-
-// findInJPEG looks through the segments before the image data.
-func findInJPEG(data []byte) []byte {
-	const app1, startOfScan, endOfImage = 0xe1, 0xda, 0xd9
-	for len(data) >= 4 && data[0] == 0xff {
-		marker := data[1]
-		if marker == 0xff { // a fill byte
-			data = data[1:]
-			continue
-		}
-		length := 2 + int(binary.BigEndian.Uint16(data[2:]))
-		if marker == startOfScan || marker == endOfImage || length > len(data) {
-			return nil
-		}
-		if exif, ok := bytes.CutPrefix(data[4:max(4, length)], []byte("Exif\x00\x00")); ok && marker == app1 {
-			return exif
-		}
-		data = data[length:]
 	}
 	return nil
 }

@@ -7,11 +7,11 @@ import (
 	"image"
 	"image/color"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 
@@ -25,14 +25,18 @@ const MaxPixels = 100_000_000
 // largePixels is the size from which images are decoded one at a time where Options.Large is set.
 const largePixels = 16_000_000
 
+// smallPixels is the size up to which JPEG files are decoded together: that takes the memory of all of them.
+const smallPixels = 1 << 14
+
 // Options say what Decode makes of an image.
 type Options struct {
 	Size   int    // side of the square to scale to; 0 keeps the image as it is
 	Resize Resize // how; "" is Antialias
 
-	// JPEG decodes JPEG files of one or three channels as they are stored, in place of Go's decoder; nil: that does. What
-	// it refuses is left to Go's decoder, and so are those of four channels.
-	JPEG func(file []byte) (Image, error)
+	// JPEG decodes JPEG files of one size and of one or three channels as they are stored, in place of Go's decoder; nil:
+	// that does. use is given a part of file i, uint8 RGB row by row, good until it returns. What JPEG refuses is left to
+	// Go's decoder, and so are files of four channels.
+	JPEG func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error
 
 	// Large is held while an image of more than 16 million pixels is decoded, so that those that decode at the same time
 	// share one such image's memory, at most some 1.5 GB; nil: nothing is held.
@@ -48,58 +52,107 @@ type Image struct {
 // codec reads one file format.
 type codec struct {
 	name   string
-	config func(io.Reader) (image.Config, error)
+	config func(data []byte) (image.Config, error)
 	decode func(data []byte) (image.Image, error)
 }
 
+// file is an image file whose header has been read.
+type file struct {
+	codec
+	data []byte
+	size image.Rectangle // as stored, from 0, 0
+	turn turn
+	jpeg bool // one for Options.JPEG
+}
+
 // Decode reads an image file. The error is a reason for people: what is wrong with the file. It never panics.
-func Decode(data []byte, opts Options) (_ Image, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged: its decoder failed with %v", r)
-		}
-	}()
-	c, err := detect(data)
+func Decode(data []byte, opts Options) (Image, error) {
+	f, err := inspect(data)
 	if err != nil {
 		return Image{}, err
 	}
-	config, err := c.config(bytes.NewReader(data))
+	return f.decode(opts)
+}
+
+// DecodeAll reads files as Decode does; there is an error or nil for each. If all are JPEG files of one size and small, they
+// are decoded by one call of Options.JPEG, which saves much of the time.
+func DecodeAll(data [][]byte, opts Options) ([]Image, []error) {
+	files, images, errs := make([]file, len(data)), make([]Image, len(data)), make([]error, len(data))
+	alike := opts.JPEG != nil
+	for i := range data {
+		f, err := inspect(data[i])
+		files[i], errs[i] = f, err
+		alike = alike && err == nil && f.jpeg && f.turn.none() && f.size == files[0].size && f.size.Dx() <= smallPixels/f.size.Dy()
+	}
+	if alike {
+		if all, err := opts.decodeJPEG(files...); err == nil {
+			return all, errs
+		}
+	}
+	for i, f := range files {
+		if errs[i] == nil {
+			images[i], errs[i] = f.decode(opts)
+		}
+	}
+	return images, errs
+}
+
+// inspect reads the header.
+func inspect(data []byte) (_ file, err error) {
+	defer damaged(&err)
+	c, err := detect(data)
 	if err != nil {
-		return Image{}, c.reason(err)
+		return file{}, err
+	}
+	config, err := c.config(data)
+	if err != nil {
+		return file{}, c.reason(err)
 	}
 	if config.Width < 1 || config.Height < 1 {
-		return Image{}, fmt.Errorf("%s image of %d × %d pixels", c.name, config.Width, config.Height)
+		return file{}, fmt.Errorf("%s image of %d × %d pixels", c.name, config.Width, config.Height)
 	}
 	if config.Width > MaxPixels/config.Height {
-		return Image{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused",
+		return file{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused",
 			c.name, config.Width, config.Height, MaxPixels/1_000_000)
 	}
-	if opts.Large != nil && config.Width > largePixels/config.Height {
+	return file{c, data, image.Rect(0, 0, config.Width, config.Height), orientation(data), c.name == "JPEG" && config.ColorModel != color.CMYKModel}, nil
+}
+
+// damaged turns a decoder's panic into an error.
+func damaged(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("damaged: its decoder failed with %v", r)
+	}
+}
+
+func (f file) decode(opts Options) (_ Image, err error) {
+	defer damaged(&err)
+	if opts.Large != nil && f.size.Dx() > largePixels/f.size.Dy() {
 		opts.Large.Lock()
 		defer opts.Large.Unlock()
 	}
-	m, err := opts.decode(c, data, config)
-	if err != nil {
-		return Image{}, c.reason(err)
-	}
-	turn := orientation(data)
-	studio := c.name == "WebP"
-	if opts.Size > 0 {
-		return square(m, turn, studio, opts), nil
-	}
-	if p, ok := m.(packed); ok && turn.none() {
-		return Image(p), nil
-	}
-	return pack(turn.apply(toRGBA(m, m.Bounds(), studio))), nil
-}
-
-func (o Options) decode(c codec, data []byte, config image.Config) (image.Image, error) {
-	if c.name == "JPEG" && o.JPEG != nil && config.ColorModel != color.CMYKModel {
-		if m, err := o.JPEG(data); err == nil && m.Width == config.Width && m.Height == config.Height {
-			return packed(m), nil
+	if f.jpeg && opts.JPEG != nil {
+		if images, err := opts.decodeJPEG(f); err == nil {
+			return images[0], nil
 		}
 	}
-	return c.decode(data)
+	m, err := f.codec.decode(f.data)
+	if err != nil {
+		return Image{}, f.reason(err)
+	}
+	return f.finish(m, opts.squareOf(f)), nil
+}
+
+// finish makes the result of decoded pixels, which may be a part that is enough for the square; nil: for no square.
+func (f file) finish(m image.Image, s *square) Image {
+	studio := f.name == "WebP"
+	if s != nil {
+		return s.of(m, f, studio)
+	}
+	if p, ok := m.(packed); ok && f.turn.none() {
+		return Image{p.rect.Dy(), p.rect.Dx(), slices.Clone(p.pix)}
+	}
+	return pack(f.turn.apply(toRGBA(m, m.Bounds(), studio)))
 }
 
 // reason makes a decoder's error one for people.
@@ -113,22 +166,23 @@ func (c codec) reason(err error) error {
 // detect tells the format by the first bytes.
 func detect(data []byte) (codec, error) {
 	starts := func(magic string) bool { return bytes.HasPrefix(data, []byte(magic)) }
-	plain := func(decode func(io.Reader) (image.Image, error)) func([]byte) (image.Image, error) {
-		return func(data []byte) (image.Image, error) { return decode(bytes.NewReader(data)) }
-	}
 	switch {
 	case starts("\xff\xd8"):
-		return codec{"JPEG", jpeg.DecodeConfig, decodeJPEG}, nil
+		return codec{"JPEG", jpegConfig, decodeJPEG}, nil
 	case starts("\x89PNG\r\n\x1a\n"):
-		return codec{"PNG", png.DecodeConfig, plain(png.Decode)}, nil
+		return codec{"PNG", reading(png.DecodeConfig), reading(png.Decode)}, nil
 	case starts("GIF87a"), starts("GIF89a"):
-		return codec{"GIF", gif.DecodeConfig, decodeGIF}, nil
+		return codec{"GIF", reading(gif.DecodeConfig), decodeGIF}, nil
 	case starts("BM"):
-		return codec{"BMP", bmp.DecodeConfig, plain(bmp.Decode)}, nil
+		return codec{"BMP", reading(bmp.DecodeConfig), reading(bmp.Decode)}, nil
 	case starts("RIFF") && len(data) >= 12 && string(data[8:12]) == "WEBP":
-		return codec{"WebP", webp.DecodeConfig, plain(webp.Decode)}, nil
+		return codec{"WebP", reading(webp.DecodeConfig), reading(webp.Decode)}, nil
 	}
 	return codec{}, notAnImage(data)
+}
+
+func reading[T any](f func(io.Reader) (T, error)) func(data []byte) (T, error) {
+	return func(data []byte) (T, error) { return f(bytes.NewReader(data)) }
 }
 
 // notAnImage says what a file that no decoder reads seems to be.
@@ -149,31 +203,6 @@ func notAnImage(data []byte) error {
 		return errors.New("a PDF document, not an image")
 	}
 	return fmt.Errorf("not an image: it begins with %q; JPEG, PNG, GIF, BMP and WebP are read", data[:min(len(data), 8)])
-}
-
-// decodeJPEG reads a JPEG. Go wants CMYK files to carry Adobe's marker, which also says that their values are inverted;
-// files without the marker are read with one put in, and turned back.
-func decodeJPEG(data []byte) (image.Image, error) {
-	m, err := jpeg.Decode(bytes.NewReader(data))
-	var unsupported jpeg.UnsupportedError
-	if !errors.As(err, &unsupported) {
-		return m, err
-	}
-	config, configErr := jpeg.DecodeConfig(bytes.NewReader(data))
-	if configErr != nil || config.ColorModel != color.CMYKModel {
-		return nil, err
-	}
-	const adobe = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00" // the last byte: no color transform
-	marked := io.MultiReader(bytes.NewReader(data[:2]), bytes.NewReader([]byte(adobe)), bytes.NewReader(data[2:]))
-	m, markedErr := jpeg.Decode(marked)
-	cmyk, ok := m.(*image.CMYK)
-	if markedErr != nil || !ok {
-		return nil, err
-	}
-	for i, v := range cmyk.Pix {
-		cmyk.Pix[i] = 255 - v
-	}
-	return cmyk, nil
 }
 
 // decodeGIF reads the first frame and puts it where it belongs on the whole picture, black elsewhere.

@@ -6,15 +6,20 @@ import (
 	"image/draw"
 )
 
-// packed is an Image as image.Image.
-type packed Image
+// packed is a rectangle of RGB, three bytes a pixel.
+type packed struct {
+	rect image.Rectangle
+	pix  []byte
+}
 
 func (p packed) ColorModel() color.Model { return color.RGBAModel }
-func (p packed) Bounds() image.Rectangle { return image.Rect(0, 0, p.Width, p.Height) }
+func (p packed) Bounds() image.Rectangle { return p.rect }
 func (p packed) At(x, y int) color.Color {
-	v := p.Pix[3*(y*p.Width+x):]
+	v := p.pix[p.offset(x, y):]
 	return color.RGBA{v[0], v[1], v[2], 255}
 }
+
+func (p packed) offset(x, y int) int { return 3 * ((y-p.rect.Min.Y)*p.rect.Dx() + x - p.rect.Min.X) }
 
 // shown is the size of a picture of r as it is shown.
 func (t turn) shown(r image.Rectangle) (width, height int) {
@@ -56,7 +61,7 @@ func toRGBA(m image.Image, part image.Rectangle, studio bool) *image.RGBA {
 	switch src := m.(type) {
 	case packed:
 		set(func(x, y int) (r, g, b uint8) {
-			p := src.Pix[3*(y*src.Width+x):]
+			p := src.pix[src.offset(x, y):]
 			return p[0], p[1], p[2]
 		})
 	case *image.NRGBA:
@@ -133,16 +138,29 @@ func (t turn) apply(src *image.RGBA) *image.RGBA {
 	return dst
 }
 
-// square makes a square out of the picture as it is shown.
-func square(m image.Image, t turn, studio bool, opts Options) Image {
-	width, height := t.shown(m.Bounds())
-	xs, ys := opts.Resize.taps(width, height, opts.Size)
-	part := reach(xs, ys)
-	if p, ok := m.(packed); ok && t.none() {
-		return resample(raster{p.Pix[3*(part.Min.Y*p.Width+part.Min.X):], 3 * p.Width, 3, part}, xs, ys)
+// square is how a picture becomes a square.
+type square struct {
+	xs, ys []tap
+	part   image.Rectangle // of the picture as it is shown: what is needed of it
+}
+
+// squareOf is how f becomes a square of o.Size; nil if it keeps its size.
+func (o Options) squareOf(f file) *square {
+	if o.Size == 0 {
+		return nil
 	}
-	pixels := t.apply(toRGBA(m, t.stored(part, m.Bounds()), studio))
-	return resample(raster{pixels.Pix, pixels.Stride, 4, part}, xs, ys)
+	width, height := f.turn.shown(f.size)
+	xs, ys := o.Resize.taps(width, height, o.Size)
+	return &square{xs, ys, reach(xs, ys)}
+}
+
+// of makes the square out of m: f as it is stored, or as much of it as is needed.
+func (s *square) of(m image.Image, f file, studio bool) Image {
+	if p, ok := m.(packed); ok && f.turn.none() {
+		return resample(raster{p.pix[p.offset(s.part.Min.X, s.part.Min.Y):], 3 * p.rect.Dx(), 3, s.part}, s.xs, s.ys)
+	}
+	pixels := f.turn.apply(toRGBA(m, f.turn.stored(s.part, f.size), studio))
+	return resample(raster{pixels.Pix, pixels.Stride, 4, s.part}, s.xs, s.ys)
 }
 
 // Scale makes a square out of height·width·channels bytes (1 or 3 channels), as Decode does.
@@ -155,7 +173,8 @@ func Scale(pix []byte, height, width, channels int, opts Options) []byte {
 		}
 		p[3] = 255
 	}
-	scaled := square(whole, turn{}, false, opts)
+	f := file{size: whole.Rect}
+	scaled := f.finish(whole, opts.squareOf(f))
 	if channels == 3 {
 		return scaled.Pix
 	}

@@ -1,6 +1,7 @@
 package imagefile
 
 import (
+	"encoding/binary"
 	"image"
 	"math"
 )
@@ -45,20 +46,23 @@ func (r Resize) taps(width, height, size int) (xs, ys []tap) {
 func filtered(in, out, first, n int) []tap {
 	scale := float64(in) / float64(out)
 	support := max(scale, 1)
-	taps := make([]tap, n)
+	taps, all := make([]tap, n), make([]uint64, 0, n*(2*int(support)+3))
 	for i := range taps {
 		center := (float64(first+i) + 0.5) * scale
 		from, to := max(0, int(center-support+0.5)), min(in, int(center+support+0.5))
-		weights, sum := make([]float64, to-from), 0.0
-		for j := range weights {
-			distance := float64((float64(from+j) - center + 0.5) * (1 / support)) // converted, so that no CPU fuses the operations
-			weights[j] = max(0, 1-math.Abs(distance))
-			sum += weights[j]
+		weight := func(j int) float64 {
+			distance := float64((float64(j) - center + 0.5) * (1 / support)) // converted, so that no CPU fuses the operations
+			return max(0, 1-math.Abs(distance))
 		}
-		taps[i] = tap{from, make([]uint64, len(weights))}
-		for j, w := range weights {
-			taps[i].weights[j] = uint64(0.5 + float64(w/sum*(1<<precision)))
+		sum := 0.0
+		for j := from; j < to; j++ {
+			sum += weight(j)
 		}
+		begin := len(all)
+		for j := from; j < to; j++ {
+			all = append(all, uint64(0.5+float64(weight(j)/sum*(1<<precision))))
+		}
+		taps[i] = tap{from, all[begin:]}
 	}
 	return taps
 }
@@ -66,12 +70,14 @@ func filtered(in, out, first, n int) []tap {
 // interpolated scales in pixels, which begin at offset, to out as tf.image.resize does without antialias.
 func interpolated(in, out, offset int) []tap {
 	scale := float64(in) / float64(out)
-	taps := make([]tap, out)
+	taps, all := make([]tap, out), make([]uint64, 2*out)
 	for i := range taps {
 		at := min(max(0, float64((float64(i)+0.5)*scale)-0.5), float64(in-1))
 		low := min(int(at), max(0, in-2))
 		second := uint64(math.Round((at - float64(low)) * (1 << precision)))
-		taps[i] = tap{offset + low, []uint64{1<<precision - second, second}[:min(in, 2)]}
+		weights := all[2*i:][:min(in, 2)]
+		copy(weights, []uint64{1<<precision - second, second})
+		taps[i] = tap{offset + low, weights}
 	}
 	return taps
 }
@@ -89,52 +95,64 @@ type raster struct {
 }
 
 // resample makes an image of taps on src. Rows come first, and are rounded to 8 bits, as in Pillow. Weights are positive
-// and add up to 1, so that a sum takes 31 bits and nothing has to be clipped.
+// and add up to 1, so that a sum takes 30 bits and nothing has to be clipped: a uint64 holds two of them, 32 bits apart,
+// and one multiplication serves both.
 func resample(src raster, xs, ys []tap) Image {
-	const half = 1 << (precision - 1)
-	// Columns are computed two at a time: a number of narrow holds a value of the left half of a row in its low 32 bits
-	// and one of the right half in its high ones.
-	left := (len(xs) + 1) / 2
-	row := 3 * left
-	narrow := make([]uint64, src.part.Dy()*row)
-	for y := range src.part.Dy() {
-		line, out := src.pix[y*src.stride:], narrow[y*row:][:row]
-		for x, t := range xs {
-			r, g, b := uint64(half), uint64(half), uint64(half)
-			at := src.step * (t.first - src.part.Min.X)
-			for _, w := range t.weights {
-				p := line[at : at+3]
-				r, g, b = r+w*uint64(p[0]), g+w*uint64(p[1]), b+w*uint64(p[2])
-				at += src.step
-			}
-			k, shift := 3*x, 0
-			if x >= left {
-				k, shift = k-row, 32
-			}
-			o := out[k : k+3]
-			o[0], o[1], o[2] = o[0]|r>>precision<<shift, o[1]|g>>precision<<shift, o[2]|b>>precision<<shift
-		}
+	row := 3 * len(xs)
+	stride := row + 8
+	narrow := make([]byte, (src.part.Dy()+1)*stride) // rows are narrowed in pairs
+	for y := 0; y < src.part.Dy(); y += 2 {
+		one, other := src.row(y), src.row(min(y+1, src.part.Dy()-1))
+		src.narrowPair(one, other[:len(one)], narrow[y*stride:][:row], narrow[(y+1)*stride:][:row], xs)
 	}
-	dst := Image{Height: len(ys), Width: len(xs), Pix: make([]byte, len(ys)*len(xs)*3)}
-	out, sums := dst.Pix, make([]uint64, row)
-	for _, t := range ys {
-		for i := range sums {
-			sums[i] = half | half<<32
-		}
-		for i, w := range t.weights {
-			line := narrow[(t.first-src.part.Min.Y+i)*row:][:len(sums)]
-			for k := range sums {
-				sums[k] += w * line[k]
-			}
-		}
-		lows, highs := out[:row], out[row:3*len(xs)]
-		for k, v := range sums {
-			lows[k] = byte(v >> precision)
-		}
-		for k := range highs {
-			highs[k] = byte(sums[k] >> (32 + precision))
-		}
-		out = out[3*len(xs):]
+	pix := make([]byte, len(ys)*row+8) // eight bytes are written at a time: the last of a row reach into the next
+	for y, t := range ys {
+		shorten(narrow[(t.first-src.part.Min.Y)*stride:], stride, pix[y*row:][:row+8], t.weights)
 	}
-	return dst
+	return Image{Height: len(ys), Width: len(xs), Pix: pix[: len(ys)*row : len(ys)*row]}
+}
+
+const (
+	half  = 1<<(precision-1) | 1<<(precision-1)<<32
+	lanes = 0xff | 0xff<<32 // of a uint64's eight, those of the two sums
+)
+
+// row is a row of the source, of which four bytes can be read at every pixel.
+func (r raster) row(y int) []byte {
+	line := r.pix[y*r.stride:]
+	width := r.step * r.part.Dx()
+	if len(line) > width {
+		return line[: width+1 : width+1]
+	}
+	return append(line[:width:width], 0)
+}
+
+// narrowPair makes two rows of the result's width, with the sums of one in the low halves and of the other in the high ones.
+func (r raster) narrowPair(one, other, narrowOne, narrowOther []byte, xs []tap) {
+	for x, t := range xs {
+		red, green, blue := uint64(half), uint64(half), uint64(half)
+		at := r.step * (t.first - r.part.Min.X)
+		for _, w := range t.weights {
+			v := uint64(binary.LittleEndian.Uint32(one[at:])) | uint64(binary.LittleEndian.Uint32(other[at:]))<<32
+			red, green, blue = red+w*(v&lanes), green+w*(v>>8&lanes), blue+w*(v>>16&lanes)
+			at += r.step
+		}
+		low, high := narrowOne[3*x:3*x+3], narrowOther[3*x:3*x+3]
+		low[0], low[1], low[2] = byte(red>>precision), byte(green>>precision), byte(blue>>precision)
+		high[0], high[1], high[2] = byte(red>>(precision+32)), byte(green>>(precision+32)), byte(blue>>(precision+32))
+	}
+}
+
+// shorten makes a row of the result out of rows of its width, with the sums of bytes k and k+4 in one number.
+func shorten(rows []byte, stride int, out []byte, weights []uint64) {
+	for k := 0; k+8 < len(out); k += 8 {
+		s0, s1, s2, s3 := uint64(half), uint64(half), uint64(half), uint64(half)
+		at := k
+		for _, w := range weights {
+			v := binary.LittleEndian.Uint64(rows[at:])
+			s0, s1, s2, s3 = s0+w*(v&lanes), s1+w*(v>>8&lanes), s2+w*(v>>16&lanes), s3+w*(v>>24&lanes)
+			at += stride
+		}
+		binary.LittleEndian.PutUint64(out[k:], s0>>precision&lanes|s1>>precision&lanes<<8|s2>>precision&lanes<<16|s3>>precision&lanes<<24)
+	}
 }
