@@ -26,7 +26,7 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint bench bench-gpu help deps build build-system pytorch run test test-fast test-gpu test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
+.PHONY: bin/failpoint bench bench-gpu bench-tutorial help deps build build-system pytorch run test test-fast test-gpu test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -82,6 +82,9 @@ test-gpu: build ## run the tests of the runtime and the quickstart on a GPU (not
 	@bin/tlpipe doctor | grep -q 'gpu:' || { echo "not run: TensorFlow finds no GPU here; make deps GPU=1 installs the build for NVIDIA's GPUs, and bin/tlpipe doctor shows what it finds" >&2; exit 1; }
 	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -count=1 -v -run TestGPU ./savedmodels/tfruntime
 	@bin/tlpipe run configs/quickstart.yaml --device gpu:0 --store artifacts/gpu
+
+bench-tutorial: build pytorch ## measure the tutorial's case 4, whole, beside a script that goes the notebook's way (half an hour)
+	@DATA=$(DATA) .deps/bin/python savedmodels/bench/tutorial.py
 
 bench-gpu: test-gpu ## measure README's configs on a GPU (not run so far)
 	@DATA=$(DATA) configs/figures.sh short

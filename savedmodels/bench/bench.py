@@ -58,7 +58,9 @@ def peers(work, precision):
     else:
         yield "Keras", KERAS, "peer_keras.py", ""
     yield "PyTorch", TORCH, "peer_torch.py", ""
-    if work != "head":
+    if work == "head":
+        yield "PyTorch, whole network", TORCH, "peer_torch.py", "whole"
+    else:
         yield "PyTorch, compiled", TORCH, "peer_torch.py", "compile"
     if work == "featurize":
         yield "OpenVINO", ONNX, "peer_onnx.py", "openvino"
@@ -159,7 +161,8 @@ def compare(name, work, size, batch, precision, images):
         export(task)
     contenders = [Contender("tlpipe", [TLPIPE, "serve"], task)]
     for peer, python, script, variant in peers(work, precision):
-        contenders.append(Contender(peer, [python, f"savedmodels/bench/{script}"], {**task, "variant": variant}))
+        less = {"images": images // 25} if variant == "whole" else {}  # it takes as much longer
+        contenders.append(Contender(peer, [python, f"savedmodels/bench/{script}"], {**task, "variant": variant, **less}))
     if work in ("featurize", "decode"):  # equal work gives equal features, or the mean of each channel of the first image
         want = np.array(contenders[0].check)
         for contender in contenders[1:]:

@@ -19,7 +19,7 @@ class Task:
         if self.work == "decode":
             self.files = sorted((str(file) for file in self.folder.glob("tree/**/*.jpg")), key=lambda file: ("/train/" not in file, file))
             return
-        self.images, self.labels = np.load(self.folder / "images.npy"), np.load(self.folder / "labels.npy")
+        self.images, self.labels = (np.load(self.folder / f"{name}.npy")[: settings["images"]] for name in ("images", "labels"))
         if self.work == "head":
             self.features = np.load(self.folder / "features.npy")
         self.bfloat16 = self.precision == "bfloat16"

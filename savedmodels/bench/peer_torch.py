@@ -66,7 +66,10 @@ if task.work == "featurize":
     run = compiled(network.bfloat16() if task.bfloat16 else network)
     serve(featurize)
 else:
-    network = nn.Sequential(Network().to(memory_format=torch.channels_last), nn.Linear(512, 10)) if task.work == "train" else nn.Linear(512, 10)
+    on_images = task.work == "train" or task.variant == "whole"
+    network = nn.Sequential(Network().to(memory_format=torch.channels_last), nn.Linear(512, 10)) if on_images else nn.Linear(512, 10)
+    if task.variant == "whole":  # the tutorial's way: what is frozen computes its features anew in every epoch
+        network[0].requires_grad_(False)
     run = compiled(network)
-    optimizer = torch.optim.SGD(network.parameters(), lr=1e-5, momentum=0.9)
-    serve(lambda: train(task.images if task.work == "train" else task.features))
+    optimizer = torch.optim.SGD([p for p in network.parameters() if p.requires_grad], lr=1e-5, momentum=0.9)
+    serve(lambda: train(task.images if on_images else task.features))

@@ -1,4 +1,5 @@
-"""Measures whole commands: how fast they start, a run with nothing to do, time and memory as images become more.
+"""Measures whole commands: how fast they start, a run with nothing to do, time and memory as images become more, what
+decoding adds to featurize, what bfloat16 does to features and accuracy, and how much of the CPU's peak featurize reaches.
 
 Prints a table; data comes by the overlays in DATA where there are some. Results go to artifacts/bench/runs.json.
 """
@@ -10,6 +11,8 @@ import shutil
 import statistics
 import subprocess
 import time
+
+import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "artifacts" / "bench"
@@ -45,6 +48,32 @@ def rows(featurize):
     return json.loads((pathlib.Path(featurize["path"]) / "features.json").read_text())["count"]
 
 
+def accuracy():
+    """On the test images, of the run before."""
+    return json.loads((FOLDER / "run.json").read_text())["metrics"]["test"]["accuracy"]
+
+
+def features(stage):
+    """float32 [n, m] of a run of featurize."""
+    arrays = [np.load(shard) for shard in sorted(pathlib.Path(stage["path"]).glob("features-*.npy"))]
+    return np.concatenate(arrays).astype(np.float32)
+
+
+def cosines(a, b):
+    """Of each row of a with that of b."""
+    return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
+
+
+def operations(size):
+    """Floating-point operations of VGG16's convolutions on an image of size × size: two for each product."""
+    total, channels = 0, 3
+    for block, (layers, width) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]):
+        for _ in range(layers):
+            total += 2 * (size >> block) ** 2 * 9 * channels * width
+            channels = width
+    return total
+
+
 def main():
     os.chdir(ROOT)
     shutil.rmtree(STORE, ignore_errors=True)
@@ -60,16 +89,31 @@ def main():
         median, most = seconds(20, *command)
         row(f"`tlpipe {' '.join(command)}`", f"{1000 * median:.0f} ms, at most {1000 * most:.0f}", "50 ms")
 
+    rates = {r["name"]: r["rates"]["tlpipe"][1] for r in json.loads((FOLDER / "results.json").read_text())} if (FOLDER / "results.json").exists() else {}
+    peak = json.loads(subprocess.run([".deps/pytorch/bin/python", "savedmodels/bench/peak.py"], check=True, capture_output=True, text=True).stdout)
+    for size in (32, 224):
+        for precision, most in peak.items():
+            rate = rates.get(f"featurize, {size} px, {precision}")
+            if rate:
+                row(f"featurize, {size} px, {precision}: of {most / 1e9:,.0f} GFLOPS that matrix products reach", f"{rate * operations(size) / most:.0%}", "")
+
     points = []  # images and seconds
     for parts in (["normalize.split.per_class={train: 450, test: 100}"], ["normalize.split.per_class={train: 2475, test: 550}"], []):
-        stage = run(*config("case4-cifar10", "cifar10", *parts), "--until", "featurize")["featurize"]
-        points.append((rows(stage), stage["seconds"]))
+        stages = run(*config("case4-cifar10", "cifar10", *parts), "--until", "featurize")
+        points.append((rows(stages["featurize"]), stages["featurize"]["seconds"]))
+        decoded = decoded if points[1:] else stages["decode"]  # the later ones find it done
     (a, one), (b, two), (c, three) = points
     first, second = (two - one) / (b - a), (three - two) / (c - b)
     row(f"featurize, each further image, from {a:,} to {b:,} and from there to {c:,}", f"{1e6 * first:.0f} and {1e6 * second:.0f} µs: {second / first - 1:+.1%}", "within 10 %")
 
     whole = config("case4-cifar10", "cifar10")
-    run(*whole)
+    fast = run(*whole)
+    row("featurize of 60,000 JPEGs of 32 px, as a share of decode and featurize", f"{three / (decoded['seconds'] + three):.3f}", "0.95")
+    fast_accuracy = accuracy()
+    exact = run(*config("case4-cifar10", "cifar10", "featurize.precision=float32"))
+    cosine = cosines(features(fast["featurize"]), features(exact["featurize"]))
+    row("features in the precision auto beside float32: cosine, mean and least", f"{cosine.mean():.5f} and {cosine.min():.5f}", "0.999")
+    row("test accuracy of the head on each", f"{fast_accuracy:.4f} and {accuracy():.4f}", "0.003 apart")
     median, most = seconds(5, "run", *whole)
     row("`tlpipe run` of 60,000 images with nothing to do", f"{median:.2f} s, at most {most:.2f}", "0.3 s")
 
