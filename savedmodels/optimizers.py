@@ -72,6 +72,43 @@ class KerasOptimizer:
         self.inner.apply(gradients, self.trained)
 
 
+class LossScale:
+    """Dynamic loss scaling for float16, as Keras' LossScaleOptimizer: the loss is multiplied by a factor, so that small
+    gradients are kept, and the gradients are divided by it. A step whose gradients are not all finite changes no weight and
+    halves the factor; 2,000 good steps in a row double it."""
+
+    INITIAL, GROWTH = 2.0**15, 2000  # Keras' defaults
+
+    def __init__(self):
+        factor = keras.Variable(self.INITIAL, trainable=False, name="loss_scale_factor")
+        steps = keras.Variable(0, dtype="int64", trainable=False, name="loss_scale_steps")
+        self.factor, self.steps = factor.value, steps.value
+        self.variables = [("loss_scale/factor", self.factor), ("loss_scale/steps", self.steps)]
+
+    def init(self):
+        self.factor.assign(self.INITIAL)
+
+    def scale(self, loss):
+        return loss * self.factor
+
+    def apply(self, gradients, update):
+        gradients = [g / self.factor for g in gradients]
+
+        def good():
+            update(gradients)
+            steps = self.steps + 1
+            self.factor.assign(tf.where(steps == self.GROWTH, 2.0 * self.factor, self.factor))
+            self.steps.assign(steps % self.GROWTH)
+            return self.factor.read_value()
+
+        def bad():
+            self.factor.assign(self.factor / 2.0)
+            self.steps.assign(0)
+            return self.factor.read_value()
+
+        tf.cond(tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]), good, bad)
+
+
 def clip(gradients, settings):
     """The gradients of all that trains in a step, clipped as the optimizers of Keras do it; in PyTorch's convention
     global_clipnorm is its clip_grad_norm_."""

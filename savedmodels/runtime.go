@@ -50,7 +50,9 @@ type Model interface {
 type Options struct {
 	Device    string // cpu or gpu:N; the first model loaded decides for the process
 	Threads   int    // intra-op threads, at least 1; the pool belongs to the process, the first model decides
-	Precision string // float32 or bfloat16
+	Precision string // float32, bfloat16 (on a CPU) or float16 (on a GPU)
+
+	JITCompile bool // compile with XLA, on a GPU
 }
 
 // JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored: EXIF's orientation is not applied. use is

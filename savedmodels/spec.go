@@ -16,7 +16,7 @@ type Prefix struct {
 
 	// Precision is what the graph is laid out for, not what it computes in: that is Options.Precision. For bfloat16 the
 	// convolutions of maps of at most 2 × 2 pixels are matrix products, which are several times faster there. For float32
-	// (or "") they are Keras' own, and so are the bits of the features.
+	// (or "") they are Keras' own, and so are the bits of the features. For float16 train_step scales the loss.
 	Precision string `json:"precision,omitempty"`
 
 	// Augment, if set, adds the signature featurize_augmented to a prefix, and is a part of train_step in a suffix that

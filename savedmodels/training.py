@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from augmentation import drawn_for_step, mix_up, mix_weights, partners
 from common import path_of, signature_name
-from optimizers import KerasOptimizer, TorchOptimizer, clip
+from optimizers import KerasOptimizer, LossScale, TorchOptimizer, clip
 from philox import dropout, initial
 
 
@@ -41,6 +41,9 @@ class Classifier:
             name = f"optimizer_{n}" if len(groups) > 1 else "optimizer"
             self.optimizers.append((make(spec["optimizer"], [self.trainable[i] for i in places], name), factor, places))
         self.slots = [slot for optimizer, *_ in self.optimizers for slot in optimizer.variables]
+        self.loss_scale = LossScale() if spec.get("precision") == "float16" else None
+        if self.loss_scale:
+            self.slots += self.loss_scale.variables
         self.state = {signature_name(path_of(v)): v.value for v in self.trainable}
         self.state |= {signature_name(name): v for name, v in self.slots}
 
@@ -61,6 +64,8 @@ class Classifier:
             v.value.assign(initial(v, seed))
         for _, v in self.slots:
             v.assign(tf.zeros_like(v))
+        if self.loss_scale:
+            self.loss_scale.init()
         return {"variables": tf.constant(len(self.random) + len(self.slots), tf.int32)}
 
     def train_step(self, **inputs):
@@ -90,10 +95,19 @@ class Classifier:
                 labels = tf.where(mixed < 0.5, partners(labels), labels)  # whichever has the larger part
             losses = tf.nn.softmax_cross_entropy_with_logits(targets, logits)
             loss = tf.reduce_mean(losses if factors is None else factors * losses)
-        gradients = clip(tape.gradient(loss, [v.value for v in self.trainable[first:]]), self.spec["optimizer"])
-        for optimizer, factor, places in self.optimizers:
-            if places[0] >= first:
-                optimizer.apply([gradients[i - first] for i in places], learning_rate * factor)
+            scaled = self.loss_scale.scale(loss) if self.loss_scale else loss
+        gradients = tape.gradient(scaled, [v.value for v in self.trainable[first:]])
+
+        def update(gradients):
+            gradients = clip(gradients, self.spec["optimizer"])
+            for optimizer, factor, places in self.optimizers:
+                if places[0] >= first:
+                    optimizer.apply([gradients[i - first] for i in places], learning_rate * factor)
+
+        if self.loss_scale:
+            self.loss_scale.apply(gradients, update)
+        else:
+            update(gradients)
         hits = tf.equal(tf.argmax(logits, 1, tf.int32), labels)
         return {"loss": loss, "correct": tf.reduce_sum(tf.cast(hits, tf.int32))}
 

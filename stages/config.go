@@ -96,9 +96,10 @@ type Split struct {
 
 // Featurize runs the frozen part of the network once over every image.
 type Featurize struct {
-	BatchSize int    `yaml:"batch_size" jsonschema:"minimum=1,maximum=4096" jsonschema_description:"images a call; the last batch is padded"`
-	Precision string `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16" jsonschema_description:"auto takes bfloat16 where the CPU has it in hardware"`
-	Store     string `yaml:"store" jsonschema:"enum=float32,enum=float16" jsonschema_description:"element type of the stored features"`
+	BatchSize  BatchSize `yaml:"batch_size"`
+	Precision  string    `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16" jsonschema_description:"auto takes bfloat16 where the CPU has it in hardware; float16 is for GPUs"`
+	JITCompile bool      `yaml:"jit_compile" key:"omitzero" jsonschema_description:"compile with XLA, on a GPU"`
+	Store      string    `yaml:"store" jsonschema:"enum=float32,enum=float16" jsonschema_description:"element type of the stored features"`
 
 	Copies  int     `yaml:"copies" jsonschema:"minimum=1,maximum=1000" jsonschema_description:"features stored of each training image: of the image itself and, beyond 1, of copies changed as augment says; epochs take turns: the first trains on the images themselves, the next on copy 1, and so on, round and round"`
 	Augment Augment `yaml:"augment" jsonschema_description:"how the copies are changed at random"`
@@ -123,7 +124,8 @@ type Augment struct {
 type FineTune struct {
 	Epochs          int                `yaml:"epochs" jsonschema:"minimum=1,maximum=100000"`
 	BatchSize       int                `yaml:"batch_size" jsonschema:"minimum=1,maximum=65536"`
-	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16" jsonschema_description:"of the multiplications, auto as in featurize; weights and updates are float32"`
+	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16" jsonschema_description:"of the multiplications, auto as in featurize; weights and updates are float32; in float16 the loss is scaled so that small gradients are kept"`
+	JITCompile      bool               `yaml:"jit_compile" key:"omitzero" jsonschema_description:"compile with XLA, on a GPU"`
 	Optimizer       Optimizer          `yaml:"optimizer"`
 	Schedule        Schedule           `yaml:"schedule"`
 	HeadFirstEpochs int                `yaml:"head_first_epochs" jsonschema:"minimum=0" jsonschema_description:"so many of the epochs, the first ones, train the head alone while the whole network runs; the schedule counts them too"`

@@ -17,6 +17,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
 )
 
 // Previous is a finished training that another one continues: its model artifact.
@@ -176,7 +177,7 @@ func compact(text json.RawMessage) string {
 
 // variablesOf are the variables of a trained model.
 func (f fineTune) variablesOf(ctx context.Context, dir string, report *progress.Reporter) (variables state, err error) {
-	model, err := loadModel(f.config, f.env, dir, "float32", report)
+	model, err := loadModel(f.config, f.env, dir, savedmodels.Options{Precision: "float32"}, report)
 	if err != nil {
 		return nil, err
 	}

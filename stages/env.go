@@ -26,6 +26,7 @@ type Env struct {
 type Machine struct {
 	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: not known because there is none
 	Device     string `json:"device"`     // cpu or gpu:N
+	Memory     int64  `json:"memory"`     // bytes that the device has; 0: not known
 	CPUClass   string `json:"cpu_class"`  // the vector instructions TensorFlow uses here: amx, avx512_bf16, avx512, avx2 or sse
 }
 
@@ -40,18 +41,22 @@ type Linked struct {
 	TensorFlow string   `json:"tensorflow"`
 	Library    string   `json:"library"` // path of the library
 	Devices    []string `json:"devices"` // GPUs that TensorFlow can use, such as gpu:0
+	Memory     []int64  `json:"memory"`  // bytes that TensorFlow can have of each
 }
 
 // Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
 // there is none.
 func (l Linked) Machine(device string) (Machine, error) {
-	m := Machine{TensorFlow: l.TensorFlow, Device: device, CPUClass: cpuClass()}
+	m := Machine{TensorFlow: l.TensorFlow, Device: device, CPUClass: cpuClass(), Memory: TotalMemory()}
 	found := append(slices.Clone(l.Devices), "cpu")
 	if device == "" {
 		m.Device = found[0]
 	} else if !slices.Contains(found, device) {
 		return m, exit.Errorf(exit.Usage, "there is no device %q; TensorFlow finds %s here (`make deps GPU=1` installs the build for NVIDIA's GPUs)",
 			device, strings.Join(found, " and "))
+	}
+	if i := slices.Index(l.Devices, m.Device); i >= 0 && i < len(l.Memory) {
+		m.Memory = l.Memory[i]
 	}
 	return m, nil
 }

@@ -70,7 +70,7 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 			e.settings.Split, strings.Join(have, " and "))
 	}
 	// In float32, whatever the training was in: so is the model served.
-	model, err := loadModel(e.config, e.env, job.Inputs[modelType].Dir, "float32", job.Progress)
+	model, err := loadModel(e.config, e.env, job.Inputs[modelType].Dir, savedmodels.Options{Precision: "float32"}, job.Progress)
 	if err != nil {
 		return err
 	}

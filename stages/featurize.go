@@ -58,6 +58,9 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkJIT("featurize", f.settings.JITCompile, f.env.Machine); err != nil {
+		return nil, err
+	}
 	machine, err := machineLines(f.env.Machine)
 	if err != nil {
 		return nil, err
@@ -68,11 +71,16 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 	}
 	lines, err := settingLines(f.settings)
 	setLine(lines, "precision", precision)
+	setLine(lines, "batch_size", strconv.Itoa(f.batchSize()))
 	return slices.Concat(lines, machine, rows, inputLines(in, imagesType, prefixType)), err
 }
 
 func (f featurize) fits() error {
-	return f.env.fitsMemory("featurize.batch_size", prefixSpec(f.config).FeaturizeMemory(), f.settings.BatchSize)
+	return f.env.fitsMemory("featurize.batch_size", prefixSpec(f.config).FeaturizeMemory(), f.batchSize())
+}
+
+func (f featurize) batchSize() int {
+	return f.settings.BatchSize.on(f.env.Machine, prefixSpec(f.config).FeaturizeMemory())
 }
 
 // estimate needs the data set alone: the size of a feature follows from the settings.
@@ -166,9 +174,9 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
 	w := &featureWriter{
 		job: job, images: images, dataset: d, featureRows: rows, seed: f.settings.Seed,
-		batchSize: f.settings.BatchSize, store: f.settings.Store, width: card.Features,
+		batchSize: f.batchSize(), store: f.settings.Store, width: card.Features,
 	}
-	w.shardSize = f.shardRows(w.rowBytes(), spec.Input)
+	w.shardSize = f.shardRows(w.rowBytes(), spec.Input, w.batchSize)
 	if err := w.findDone(); err != nil {
 		return err
 	}
@@ -180,7 +188,7 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.rows)))
 	if w.doneRows() < len(w.rows) {
-		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, precision, job.Progress)
+		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
 		if err != nil {
 			return err
 		}
@@ -196,7 +204,7 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 }
 
 // shardRows is the number of rows of a shard: whole batches, at least one.
-func (f featurize) shardRows(rowBytes int, input [2]int) int {
+func (f featurize) shardRows(rowBytes int, input [2]int, batchSize int) int {
 	most := min(f.shardBytes/rowBytes, featureShardPixels/(input[0]*input[1]))
-	return max(1, most/f.settings.BatchSize) * f.settings.BatchSize
+	return max(1, most/batchSize) * batchSize
 }

@@ -73,8 +73,8 @@ func TestShardRows(t *testing.T) {
 		{128, 16384, 32, 2048},  // 32 MiB
 		{256, 401408, 224, 256}, // a batch is never divided
 	} {
-		f := featurize{settings: &Featurize{BatchSize: c.batch}, shardBytes: featureShardBytes}
-		if got := f.shardRows(c.rowBytes, [2]int{c.side, c.side}); got != c.want {
+		f := featurize{shardBytes: featureShardBytes}
+		if got := f.shardRows(c.rowBytes, [2]int{c.side, c.side}, c.batch); got != c.want {
 			t.Errorf("shardRows of %+v = %d", c, got)
 		}
 	}
@@ -281,6 +281,8 @@ func TestPrecision(t *testing.T) {
 		{"bfloat16", Machine{Device: "cpu", CPUClass: "avx512_bf16"}, "bfloat16"},
 		{"bfloat16", Machine{Device: "cpu", CPUClass: "avx512"}, "fine-tune.precision is bfloat16, which needs a CPU that has it in hardware; here models run on cpu (avx512), and TensorFlow would abort: set float32 or auto"},
 		{"bfloat16", gpu, "fine-tune.precision is bfloat16, which needs a CPU that has it in hardware; here models run on gpu:0 (amx), and TensorFlow would abort: set float32 or auto"},
+		{"float16", gpu, "float16"},
+		{"float16", amx, "fine-tune.precision is float16, which is for GPUs: set bfloat16, float32 or auto"},
 	} {
 		got, err := resolvePrecision("fine-tune", c.setting, c.machine)
 		if err != nil {

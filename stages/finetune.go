@@ -10,6 +10,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
 )
 
 const modelType = "model"
@@ -60,6 +61,9 @@ func (f fineTune) resolved() ([]store.Line, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkJIT("fine-tune", f.settings.JITCompile, f.env.Machine); err != nil {
+		return nil, err
+	}
 	lines, err := settingLines(f.settings)
 	setLine(lines, "precision", precision)
 	return lines, err
@@ -82,7 +86,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := loadModel(f.config, f.env, job.Inputs[suffixType].Dir, precision, job.Progress)
+	model, err := loadModel(f.config, f.env, job.Inputs[suffixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
 	if err != nil {
 		return err
 	}

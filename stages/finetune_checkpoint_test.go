@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/pipeline/progress"
+	"tlpipe/savedmodels"
 )
 
 // An epoch ends with a checkpoint if the last is old enough, however seldom they are written within one.
@@ -26,7 +27,7 @@ func TestCheckpointAfterEpoch(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer data.Close()
-		model, err := loadModel(&b.config, b.env, b.have[suffixType].Dir, "float32", progress.NewReporter("test", progress.Discard{}))
+		model, err := loadModel(&b.config, b.env, b.have[suffixType].Dir, savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 // settingLines lists every setting of a stage that can change its result, as key lines in the order of the struct's
-// fields: those tagged inert or path are left out. The value is the setting's JSON.
+// fields: those tagged inert or path are left out, and those tagged key:"omitzero" where they are, so that the keys of before
+// they were there stay. The value is the setting's JSON.
 func settingLines(settings any) ([]store.Line, error) {
 	return appendSettings(nil, "", reflect.Indirect(reflect.ValueOf(settings)))
 }
@@ -22,6 +23,9 @@ func appendSettings(lines []store.Line, prefix string, v reflect.Value) ([]store
 			continue
 		}
 		name, value := prefix+field.Tag.Get("yaml"), v.Field(i)
+		if field.Tag.Get("key") == "omitzero" && value.IsZero() {
+			continue
+		}
 		if value.Kind() == reflect.Struct {
 			if lines, err = appendSettings(lines, name+".", value); err != nil {
 				return nil, err

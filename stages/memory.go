@@ -14,11 +14,21 @@ import (
 // FreeMemory is how many bytes a new process can take now without swapping: what the kernel holds available, or what the
 // limit of the control group (a container's) leaves where that is less. It is 0 where neither is known.
 func FreeMemory() int64 {
+	return memory("MemAvailable", memoryController.free)
+}
+
+// TotalMemory is how many bytes there are, or the limit of the control group where that is less; 0 where it is not known.
+func TotalMemory() int64 {
+	return memory("MemTotal", memoryController.total)
+}
+
+// memory is a line of what the kernel tells, or what the control group leaves by that measure.
+func memory(line string, ofGroup func(c memoryController, group string) (int64, bool)) int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
 		return 0
 	}
-	found := regexp.MustCompile(`(?m)^MemAvailable: +(\d+) kB$`).FindSubmatch(text)
+	found := regexp.MustCompile(`(?m)^` + line + `: +(\d+) kB$`).FindSubmatch(text)
 	if found == nil {
 		return 0
 	}
@@ -26,12 +36,12 @@ func FreeMemory() int64 {
 	if err != nil {
 		return 0
 	}
-	free := kib << 10
+	bytes := kib << 10
 	groups, _ := os.ReadFile("/proc/self/cgroup")
-	if left, limited := freeInGroup("/sys/fs/cgroup", groups); limited {
-		free = max(1, min(free, left))
+	if left, limited := inGroups("/sys/fs/cgroup", groups, ofGroup); limited {
+		bytes = max(1, min(bytes, left))
 	}
-	return free
+	return bytes
 }
 
 // fitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits if

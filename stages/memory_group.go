@@ -18,10 +18,10 @@ type memoryController struct {
 	reclaimable       string // the line of stat with what the kernel gives back before it refuses: file pages nobody uses
 }
 
-// freeInGroup is how many bytes the control group of this process, and those it lies in, leave; ok is false where none
-// limits them. mounted is where control groups are mounted, list what /proc/self/cgroup says.
-func freeInGroup(mounted string, list []byte) (free int64, ok bool) {
-	free = math.MaxInt64
+// inGroups is the least that the control group of this process, and those it lies in, have by a measure, such as free; ok is
+// false where none limits them. mounted is where control groups are mounted, list what /proc/self/cgroup says.
+func inGroups(mounted string, list []byte, measure func(c memoryController, group string) (int64, bool)) (least int64, ok bool) {
+	least = math.MaxInt64
 	for lines := bufio.NewScanner(bytes.NewReader(list)); lines.Scan(); {
 		fields := strings.SplitN(lines.Text(), ":", 3) // number, controllers and path
 		if len(fields) < 3 {
@@ -36,15 +36,21 @@ func freeInGroup(mounted string, list []byte) (free int64, ok bool) {
 		// In a container the path may be the host's; then only the mounted root is there, and it is the container's group.
 		root := filepath.Join(mounted, c.folder)
 		for group := filepath.Join("/", fields[2]); ; group = filepath.Dir(group) {
-			if left, limited := c.free(filepath.Join(root, group)); limited {
-				free, ok = min(free, left), true
+			if bytes, limited := measure(c, filepath.Join(root, group)); limited {
+				least, ok = min(least, bytes), true
 			}
 			if group == "/" {
 				break
 			}
 		}
 	}
-	return free, ok
+	return least, ok
+}
+
+// total is the limit of one group, if it has one.
+func (c memoryController) total(group string) (bytes int64, limited bool) {
+	limit, err := readNumber(filepath.Join(group, c.limit))
+	return limit, err == nil
 }
 
 // free is what one group leaves, if it has a limit.

@@ -39,7 +39,7 @@ func TestFitsMemory(t *testing.T) {
 		// The batch size that is suggested fits.
 		if found := regexp.MustCompile(`batch_size to (\d+) or less`).FindStringSubmatch(test.want); found != nil {
 			size, _ := strconv.Atoi(found[1])
-			b.config.Stages.Featurize.BatchSize, b.config.Stages.FineTune.BatchSize = size, size
+			b.config.Stages.Featurize.BatchSize, b.config.Stages.FineTune.BatchSize = BatchSize(size), size
 			if err := b.stage(test.stage).Fits(); err != nil {
 				t.Errorf("what is suggested is refused: %v", err)
 			}
@@ -53,14 +53,14 @@ func TestFitsMemory(t *testing.T) {
 }
 
 func TestFreeMemory(t *testing.T) {
-	free := FreeMemory()
-	if _, err := os.Stat("/proc/meminfo"); err == nil && (free < 1<<20 || free > 1<<50) {
-		t.Errorf("%d bytes", free)
+	free, total := FreeMemory(), TotalMemory()
+	if _, err := os.Stat("/proc/meminfo"); err == nil && (free < 1<<20 || free > total || total > 1<<50) {
+		t.Errorf("%d bytes of %d", free, total)
 	}
 }
 
-// TestFreeInGroup has control groups of both versions in a folder.
-func TestFreeInGroup(t *testing.T) {
+// TestInGroups has control groups of both versions in a folder.
+func TestInGroups(t *testing.T) {
 	mounted := t.TempDir()
 	for name, text := range map[string]string{
 		"a/b/memory.max": "max\n", "a/b/memory.current": "500\n",
@@ -76,21 +76,23 @@ func TestFreeInGroup(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for list, want := range map[string]int64{
-		"":                              -1,
-		"0::/\n":                        -1,
-		"0::/a/b\n":                     550, // that of a
-		"0::/a/gone\n":                  550,
-		"5:cpu:/c\n4:memory:/c\n0::/\n": 200,
-		"4:cpu,memory:/c\n0::/a/b\n":    200,
-		"4:memory:/elsewhere/on/the/host\n0::/\n": 9223372036854771712 - 5000,
+	const most = 9223372036854771712
+	for list, want := range map[string]struct{ free, total int64 }{
+		"":                              {-1, -1},
+		"0::/\n":                        {-1, -1},
+		"0::/a/b\n":                     {550, 1000}, // those of a
+		"0::/a/gone\n":                  {550, 1000},
+		"5:cpu:/c\n4:memory:/c\n0::/\n": {200, 800},
+		"4:cpu,memory:/c\n0::/a/b\n":    {200, 800},
+		"4:memory:/elsewhere/on/the/host\n0::/\n": {most - 5000, most},
 	} {
-		got, limited := freeInGroup(mounted, []byte(list))
+		free, limited := inGroups(mounted, []byte(list), memoryController.free)
+		total, _ := inGroups(mounted, []byte(list), memoryController.total)
 		if !limited {
-			got = -1
+			free, total = -1, -1
 		}
-		if got != want {
-			t.Errorf("%q leaves %d, want %d", list, got, want)
+		if free != want.free || total != want.total {
+			t.Errorf("%q: %d of %d, want %d of %d", list, free, total, want.free, want.total)
 		}
 	}
 }

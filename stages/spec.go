@@ -53,13 +53,13 @@ func exportedSuffix(c *Config, classes int, env Env) (spec savedmodels.Suffix, e
 	return spec, err
 }
 
-// layout is the precision to lay a graph out for: there is one for bfloat16 and one for all else.
+// layout is the precision to lay a graph out for: bfloat16 has other operations, and training in float16 scales the loss.
 func layout(stage, setting string, m Machine) (string, error) {
 	precision, err := resolvePrecision(stage, setting, m)
-	if precision != "bfloat16" {
-		return "", err
+	if precision == "bfloat16" || (precision == "float16" && stage == "fine-tune") {
+		return precision, err
 	}
-	return precision, err
+	return "", err
 }
 
 // suffixSpec is the part of the network that trains, for so many classes.
@@ -101,8 +101,18 @@ func resolvePrecision(stage, setting string, m Machine) (string, error) {
 	case setting == "bfloat16" && !m.BFloat16():
 		return "", exit.Errorf(exit.Usage, "%s.precision is bfloat16, which needs a CPU that has it in hardware; here models run on %s (%s), and TensorFlow would abort: set float32 or auto",
 			stage, m.Device, m.CPUClass)
+	case setting == "float16" && m.Device == "cpu":
+		return "", exit.Errorf(exit.Usage, "%s.precision is float16, which is for GPUs: set bfloat16, float32 or auto", stage)
 	}
 	return setting, nil
+}
+
+// checkJIT refuses XLA where it does harm.
+func checkJIT(stage string, jit bool, m Machine) error {
+	if jit && m.Device == "cpu" {
+		return exit.Errorf(exit.Usage, "%s.jit_compile is for GPUs: on a CPU XLA runs convolutions without oneDNN, fifty times slower: set it to false", stage)
+	}
+	return nil
 }
 
 // machineLines are the key lines of what every stage that runs a model depends on.
@@ -114,13 +124,15 @@ func machineLines(m Machine) ([]store.Line, error) {
 	return []store.Line{{Name: "tensorflow", Value: m.TensorFlow}, {Name: "device", Value: kind}}, nil
 }
 
-// loadModel loads a SavedModel for a stage, which sees in its profile how long that and each call takes.
-func loadModel(c *Config, env Env, dir, precision string, report *progress.Reporter) (savedmodels.Model, error) {
+// loadModel loads a SavedModel for a stage, which sees in its profile how long that and each call takes. Of opts it completes
+// where the model runs.
+func loadModel(c *Config, env Env, dir string, opts savedmodels.Options, report *progress.Reporter) (savedmodels.Model, error) {
 	if env.Runtime == nil {
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
 	}
 	defer report.Span("load", "load model")()
-	model, err := env.Runtime.Load(dir, savedmodels.Options{Device: env.Machine.Device, Threads: c.Threads, Precision: precision})
+	opts.Device, opts.Threads = env.Machine.Device, c.Threads
+	model, err := env.Runtime.Load(dir, opts)
 	if err != nil {
 		return nil, err
 	}

@@ -191,7 +191,7 @@ func (b *bed) stage(name string) pipeline.Stage {
 	if name == "featurize" && !b.config.nothingFrozen() {
 		s := featurizeStage(&b.config, b.env)
 		s.Run = featurize{config: &b.config, env: b.env, settings: b.config.Stages.Featurize,
-			shardBytes: 2 * b.config.Stages.Featurize.BatchSize * fakeFeatures * itemSize(npyType(b.config.Stages.Featurize.Store))}.run
+			shardBytes: 2 * int(b.config.Stages.Featurize.BatchSize) * fakeFeatures * itemSize(npyType(b.config.Stages.Featurize.Store))}.run
 		return s
 	}
 	for _, s := range Pipeline(&b.config, b.env) {

@@ -67,8 +67,11 @@ func info() stages.Linked {
 	linked := stages.Linked{TensorFlow: tfruntime.New().Version(), Library: mapped("libtensorflow")}
 	// Listing devices claims a GPU's memory, so it is done only where there can be one.
 	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
-		if devices, err := tfruntime.Devices(); err == nil {
-			linked.Devices = slices.DeleteFunc(devices, func(name string) bool { return !strings.HasPrefix(name, "gpu:") })
+		devices, _ := tfruntime.Devices()
+		for _, d := range devices {
+			if strings.HasPrefix(d.Name, "gpu:") {
+				linked.Devices, linked.Memory = append(linked.Devices, d.Name), append(linked.Memory, d.Memory)
+			}
 		}
 	}
 	return linked

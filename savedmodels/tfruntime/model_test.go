@@ -111,11 +111,13 @@ func TestModel(t *testing.T) {
 
 	t.Run("options", func(t *testing.T) {
 		for want, opts := range map[string]savedmodels.Options{
-			"expected at least 1 thread, received 0":                    {Device: "cpu", Precision: "float32"},
-			`expected device cpu or gpu:N, received "tpu"`:              {Device: "tpu", Threads: 1, Precision: "float32"},
-			`expected device cpu or gpu:N, received "gpu:x"`:            {Device: "gpu:x", Threads: 1, Precision: "float32"},
-			`expected precision float32 or bfloat16, received "float8"`: {Device: "cpu", Threads: 1, Precision: "float8"},
-			"no device gpu:99: TensorFlow found cpu":                    {Device: "gpu:99", Threads: 1, Precision: "float32"},
+			"expected at least 1 thread, received 0":                             {Device: "cpu", Precision: "float32"},
+			`expected device cpu or gpu:N, received "tpu"`:                       {Device: "tpu", Threads: 1, Precision: "float32"},
+			`expected device cpu or gpu:N, received "gpu:x"`:                     {Device: "gpu:x", Threads: 1, Precision: "float32"},
+			`expected precision float32, bfloat16 or float16, received "float8"`: {Device: "cpu", Threads: 1, Precision: "float8"},
+			"precision float16 is for GPUs; take bfloat16":                       {Device: "cpu", Threads: 1, Precision: "float16"},
+			"jit_compile is for GPUs: on a CPU XLA":                              {Device: "cpu", Threads: 1, Precision: "float32", JITCompile: true},
+			"no device gpu:99: TensorFlow found cpu":                             {Device: "gpu:99", Threads: 1, Precision: "float32"},
 		} {
 			if _, err := New().Load(dir, opts); err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("received %v, expected %s", err, want)
@@ -126,7 +128,7 @@ func TestModel(t *testing.T) {
 
 func TestDevices(t *testing.T) {
 	found, err := Devices()
-	if err != nil || !slices.Contains(found, "cpu") {
+	if err != nil || !slices.Contains(found, Device{Name: "cpu"}) {
 		t.Errorf("received %v (%v), expected cpu among them", found, err)
 	}
 	if version := New().Version(); !strings.HasPrefix(version, "2.") {

@@ -28,10 +28,16 @@ func New() Runtime { return Runtime{} }
 // Version is that of libtensorflow, such as 2.21.0.
 func (Runtime) Version() string { return tf.Version() }
 
-// Devices lists what TensorFlow finds here, such as cpu and gpu:0. It claims memory of each GPU.
-func Devices() ([]string, error) { return devices(&corepb.ConfigProto{}) }
+// Device is what TensorFlow computes on.
+type Device struct {
+	Name   string // cpu or gpu:N
+	Memory int64  // bytes that TensorFlow can have of a GPU's
+}
 
-func devices(config *corepb.ConfigProto) ([]string, error) {
+// Devices lists what TensorFlow finds here. It claims memory of each GPU.
+func Devices() ([]Device, error) { return devices(&corepb.ConfigProto{}) }
+
+func devices(config *corepb.ConfigProto) ([]Device, error) {
 	if config.GpuOptions == nil {
 		config.GpuOptions = &corepb.GPUOptions{AllowGrowth: true}
 	}
@@ -48,16 +54,24 @@ func devices(config *corepb.ConfigProto) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var names []string
+	var found []Device
 	for _, d := range list {
 		switch index := d.Name[strings.LastIndexByte(d.Name, ':')+1:]; d.Type {
 		case "CPU":
-			names = append(names, "cpu")
+			found = append(found, Device{Name: "cpu"})
 		case "GPU":
-			names = append(names, "gpu:"+index)
+			found = append(found, Device{"gpu:" + index, d.MemoryLimitBytes})
 		}
 	}
-	return names, nil
+	return found, nil
+}
+
+func names(devices []Device) string {
+	list := make([]string, len(devices))
+	for i, d := range devices {
+		list[i] = d.Name
+	}
+	return strings.Join(list, ", ")
 }
 
 // Load reads the SavedModel in dir, starts a session and checks that it has the signatures its card lists.
@@ -77,6 +91,12 @@ func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, er
 	config, err := sessionConfig(opts)
 	if err != nil {
 		return nil, err
+	}
+	if opts.Device != "cpu" {
+		found, err := devices(config)
+		if err != nil || len(found) < 2 {
+			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them", opts.Device, names(found), err)
+		}
 	}
 	options, err := proto.Marshal(config)
 	if err != nil {
@@ -110,11 +130,6 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 			return nil, exit.Errorf(exit.Usage, "expected device cpu or gpu:N, received %q", opts.Device)
 		}
 		config.GpuOptions = &corepb.GPUOptions{AllowGrowth: true, VisibleDeviceList: n}
-		found, err := devices(config)
-		if err != nil || len(found) < 2 {
-			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them",
-				opts.Device, strings.Join(found, ", "), err)
-		}
 	default:
 		return nil, exit.Errorf(exit.Usage, "expected device cpu or gpu:N, received %q", opts.Device)
 	}
@@ -130,8 +145,22 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 		config.GraphOptions = &corepb.GraphOptions{
 			RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecisionOnednnBfloat16: corepb.RewriterConfig_ON},
 		}
+	case "float16":
+		if opts.Device == "cpu" {
+			return nil, exit.Errorf(exit.Usage, "precision float16 is for GPUs; take bfloat16 or float32 on the CPU")
+		}
+		config.GraphOptions = &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecision: corepb.RewriterConfig_ON}}
 	default:
-		return nil, exit.Errorf(exit.Usage, "expected precision float32 or bfloat16, received %q", opts.Precision)
+		return nil, exit.Errorf(exit.Usage, "expected precision float32, bfloat16 or float16, received %q", opts.Precision)
+	}
+	if opts.JITCompile {
+		if opts.Device == "cpu" {
+			return nil, exit.Errorf(exit.Usage, "jit_compile is for GPUs: on a CPU XLA runs convolutions without oneDNN, fifty times slower")
+		}
+		if config.GraphOptions == nil {
+			config.GraphOptions = &corepb.GraphOptions{}
+		}
+		config.GraphOptions.OptimizerOptions = &corepb.OptimizerOptions{GlobalJitLevel: corepb.OptimizerOptions_ON_1}
 	}
 	return config, nil
 }

@@ -1,0 +1,63 @@
+//go:build !notensorflow
+
+package tfruntime
+
+import (
+	"encoding/binary"
+	"maps"
+	"testing"
+
+	"tlpipe/savedmodels"
+)
+
+// TestLossScale: training in float16 scales the loss. The scale is a power of two, so that in float32, as it is computed
+// here, the results are those of training without it to the last bit.
+func TestLossScale(t *testing.T) {
+	spec := suffixOf(small("none", "block1_pool"))
+	spec.Optimizer = savedmodels.Optimizer{Name: "adamw", Convention: "keras", GlobalClipNorm: 1}
+	plain, _ := exportSuffix(t, spec)
+	spec.Precision = "float16"
+	scaled, _ := exportSuffix(t, spec)
+	batch := func(step int) savedmodels.Tensor { return imagesOf(4, 32, 3, uint64(step)) }
+	state := func(m savedmodels.Model) (weights tensors, factor float32, steps uint64) {
+		weights = maps.Clone(call(t, m, "get_state", nil))
+		factor, steps = floats(weights["loss_scale_factor"].Data)[0], binary.LittleEndian.Uint64(weights["loss_scale_steps"].Data)
+		delete(weights, "loss_scale_factor")
+		delete(weights, "loss_scale_steps")
+		return weights, factor, steps
+	}
+
+	without, with := load(t, plain), load(t, scaled)
+	for _, m := range []savedmodels.Model{without, with} {
+		call(t, m, "init", tensors{"seed": int64s(1)})
+	}
+	if a, b := train(t, without, 0, 3, batch), train(t, with, 0, 3, batch); distance(floats(a), floats(b)) != 0 {
+		t.Errorf("losses %v, with the loss scaled %v", floats(a), floats(b))
+	}
+	weights, factor, steps := state(with)
+	if !same(call(t, without, "get_state", nil), weights) {
+		t.Error("other weights than without scaling")
+	}
+	if factor != 1<<15 || steps != 3 {
+		t.Errorf("after 3 steps: factor %v, %d good steps", factor, steps)
+	}
+
+	set := func(factor float32, steps int64) {
+		values := call(t, with, "get_state", nil)
+		values["loss_scale_factor"], values["loss_scale_steps"] = float32s(factor), int64s(steps)
+		call(t, with, "set_state", values)
+	}
+	set(0x1p127, 5) // gradients of this loss are infinite
+	if loss := floats(train(t, with, 3, 4, batch))[0]; !(loss > 0 && loss < 100) {
+		t.Errorf("the loss of a step that is left out is %v", loss)
+	}
+	after, factor, steps := state(with)
+	if !same(weights, after) || factor != 0x1p126 || steps != 0 {
+		t.Errorf("a step with infinite gradients: weights as before %v, factor %v, %d good steps", same(weights, after), factor, steps)
+	}
+	set(1024, 1999)
+	train(t, with, 4, 5, batch)
+	if after, factor, steps = state(with); same(weights, after) || factor != 2048 || steps != 0 {
+		t.Errorf("the 2,000th good step: weights as before %v, factor %v, %d good steps", same(weights, after), factor, steps)
+	}
+}
