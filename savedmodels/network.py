@@ -98,12 +98,16 @@ class Network:
         return x
 
     def apply(self, layer, x):
-        """A layer's output. On small maps oneDNN's bfloat16 convolution fills a fraction of a tile of the CPU's matrix unit:
-        there a product of matrices gives the same, but for rounding, in a third of the time."""
-        small = len(x.shape) == 4 and x.shape[1] * x.shape[2] <= 4
-        if self.spec.get("precision") == "bfloat16" and small and isinstance(layer, keras.layers.Conv2D):
-            return as_matmul(layer, x)
-        return layer(x)
+        """A layer's output. On the CPU, convolutions of small maps leave most of its vector or matrix units idle: there the same
+        is computed in another way."""
+        if len(x.shape) != 4 or not isinstance(layer, keras.layers.Conv2D):
+            return layer(x)
+        pixels = x.shape[1] * x.shape[2]
+        if self.spec.get("precision") == "bfloat16":
+            return side_by_side(layer, x) if pixels <= 16 else layer(x)
+        if pixels > 4:
+            return layer(x)
+        return as_matrix(layer, x) if layer in self.frozen else side_by_side(layer, x)
 
     def tap(self, x):
         return self.pool(x) if len(x.shape) == 4 else x
@@ -158,14 +162,27 @@ class Network:
         return math.prod(self.frozen[-1].output.shape[1:]) + sum(self.pooled(name) for name in self.beside)
 
 
-def as_matmul(layer, x):
-    """A 3 × 3 convolution of Keras with padding and ReLU, as a matrix product: each row holds the nine neighbours of a pixel."""
+def side_by_side(layer, x):
+    """A 3 × 3 convolution of Keras with padding and ReLU, to the last bit: the maps stand side by side in one wide image, a
+    column of zeros between them. A kernel works on up to 16 pixels of a row at a time."""
     _, height, width, channels = x.shape
-    padded = tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]])
-    neighbours = [padded[:, i : i + height, j : j + width] for i in range(3) for j in range(3)]
-    rows = tf.reshape(tf.concat(neighbours, 3), [-1, 9 * channels])
-    x = rows @ tf.reshape(layer.kernel.value, [9 * channels, layer.filters]) + layer.bias.value
-    return tf.reshape(tf.nn.relu(x), [-1, height, width, layer.filters])
+    x = tf.transpose(tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 0]]), [1, 0, 2, 3])
+    x = tf.nn.conv2d(tf.reshape(x, [1, height, -1, channels]), layer.kernel.value, 1, "SAME")
+    x = tf.reshape(tf.nn.relu(x + layer.bias.value), [height, -1, width + 1, layer.filters])
+    return tf.transpose(x[:, :, :width], [1, 0, 2, 3])
+
+
+def as_matrix(layer, x):
+    """The same on maps of at most 2 × 2 pixels, but for rounding: each pixel sees all others, so that a product with a part
+    of the kernel gives it, without the zeros around. It is faster still, but its gradient is not."""
+    _, height, width, channels = x.shape
+    flat_x, kernel, pixels = flat(x), layer.kernel.value, []
+    for i in range(height):
+        for j in range(width):
+            part = kernel[1 - i : 1 - i + height, 1 - j : 1 - j + width]
+            pixels.append(flat_x @ tf.reshape(part, [height * width * channels, layer.filters]))
+    x = tf.nn.relu(tf.stack(pixels, 1) + layer.bias.value)
+    return tf.reshape(x, [-1, height, width, layer.filters])
 
 
 def bins(size):

@@ -49,7 +49,7 @@ type Model interface {
 // Options say how a model is loaded.
 type Options struct {
 	Device    string // cpu or gpu:N; the first model loaded decides for the process
-	Threads   int    // intra-op threads, at least 1; the pool belongs to the process, the first model decides
+	Threads   int    // intra-op threads, at least 1: the pool belongs to the process, the first model decides; with 1 each call computes in the thread that makes it, so that several calls at a time share the CPU
 	Precision string // float32, bfloat16 (on a CPU) or float16 (on a GPU)
 
 	JITCompile bool // compile with XLA, on a GPU

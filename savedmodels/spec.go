@@ -14,9 +14,9 @@ type Prefix struct {
 	Freeze     string     `json:"freeze"`     // last frozen layer, or "none"
 	Pooling    string     `json:"pooling"`    // avg, max or none (flatten), applied to every tap but fc1 and fc2
 
-	// Precision is what the graph is laid out for, not what it computes in: that is Options.Precision. For bfloat16 the
-	// convolutions of maps of at most 2 × 2 pixels are matrix products, which are several times faster there. For float32
-	// (or "") they are Keras' own, and so are the bits of the features. For float16 train_step scales the loss.
+	// Precision is what the graph is laid out for, not what it computes in: that is Options.Precision. How convolutions of
+	// small maps are best computed depends on it: for bfloat16 those of up to 16 pixels, else those of up to 4. For float16
+	// train_step scales the loss.
 	Precision string `json:"precision,omitempty"`
 
 	// Augment, if set, adds the signature featurize_augmented to a prefix, and is a part of train_step in a suffix that

@@ -8,48 +8,58 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"sync"
 
 	"tlpipe/savedmodels"
 )
 
-// batches fills batches 0 … n-1 in order, each in a goroutine while the one before is in use: two buffers, made by
-// buffer, take turns. A batch is valid until the next one is asked for. Nothing reads the sources of fill any more when the loop
-// is left, however it is left.
-func batches[T any](ctx context.Context, n int, buffer func() T, fill func(batch T, i int) error) iter.Seq2[T, error] {
+// batches fills batches 0 … n-1, at most lanes of them at a time and also while the one before is in use, and gives them in
+// their order. There is a buffer more than lanes, made by buffer. A batch is valid until the next one is asked for. Nothing
+// reads the sources of fill any more when the loop is left, however it is left.
+func batches[T any](ctx context.Context, n, lanes int, buffer func() T, fill func(batch T, i int) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		type filled struct {
 			batch T
 			err   error
 		}
 		ctx, stop := context.WithCancel(ctx)
-		free, ready := newBuffers(buffer), newQueue[filled]()
-		go func() {
+		free, ready := make(chan T, lanes+1), make(chan chan filled, lanes+1) // sending never blocks
+		for range cap(free) {
+			free <- buffer()
+		}
+		var filling sync.WaitGroup
+		filling.Go(func() {
 			defer close(ready)
+			lane := make(chan struct{}, lanes)
 			for i := range n {
 				select {
 				case <-ctx.Done():
 					return
+				case lane <- struct{}{}:
+				}
+				select {
+				case <-ctx.Done():
+					return
 				case batch := <-free:
-					err := fill(batch, i)
-					ready <- filled{batch, err}
-					if err != nil {
-						return
-					}
+					result := make(chan filled, 1)
+					ready <- result
+					filling.Go(func() {
+						result <- filled{batch, fill(batch, i)}
+						<-lane
+					})
 				}
 			}
-		}()
-		defer func() {
-			stop()
-			for range ready { // until the goroutine has ended
-			}
-		}()
+		})
+		defer filling.Wait()
+		defer stop()
 		for range n {
-			next, ok := <-ready
+			result, ok := <-ready
 			if !ok {
 				var none T
 				yield(none, ctx.Err())
 				return
 			}
+			next := <-result
 			if !yield(next.batch, next.err) || next.err != nil {
 				return
 			}
@@ -57,17 +67,6 @@ func batches[T any](ctx context.Context, n int, buffer func() T, fill func(batch
 		}
 	}
 }
-
-func newBuffers[T any](buffer func() T) chan T {
-	free := newQueue[T]()
-	for range cap(free) {
-		free <- buffer()
-	}
-	return free
-}
-
-// newQueue holds as many values as there are buffers, so that sending never blocks.
-func newQueue[T any]() chan T { return make(chan T, 2) }
 
 // examples are the inputs of the part that trains: stored features, or the images where nothing is frozen.
 type examples struct {
@@ -218,7 +217,7 @@ func product(shape []int) int {
 // class probabilities (valid until the next row).
 func (e *examples) each(ctx context.Context, model savedmodels.Model, rows []int64, size int, do func(i int, loss float32, probabilities []float32)) error {
 	done := 0
-	for b, err := range batches(ctx, chunks(len(rows), size), func() *batch { return e.newBatch(size) }, func(b *batch, i int) error {
+	for b, err := range batches(ctx, chunks(len(rows), size), 1, func() *batch { return e.newBatch(size) }, func(b *batch, i int) error {
 		return e.read(b, chunk(rows, i, size), 0)
 	}) {
 		if err != nil {

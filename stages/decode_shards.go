@@ -85,7 +85,7 @@ func (d *decoding) decodeAll(ctx context.Context) error {
 	if d.next < total {
 		first, size := d.next, min(rowsPerShard(d.imageBytes()), max(d.workers, batchBytes/d.imageBytes()))
 		buffer := func() *[]readResult { return new([]readResult) }
-		for results, err := range batches(ctx, chunks(total-first, size), buffer, func(b *[]readResult, i int) error {
+		for results, err := range batches(ctx, chunks(total-first, size), 1, buffer, func(b *[]readResult, i int) error {
 			from := first + i*size
 			*b = d.readBatch(ctx, from, min(size, total-from))
 			return ctx.Err()

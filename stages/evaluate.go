@@ -128,7 +128,7 @@ func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodel
 		checked[i] = rows[at]
 	}
 	size, agree, difference, done := e.imageBatchSize(), 0, 0.0, 0
-	for b, err := range batches(ctx, chunks(len(checked), size), func() *batch { return newImageBatch(data.images, data.dataset, size) }, func(b *batch, i int) error {
+	for b, err := range batches(ctx, chunks(len(checked), size), 1, func() *batch { return newImageBatch(data.images, data.dataset, size) }, func(b *batch, i int) error {
 		return readImages(data.images, data.dataset, b, chunk(checked, i, size))
 	}) {
 		if err != nil {

@@ -28,6 +28,7 @@ type featureWriter struct {
 	featureRows
 	seed      int64 // of the copies
 	batchSize int
+	lanes     int // batches computed at a time
 	shardSize int // rows
 	width     int // numbers in a feature
 	store     string
@@ -102,28 +103,37 @@ func (w *featureWriter) checkDisk() error {
 	return nil
 }
 
+// computed is a batch with its features as they are stored.
+type computed struct {
+	*batch
+	features []byte
+}
+
 // write computes the shards that are missing, in order.
 func (w *featureWriter) write(ctx context.Context, model savedmodels.Model) error {
 	todo := w.todo()
-	buffer := func() *batch { return newImageBatch(w.images, w.dataset, w.batchSize) }
+	buffer := func() *computed {
+		return &computed{newImageBatch(w.images, w.dataset, w.batchSize), make([]byte, w.batchSize*w.rowBytes())}
+	}
 	out := make([]byte, 0, min(w.shardSize, len(w.rows))*w.rowBytes())
 	i := 0
-	for b, err := range batches(ctx, len(todo), buffer, func(b *batch, i int) error {
-		defer w.job.Progress.Span("read", "images")()
-		rows := w.rows[todo[i].first:todo[i].end]
-		if err := readImages(w.images, w.dataset, b, rows); err != nil {
+	for b, err := range batches(ctx, len(todo), w.lanes, buffer, func(b *computed, i int) error {
+		endRead := w.job.Progress.Span("read", "images")
+		err := readImages(w.images, w.dataset, b.batch, w.rows[todo[i].first:todo[i].end])
+		endRead()
+		if err != nil {
 			return err
 		}
-		return w.images.Pixels.Pass(int(rows[len(rows)-1]))
+		return w.compute(ctx, b, model, todo[i].copy)
 	}) {
 		if err != nil {
 			return err
 		}
-		n := len(b.rows)
-		if out, err = w.append(ctx, out, model, b, todo[i].copy); err != nil {
+		if err := w.images.Pixels.Pass(int(b.rows[len(b.rows)-1])); err != nil {
 			return err
 		}
-		w.job.Progress.Add(int64(n))
+		out = append(out, b.features...)
+		w.job.Progress.Add(int64(len(b.rows)))
 		if shard := todo[i].shard; i+1 == len(todo) || todo[i+1].shard != shard {
 			if err := w.finish(shard, out); err != nil {
 				return err
@@ -156,37 +166,37 @@ func (w *featureWriter) todo() []featureBatch {
 	return todo
 }
 
-// append computes a batch and adds its features to out.
-func (w *featureWriter) append(ctx context.Context, out []byte, model savedmodels.Model, b *batch, copy int) ([]byte, error) {
+// compute makes the features of a batch, of the images themselves or of a copy.
+func (w *featureWriter) compute(ctx context.Context, b *computed, model savedmodels.Model, copyIndex int) error {
 	signature, inputs := "featurize", map[string]savedmodels.Tensor{"images": b.padded(w.batchSize)}
-	if copy > 0 {
+	if copyIndex > 0 {
 		signature = "featurize_augmented"
-		inputs["rows"], inputs["copy"], inputs["seed"] = b.rowTensor(w.batchSize), int64Scalar(int64(copy)), int64Scalar(w.seed)
+		inputs["rows"], inputs["copy"], inputs["seed"] = b.rowTensor(w.batchSize), int64Scalar(int64(copyIndex)), int64Scalar(w.seed)
 	}
 	got, err := model.Run(ctx, signature, inputs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	features := got["features"]
 	if want := []int64{int64(w.batchSize), int64(w.width)}; features.DType != savedmodels.Float32 || !slices.Equal(features.Shape, want) {
-		return nil, fmt.Errorf("featurize gave %s %v, expected float32 %v: the prefix does not fit its card", features.DType, features.Shape, want)
+		return fmt.Errorf("featurize gave %s %v, expected float32 %v: the prefix does not fit its card", features.DType, features.Shape, want)
 	}
 	data := features.Data[:len(b.rows)*w.width*4]
 	if i := notFinite(data); i >= 0 {
-		return nil, w.badFeature(b.rows[i/w.width], "NaN or infinite")
+		return w.badFeature(b.rows[i/w.width], "NaN or infinite")
 	}
+	b.features = b.features[:len(b.rows)*w.rowBytes()]
 	if w.store == "float32" {
-		return append(out, data...), nil
+		copy(b.features, data)
+		return nil
 	}
-	first := len(out)
-	out = out[:first+len(b.rows)*w.rowBytes()]
-	narrow(out[first:], data)
-	for i := first; i < len(out); i += 2 {
-		if out[i+1]&0x7c == 0x7c { // the exponent of an infinity
-			return nil, w.badFeature(b.rows[(i-first)/w.rowBytes()], "beyond the range of float16 (65504)")
+	narrow(b.features, data)
+	for i := 0; i < len(b.features); i += 2 {
+		if b.features[i+1]&0x7c == 0x7c { // the exponent of an infinity
+			return w.badFeature(b.rows[i/w.rowBytes()], "beyond the range of float16 (65504)")
 		}
 	}
-	return out, nil
+	return nil
 }
 
 func (w *featureWriter) badFeature(row int64, what string) error {

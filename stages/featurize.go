@@ -76,7 +76,20 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 }
 
 func (f featurize) fits() error {
-	return f.env.fitsMemory("featurize.batch_size", prefixSpec(f.config).FeaturizeMemory(), f.batchSize())
+	needs := prefixSpec(f.config).FeaturizeMemory()
+	needs.PerImage *= int64(f.lanes())
+	return f.env.fitsMemory("featurize.batch_size", needs, f.batchSize())
+}
+
+// lanes is how many batches are computed at a time. On a CPU that is one for each thread, which is faster than all threads
+// on one batch, as none waits for another; but one where that would take more than half of the memory.
+func (f featurize) lanes() int {
+	m, threads := f.env.Machine, f.config.Threads
+	needs := prefixSpec(f.config).FeaturizeMemory()
+	if m.Device != "cpu" || (m.Memory > 0 && needs.Of(threads*f.batchSize()) > m.Memory/2) {
+		return 1
+	}
+	return threads
 }
 
 func (f featurize) batchSize() int {
@@ -174,7 +187,7 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
 	w := &featureWriter{
 		job: job, images: images, dataset: d, featureRows: rows, seed: f.settings.Seed,
-		batchSize: f.batchSize(), store: f.settings.Store, width: card.Features,
+		batchSize: f.batchSize(), lanes: f.lanes(), store: f.settings.Store, width: card.Features,
 	}
 	w.shardSize = f.shardRows(w.rowBytes(), spec.Input, w.batchSize)
 	if err := w.findDone(); err != nil {
@@ -188,7 +201,8 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.rows)))
 	if w.doneRows() < len(w.rows) {
-		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
+		opts := savedmodels.Options{Threads: f.config.Threads / w.lanes, Precision: precision, JITCompile: f.settings.JITCompile}
+		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, opts, job.Progress)
 		if err != nil {
 			return err
 		}

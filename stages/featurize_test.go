@@ -132,7 +132,7 @@ func TestFeaturizeRefusesBadFeatures(t *testing.T) {
 		"float16": {1e6, "float16", "a feature of image row 20 (train/striped/20.png) is beyond the range of float16 (65504)"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := newBed(t, func(c2 *Config) { c2.Stages.Featurize.Store = c.store })
+			b := newBed(t, func(c2 *Config) { c2.Stages.Featurize.Store, c2.Threads = c.store, 1 }) // calls as batches are in order
 			b.run("normalize")
 			b.env.Runtime = &badPrefix{row: 20, value: c.value}
 			s := b.stage("featurize")

@@ -114,7 +114,7 @@ func (t *trainer) epoch(ctx context.Context) error {
 	epoch, size := len(t.History), t.settings.BatchSize
 	rows := t.epochRows(epoch)
 	first := int(t.Step - int64(epoch)*t.stepsPerEpoch())
-	for b, err := range batches(ctx, int(t.stepsPerEpoch())-first, func() *batch { return t.data.newBatch(size) }, func(b *batch, i int) error {
+	for b, err := range batches(ctx, int(t.stepsPerEpoch())-first, 1, func() *batch { return t.data.newBatch(size) }, func(b *batch, i int) error {
 		defer t.report.Span("read", "examples")()
 		return t.data.read(b, chunk(rows, first+i, size), epoch%t.data.copies())
 	}) {

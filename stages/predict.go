@@ -64,7 +64,7 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 	}
 	buffer := func() *fileBatch { return newFileBatch(trained, size) }
 	first := 0
-	for b, err := range batches(ctx, chunks(len(req.Images), size), buffer, func(b *fileBatch, i int) error {
+	for b, err := range batches(ctx, chunks(len(req.Images), size), 1, buffer, func(b *fileBatch, i int) error {
 		b.read(req.Images[i*size : min((i+1)*size, len(req.Images))])
 		return nil
 	}) {

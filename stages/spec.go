@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -131,7 +132,7 @@ func loadModel(c *Config, env Env, dir string, opts savedmodels.Options, report 
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
 	}
 	defer report.Span("load", "load model")()
-	opts.Device, opts.Threads = env.Machine.Device, c.Threads
+	opts.Device, opts.Threads = env.Machine.Device, cmp.Or(opts.Threads, c.Threads)
 	model, err := env.Runtime.Load(dir, opts)
 	if err != nil {
 		return nil, err

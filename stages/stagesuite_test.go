@@ -277,9 +277,10 @@ func TestStagesResume(t *testing.T) {
 					b.config.Stages.FineTune.CheckpointEvery = "1ns"
 				}
 				b.run("normalize")
-				b.testResume("featurize", "featurize", stop, 2) // a shard has two batches
+				lanes := b.config.Threads - 1                         // batches that are computed beside one
+				b.testResume("featurize", "featurize", stop, 2+lanes) // a shard has two batches
 				if b.config.Stages.Featurize.Copies > 1 {
-					b.testResume("featurize", "featurize_augmented", stop, 3) // three where a copy ends inside of the shard
+					b.testResume("featurize", "featurize_augmented", stop, 3+lanes) // three where a copy ends inside of the shard
 				}
 				b.testResume("fine-tune", "train_step", stop, 1)
 				if stop == "cancel" {
@@ -346,6 +347,7 @@ func (b *bed) testResume(stage, signature, stop string, lost int) {
 func TestKeysFollowSettings(t *testing.T) {
 	b := newBed(t, nil)
 	b.run(stageNames...)
+	b.env.Machine.Device = "gpu:0" // which takes every setting
 	for stage, settings := range map[string]any{
 		"normalize": b.config.Stages.Normalize, "featurize": b.config.Stages.Featurize,
 		"fine-tune": b.config.Stages.FineTune, "evaluate": b.config.Stages.Evaluate,

@@ -14,6 +14,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
@@ -90,7 +92,11 @@ func (t task) serve(ctx context.Context) error {
 	if t.Work == "decode" {
 		return repeat(func() (time.Duration, []float32, error) { return t.decode(ctx) })
 	}
-	model, err := tfruntime.New().Load(t.model(), savedmodels.Options{Device: "cpu", Threads: 2, Precision: t.Precision})
+	threads := 2
+	if t.Work == "featurize" {
+		threads = 1 // a batch for each, as the stage does it
+	}
+	model, err := tfruntime.New().Load(t.model(), savedmodels.Options{Device: "cpu", Threads: threads, Precision: t.Precision})
 	if err != nil {
 		return err
 	}
@@ -114,7 +120,13 @@ func (t task) serve(ctx context.Context) error {
 	}
 	return repeat(func() (time.Duration, []float32, error) {
 		began := time.Now()
-		check, err := t.once(ctx, model, x, labels)
+		var check []float32
+		var err error
+		if t.Work == "featurize" {
+			check, err = t.featurize(ctx, model, x)
+		} else {
+			check, err = t.train(ctx, model, x, labels)
+		}
 		return time.Since(began), check, err
 	})
 }
@@ -137,28 +149,40 @@ func repeat(once func() (time.Duration, []float32, error)) error {
 	}
 }
 
-// once goes over all images. It gives the first features, or the loss of the last step.
-func (t task) once(ctx context.Context, model savedmodels.Model, x *stages.Array, labels []int32) ([]float32, error) {
-	var check []float32
+// batch are t.Batch images or features.
+func (t task) batch(x *stages.Array, first int) savedmodels.Tensor {
 	rowBytes := len(x.Data) / x.Shape[0]
+	batch := savedmodels.Tensor{DType: savedmodels.Uint8, Data: x.Data[first*rowBytes : (first+t.Batch)*rowBytes]}
+	if t.Work == "head" {
+		batch.DType = savedmodels.Float32
+	}
+	for _, n := range append([]int{t.Batch}, x.Shape[1:]...) {
+		batch.Shape = append(batch.Shape, int64(n))
+	}
+	return batch
+}
+
+// featurize goes over all images, two batches at a time. It gives the first features.
+func (t task) featurize(ctx context.Context, model savedmodels.Model, x *stages.Array) (check []float32, err error) {
+	var group errgroup.Group
+	group.SetLimit(2)
 	for first := 0; first+t.Batch <= x.Shape[0]; first += t.Batch {
-		batch := savedmodels.Tensor{DType: savedmodels.Uint8, Data: x.Data[first*rowBytes : (first+t.Batch)*rowBytes]}
-		for _, n := range append([]int{t.Batch}, x.Shape[1:]...) {
-			batch.Shape = append(batch.Shape, int64(n))
-		}
-		if t.Work == "head" {
-			batch.DType = savedmodels.Float32
-		}
-		if t.Work == "featurize" {
-			out, err := model.Run(ctx, "featurize", map[string]savedmodels.Tensor{"images": batch})
-			if err != nil {
-				return nil, err
-			}
-			if first == 0 {
+		group.Go(func() error {
+			out, err := model.Run(ctx, "featurize", map[string]savedmodels.Tensor{"images": t.batch(x, first)})
+			if err == nil && first == 0 {
 				check = floats(out["features"].Data[:4*8])
 			}
-			continue
-		}
+			return err
+		})
+	}
+	err = group.Wait()
+	return check, err
+}
+
+// train goes over all images or features. It gives the loss of the last step.
+func (t task) train(ctx context.Context, model savedmodels.Model, x *stages.Array, labels []int32) (check []float32, err error) {
+	for first := 0; first+t.Batch <= x.Shape[0]; first += t.Batch {
+		batch := t.batch(x, first)
 		y := savedmodels.Tensor{DType: savedmodels.Int32, Shape: []int64{int64(t.Batch)}}
 		for _, label := range labels[first : first+t.Batch] {
 			y.Data = binary.LittleEndian.AppendUint32(y.Data, uint32(label))

@@ -42,7 +42,8 @@ type traceEvent struct {
 	Args  map[string]string `json:"args,omitempty"`
 }
 
-// Trace is the timeline in Chrome's Trace Event Format: a lane of the stages, and one for each lane of the spans.
+// Trace is the timeline in Chrome's Trace Event Format: a lane of the stages, and one for each lane of the spans, or more where
+// spans of a lane overlap.
 func (t *Timeline) Trace() []byte {
 	lanes := []string{"stages"}
 	var events []traceEvent
@@ -56,8 +57,14 @@ func (t *Timeline) Trace() []byte {
 	for _, e := range t.stages {
 		add(lanes[0], e.Stage, e.Time.Add(-time.Duration(e.Seconds*float64(time.Second))), e.Seconds, nil)
 	}
-	for _, e := range t.spans {
-		add(e.Unit, e.Text, e.Time, e.Seconds, map[string]string{"stage": e.Stage})
+	ends := map[string]time.Time{}
+	for _, e := range t.inOrder() {
+		lane := e.Unit
+		for i := 2; e.Time.Before(ends[lane]); i++ { // another of these is not over yet
+			lane = fmt.Sprintf("%s %d", e.Unit, i)
+		}
+		ends[lane] = endOf(e)
+		add(lane, e.Text, e.Time, e.Seconds, map[string]string{"stage": e.Stage})
 	}
 	for i, lane := range lanes {
 		events = append(events, traceEvent{Name: "thread_name", Phase: "M", PID: 1, Lane: i, Args: map[string]string{"name": lane}})
@@ -66,21 +73,35 @@ func (t *Timeline) Trace() []byte {
 	return append(text, '\n')
 }
 
+// inOrder are the spans as they began.
+func (t *Timeline) inOrder() []Event {
+	return slices.SortedStableFunc(slices.Values(t.spans), func(a, b Event) int { return a.Time.Compare(b.Time) })
+}
+
+func endOf(e Event) time.Time { return e.Time.Add(time.Duration(e.Seconds * float64(time.Second))) }
+
 // Summary is a line for each stage that ran: how much of its time each lane was busy. The lane that is busy nearly all
 // the time bounds the stage.
 func (t *Timeline) Summary() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	for _, stage := range t.stages {
-		busy, lanes := map[string]float64{}, []string{}
-		for _, e := range t.spans {
+		busy, until, lanes := map[string]float64{}, map[string]time.Time{}, []string{}
+		for _, e := range t.inOrder() {
 			if e.Stage != stage.Stage {
 				continue
 			}
 			if !slices.Contains(lanes, e.Unit) {
 				lanes = append(lanes, e.Unit)
 			}
-			busy[e.Unit] += e.Seconds
+			begin, end := e.Time, endOf(e)
+			if until[e.Unit].After(begin) { // what overlaps counts once
+				begin = until[e.Unit]
+			}
+			if end.After(begin) {
+				busy[e.Unit] += end.Sub(begin).Seconds()
+				until[e.Unit] = end
+			}
 		}
 		slices.SortStableFunc(lanes, func(a, b string) int { return cmp.Compare(busy[b], busy[a]) })
 		for i, lane := range lanes {

@@ -42,6 +42,38 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
+// TestTimelineOverlap has two batches computed at a time: each has its line, and the time in which both are counts once.
+func TestTimelineOverlap(t *testing.T) {
+	timeline, began := NewTimeline(), time.UnixMicro(1_000_000)
+	at := func(seconds float64) time.Time { return began.Add(time.Duration(seconds * 1e9)) }
+	for _, e := range []Event{ // as they end
+		{Type: Span, Stage: "featurize", Unit: "compute", Text: "b", Time: at(1), Seconds: 2},
+		{Type: Span, Stage: "featurize", Unit: "compute", Text: "a", Time: at(0), Seconds: 4},
+		{Type: Span, Stage: "featurize", Unit: "compute", Text: "c", Time: at(3), Seconds: 5},
+		{Type: StageEnd, Stage: "featurize", Status: "ran", Time: at(10), Seconds: 10},
+	} {
+		timeline.Handle(e)
+	}
+	if want := "  featurize  10 s  compute 80 %\n"; timeline.Summary() != want {
+		t.Errorf("received %q, want %q", timeline.Summary(), want)
+	}
+	var trace struct{ TraceEvents []traceEvent }
+	if err := json.Unmarshal(timeline.Trace(), &trace); err != nil {
+		t.Fatal(err)
+	}
+	lanes := map[string]int{}
+	for _, e := range trace.TraceEvents {
+		if e.Phase == "X" {
+			lanes[e.Name] = e.Lane
+		} else {
+			lanes[e.Args["name"]] = e.Lane
+		}
+	}
+	if diff := cmp.Diff(map[string]int{"stages": 0, "featurize": 0, "compute": 1, "a": 1, "compute 2": 2, "b": 2, "c": 2}, lanes); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestSpan reports nothing unless the run is profiled.
 func TestSpan(t *testing.T) {
 	var events []Event

@@ -122,6 +122,9 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 		InterOpParallelismThreads: int32(opts.Threads),
 		AllowSoftPlacement:        true,
 	}
+	if opts.Threads == 1 {
+		config.InterOpParallelismThreads = -1
+	}
 	switch n, isGPU := strings.CutPrefix(opts.Device, "gpu:"); {
 	case opts.Device == "cpu":
 		config.DeviceCount = map[string]int32{"GPU": 0}
