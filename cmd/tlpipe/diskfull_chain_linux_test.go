@@ -30,13 +30,13 @@ const fillDisk = `
 // and when TensorFlow saves the model: each run ends with the exit code for it and keeps what is done, and with room the
 // last one completes it all, to the same bytes.
 func TestFullDiskInModelStages(t *testing.T) {
-	c := newChain(t, tortureImages)
+	c := newChain(t, tortureImages*3/2) // which gives time to fill the disk after the first of two shards
 	c.write("chain.yaml", strings.NewReplacer("weights: imagenet", "weights: random", "epochs: 40", "epochs: 2", "100ms", "1ms").Replace(tortureConfig))
 	if code, _, out := c.run(); code != 0 {
 		t.Fatal(out)
 	}
 	whole := c.artifacts("artifacts")
-	out := c.shell(`mkdir -p disk && mount -t tmpfs -o size=400m tmpfs disk; tlpipe() { ` + c.bin + ` "$@"; }` + fillDisk + `
+	out := c.shell(`mkdir -p disk && mount -t tmpfs -o size=600m tmpfs disk; tlpipe() { ` + c.bin + ` "$@"; }` + fillDisk + `
 		tlpipe run chain.yaml --store disk/artifacts --until normalize >log2 2>&1 || cat log2
 		full ""
 		full featurize
