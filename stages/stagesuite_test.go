@@ -125,6 +125,8 @@ func (e *events) Handle(event progress.Event) {
 
 // texts are the texts of all events of a type.
 func (e *events) texts(kind string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	var texts []string
 	for _, event := range e.list {
 		if event.Type == kind {
@@ -135,6 +137,8 @@ func (e *events) texts(kind string) string {
 }
 
 func (e *events) count(kind string) int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	return len(slices.DeleteFunc(slices.Clone(e.list), func(event progress.Event) bool { return event.Type != kind }))
 }
 
