@@ -202,7 +202,8 @@ class Examples:
             self.place[rows] = np.arange(len(rows))
             network.eval()
             with torch.no_grad():
-                parts = [network.featurize(pixels) for pixels, _ in self.pixels(rows, settings["batch_size"])]
+                size = 128 if settings["batch_size"] == "auto" else settings["batch_size"]
+                parts = [network.featurize(pixels) for pixels, _ in self.pixels(rows, size)]
             self.features = [torch.cat(part) for part in zip(*parts)]
 
     def pixels(self, rows, size):
