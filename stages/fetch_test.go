@@ -363,7 +363,7 @@ func TestFetchContinues(t *testing.T) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(fetchData)))
 			w.Write(fetchData[:1000])
 			w.(http.Flusher).Flush()
-			time.AfterFunc(50*time.Millisecond, stop)
+			time.AfterFunc(500*time.Millisecond, stop)
 			<-r.Context().Done()
 			return
 		}
@@ -441,7 +441,7 @@ func TestFetchBeginsAnewAfterWrongPartial(t *testing.T) {
 			w.Header().Set("Content-Length", fmt.Sprint(len(fetchData)))
 			w.Write(make([]byte, 1000))
 			w.(http.Flusher).Flush()
-			time.AfterFunc(50*time.Millisecond, stop)
+			time.AfterFunc(500*time.Millisecond, stop)
 			<-r.Context().Done()
 			return
 		}

@@ -3,12 +3,10 @@
 package main
 
 import (
-	"bufio"
 	"strings"
 	"testing"
 
 	"tlpipe/pipeline/exit"
-	"tlpipe/pipeline/progress"
 )
 
 // TestPixelsKilled kills a training of the whole network, with augmentation and dropout, in the middle of its second
@@ -26,22 +24,7 @@ func TestPixelsKilled(t *testing.T) {
 	perEpoch := s.trace.total / 3
 
 	s.forget("fine-tune")
-	cmd := s.command("run", "chain.yaml", "--json", "--store", theStore)
-	output, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	for lines := bufio.NewScanner(output); lines.Scan(); {
-		if e := parse(lines.Bytes()); e.Type == progress.Completed && e.Unit == "checkpoint" && e.Index == perEpoch+1 {
-			killNow(t.Context(), cmd.Process.Pid, "both")
-		}
-	}
-	if err := cmd.Wait(); err == nil {
-		t.Fatal("the run ended before it was killed")
-	}
+	s.dieAt("checkpoint-000002-*:3", "run", "chain.yaml", "--store", theStore)
 	killed := s.newTraces(theStore)[0]
 	if killed.landed() != "fine-tune" || killed.checkpoint <= perEpoch || killed.checkpoint >= 2*perEpoch {
 		t.Fatalf("killed in %s, with a checkpoint of step %d: not in the middle of the second epoch", killed.landed(), killed.checkpoint)

@@ -181,7 +181,7 @@ func (s *tortured) wantKilled(ended *os.ProcessState, struck chan string, said s
 	victim := "none"
 	select {
 	case victim = <-struck: // the one who killed may come to say so only after the command is gone
-	case <-time.After(10 * time.Second):
+	case <-time.After(time.Minute):
 	}
 	status, _ := ended.Sys().(syscall.WaitStatus)
 	reported := status.ExitStatus() == exit.Resources && strings.Contains(said, "was killed")

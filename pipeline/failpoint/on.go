@@ -10,10 +10,14 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // Variable is the environment variable that arms a place.
-const Variable = "TLPIPE_FAILPOINT"
+const (
+	Variable = "TLPIPE_FAILPOINT"
+	stop     = ":stop"
+)
 
 var (
 	mutex  sync.Mutex
@@ -23,7 +27,7 @@ var (
 // Here is a place where the process may die.
 func Here(name string) {
 	if reached(name) {
-		die()
+		end()
 	}
 }
 
@@ -31,8 +35,13 @@ func Here(name string) {
 // element of path.
 func Write(w io.Writer, data []byte, file string) (int, error) {
 	if reached(path.Base(file)) {
-		w.Write(data[:len(data)/2])
-		die()
+		n, err := w.Write(data[:len(data)/2])
+		end()
+		if err != nil {
+			return n, err
+		}
+		rest, err := w.Write(data[n:])
+		return n + rest, err
 	}
 	return w.Write(data)
 }
@@ -40,6 +49,7 @@ func Write(w io.Writer, data []byte, file string) (int, error) {
 // reached counts the passes of the armed place and says whether this is the one.
 func reached(name string) bool {
 	pattern, n, _ := strings.Cut(os.Getenv(Variable), ":")
+	n = strings.TrimSuffix(n, stop)
 	if match, err := path.Match(pattern, name); err != nil || !match {
 		return false
 	}
@@ -49,7 +59,13 @@ func reached(name string) bool {
 	return strconv.Itoa(passes) == n
 }
 
-func die() {
+// end kills the process, or stops it until it is told to go on.
+func end() {
+	if strings.HasSuffix(os.Getenv(Variable), stop) {
+		syscall.Kill(os.Getpid(), syscall.SIGSTOP)
+		time.Sleep(time.Second) // for the signal to reach this thread, too
+		return
+	}
 	syscall.Kill(os.Getpid(), syscall.SIGKILL)
 	select {}
 }

@@ -521,7 +521,7 @@ func TestURLContinuesAfterStop(t *testing.T) {
 					w.Header().Set("Content-Length", fmt.Sprint(len(data)))
 					w.Write(data[:1000])
 					w.(http.Flusher).Flush()
-					time.AfterFunc(100*time.Millisecond, stop)
+					time.AfterFunc(500*time.Millisecond, stop)
 					<-r.Context().Done()
 					return
 				}
