@@ -100,7 +100,10 @@ def describe(function):
 
 def export(request):
     spec, out = request["spec"], pathlib.Path(request["out"])
-    network = Network(spec)
+    # A frozen side that computes in bfloat16 has its variables so, too: there is half as much to read, and nothing to convert.
+    # What trains keeps float32 variables, which TensorFlow's rewriter converts.
+    halved = request["kind"] == "prefix" and spec.get("precision") == "bfloat16"
+    network = Network(spec, "bfloat16" if halved else "float32")
     load_weights(network, request)
     variables = {path_of(v): v.value for v in (v for layer in network.layers for v in layer.weights)}
     trainable = []

@@ -32,22 +32,27 @@ class AdaptivePooling(keras.layers.Layer):
 
 
 class Network:
-    """The backbone up to its last tap, from uint8 images to one flat vector an image, divided at the cut."""
+    """The backbone up to its last tap, from uint8 images to one flat vector an image, divided at the cut.
 
-    def __init__(self, spec):
+    dtype is that of its variables, and what its layers compute in; vectors are float32.
+    """
+
+    def __init__(self, spec, dtype="float32"):
         self.spec = spec
         self.size = spec["input"]
         application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[spec["backbone"]]
         self.base = application(include_top=False, weights=None, input_shape=(*self.size, 3))
-        self.positions, self.flatten = AdaptivePooling(), keras.layers.Flatten()
+        self.positions, self.flatten = AdaptivePooling(dtype="float32"), keras.layers.Flatten(dtype="float32")
         if has_top(spec):
             x = self.flatten(self.positions(self.base.output))
             for name in FC:
                 x = keras.layers.Dense(FC_UNITS, "relu", kernel_initializer="zeros", name=name)(x)
             self.base = keras.Model(self.base.input, x)
+        if dtype != "float32":
+            self.base = keras.models.clone_model(self.base, clone_function=lambda layer: recast(layer, dtype))
         # Pooling and flattening before fc1 are part of fc1.
-        apart = [self.positions, self.flatten]
-        chain = [layer for layer in self.base.layers if not isinstance(layer, keras.layers.InputLayer) and layer not in apart]
+        apart = (keras.layers.InputLayer, AdaptivePooling, keras.layers.Flatten)
+        chain = [layer for layer in self.base.layers if not isinstance(layer, apart)]
         names = [layer.name for layer in chain]
         for name in spec["taps"] + [spec["freeze"]]:
             if name not in names and name != "none":
@@ -59,9 +64,9 @@ class Network:
             cut += 1
         self.frozen, self.trained = self.layers[:cut], self.layers[cut:]
         self.pool = {
-            "avg": keras.layers.GlobalAveragePooling2D(),
-            "max": keras.layers.GlobalMaxPooling2D(),
-            "none": keras.layers.Flatten(),
+            "avg": keras.layers.GlobalAveragePooling2D(dtype="float32"),
+            "max": keras.layers.GlobalMaxPooling2D(dtype="float32"),
+            "none": keras.layers.Flatten(dtype="float32"),
         }[spec["pooling"]]
         # Taps whose pooled outputs are stored beside the activations at the cut.
         self.beside = [layer.name for layer in self.frozen[:-1] if layer.name in spec["taps"]] if self.trained else []
@@ -110,7 +115,7 @@ class Network:
         return as_matrix(layer, x) if layer in self.frozen else side_by_side(layer, x)
 
     def tap(self, x):
-        return self.pool(x) if len(x.shape) == 4 else x
+        return self.pool(x) if len(x.shape) == 4 else tf.cast(x, tf.float32)
 
     def featurize(self, images):
         """The frozen side: images (or what resize makes of them) to float32 [n, features]."""
@@ -118,7 +123,7 @@ class Network:
         x = self.run(self.preprocess(images), self.frozen, taps)
         if not self.trained:
             return tf.concat([taps[name] for name in self.spec["taps"]], 1)
-        return tf.concat([flat(x)] + [taps[name] for name in self.beside], 1)
+        return tf.concat([tf.cast(flat(x), tf.float32)] + [taps[name] for name in self.beside], 1)
 
     def finish(self, x, random=None):
         """The trained side: what featurize gives (images, or what resize makes of them, if nothing is frozen) to the vector
@@ -160,6 +165,10 @@ class Network:
         if not self.frozen:
             return 0
         return math.prod(self.frozen[-1].output.shape[1:]) + sum(self.pooled(name) for name in self.beside)
+
+
+def recast(layer, dtype):
+    return type(layer).from_config(layer.get_config() | {"dtype": dtype})
 
 
 def side_by_side(layer, x):

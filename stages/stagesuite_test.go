@@ -281,10 +281,10 @@ func TestStagesResume(t *testing.T) {
 					b.config.Stages.FineTune.CheckpointEvery = "1ns"
 				}
 				b.run("normalize")
-				lanes := b.config.Threads - 1                         // batches that are computed beside one
-				b.testResume("featurize", "featurize", stop, 2+lanes) // a shard has two batches
+				ahead := b.config.Threads + 1                         // batches that are computed, or wait to be stored
+				b.testResume("featurize", "featurize", stop, 2+ahead) // a shard has two batches
 				if b.config.Stages.Featurize.Copies > 1 {
-					b.testResume("featurize", "featurize_augmented", stop, 3+lanes) // three where a copy ends inside of the shard
+					b.testResume("featurize", "featurize_augmented", stop, 3+ahead) // three where a copy ends inside of the shard
 				}
 				b.testResume("fine-tune", "train_step", stop, 1)
 				if stop == "cancel" {

@@ -1,6 +1,6 @@
 """Features as Keras itself computes them, knowing nothing of tlpipe's export: keras.applications.VGG16 and
-preprocess_input. Usage: features.py IMAGES N SIZE MODE TAP WEIGHTS OUT, where IMAGES is raw uint8 [N, SIZE, SIZE, 3],
-WEIGHTS an .npz by tensor name or a SavedModel, and OUT gets raw float32 [N, channels], averaged over the positions."""
+preprocess_input. Usage: features.py IMAGES N SIZE MODE TAP WEIGHTS DTYPE OUT, where IMAGES is raw uint8 [N, SIZE, SIZE, 3],
+WEIGHTS an .npz by tensor name or a SavedModel, DTYPE that of weights and activations, and OUT gets raw float32 [N, channels], averaged over the positions."""
 
 import sys
 
@@ -8,10 +8,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-images, n, size, mode, tap, weights, out = sys.argv[1:]
+images, n, size, mode, tap, weights, dtype, out = sys.argv[1:]
 n, size = int(n), int(size)
 tf.config.threading.set_intra_op_parallelism_threads(2)
 tf.config.threading.set_inter_op_parallelism_threads(2)
+keras.config.set_dtype_policy(dtype)
 
 base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(size, size, 3))
 if weights.endswith(".npz"):
@@ -30,5 +31,5 @@ for v in base.weights:
 
 x = np.fromfile(images, np.uint8).reshape(n, size, size, 3).astype(np.float32)
 x = keras.applications.imagenet_utils.preprocess_input(x, mode=mode)
-y = keras.layers.GlobalAveragePooling2D()(base.get_layer(tap).output)
+y = keras.layers.GlobalAveragePooling2D(dtype="float32")(base.get_layer(tap).output)
 keras.Model(base.input, y).predict(x, batch_size=n, verbose=0).tofile(out)
