@@ -5,7 +5,8 @@ Takes a JSON file: {"kind": "prefix" or "suffix", "spec": {...}, "out": DIR, "ca
 of JSON: {"digest"}, or {"error", "hint"} with exit status 1. All else goes to stderr. With --watch-stdin it stops when
 its standard input is closed, which the end of the parent does, however it comes.
 
-    prefix   featurize(images) -> features, and if the spec has augment, featurize_augmented(images, rows, copy, seed)
+    prefix   prepare() once before the others, featurize(images) -> features, and if the spec has augment,
+             featurize_augmented(images, rows, copy, seed)
     suffix   init(seed), train_step(x, labels, learning_rate, step, seed), evaluate(x, labels), predict(images),
              get_state(), set_state(...); if the spec has head_first, train_head, a train_step of the head alone; if it has
              class_weights, both take class_weights
@@ -59,7 +60,7 @@ def prefix_signatures(network):
         """Images named by their rows: a copy of one is the same in whatever batch it stands."""
         return {"features": network.featurize(network.augmentation.copies(network.resize(images), rows, copy, seed))}
 
-    signatures = {"featurize": signature(featurize, images=IMAGES)}
+    signatures = {"prepare": signature(network.prepare), "featurize": signature(featurize, images=IMAGES)}
     if network.augmentation:
         rows, scalar = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)
         signatures["featurize_augmented"] = signature(featurize_augmented, images=IMAGES, rows=rows, copy=scalar, seed=scalar)
@@ -100,10 +101,7 @@ def describe(function):
 
 def export(request):
     spec, out = request["spec"], pathlib.Path(request["out"])
-    # A frozen side that computes in bfloat16 has its variables so, too: there is half as much to read, and nothing to convert.
-    # What trains keeps float32 variables, which TensorFlow's rewriter converts.
-    halved = request["kind"] == "prefix" and spec.get("precision") == "bfloat16"
-    network = Network(spec, "bfloat16" if halved else "float32")
+    network = Network(spec, features_only=request["kind"] == "prefix")
     load_weights(network, request)
     variables = {path_of(v): v.value for v in (v for layer in network.layers for v in layer.weights)}
     trainable = []
@@ -124,6 +122,7 @@ def export(request):
     module = tf.Module()
     for name in sorted(variables):
         setattr(module, signature_name(name), variables[name])
+    module.kernels = list(network.kernels.values())
     tf.saved_model.save(module, str(out), signatures=signatures)
     (out / "fingerprint.pb").unlink(missing_ok=True)  # holds a random id
     shutil.rmtree(out / "assets", ignore_errors=True)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from augmentation import Augmentation
 from common import ExportError
+from convolution import WINOGRAD_FILTERS, as_matrix, in_parts, side_by_side, winograd, winograd_kernel
 from philox import dropout
 
 # The FC layers of the backbone, with their weights for ImageNet's 224 × 224 pixels: 7 × 7 positions.
@@ -14,6 +15,10 @@ FC = ["fc1", "fc2"]
 FC_UNITS = 4096
 FC_DROPOUT = 0.5  # behind each, while training
 POSITIONS = 7
+
+# The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this.
+PART_BLOCKS = ("block1", "block2", "block3")
+PART_BYTES = 8 << 20
 
 
 class AdaptivePooling(keras.layers.Layer):
@@ -34,10 +39,15 @@ class AdaptivePooling(keras.layers.Layer):
 class Network:
     """The backbone up to its last tap, from uint8 images to one flat vector an image, divided at the cut.
 
-    dtype is that of its variables, and what its layers compute in; vectors are float32.
+    With features_only it is laid out for them as spec["precision"] says: no gradient passes, and nobody serves it.
     """
 
-    def __init__(self, spec, dtype="float32"):
+    def __init__(self, spec, features_only=False):
+        layout = spec.get("precision")
+        self.parts = features_only and layout is not None
+        # A frozen side that computes in bfloat16 has its variables in it: there is half as much to read, and nothing to
+        # convert. What trains keeps float32 variables, which TensorFlow's rewriter converts.
+        self.dtype = tf.bfloat16 if features_only and layout == "bfloat16" else tf.float32
         self.spec = spec
         self.size = spec["input"]
         application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[spec["backbone"]]
@@ -48,8 +58,8 @@ class Network:
             for name in FC:
                 x = keras.layers.Dense(FC_UNITS, "relu", kernel_initializer="zeros", name=name)(x)
             self.base = keras.Model(self.base.input, x)
-        if dtype != "float32":
-            self.base = keras.models.clone_model(self.base, clone_function=lambda layer: recast(layer, dtype))
+        if self.dtype != tf.float32:
+            self.base = keras.models.clone_model(self.base, clone_function=lambda layer: recast(layer, self.dtype.name))
         # Pooling and flattening before fc1 are part of fc1.
         apart = (keras.layers.InputLayer, AdaptivePooling, keras.layers.Flatten)
         chain = [layer for layer in self.base.layers if not isinstance(layer, apart)]
@@ -71,6 +81,17 @@ class Network:
         # Taps whose pooled outputs are stored beside the activations at the cut.
         self.beside = [layer.name for layer in self.frozen[:-1] if layer.name in spec["taps"]] if self.trained else []
         self.augmentation = Augmentation(spec["augment"], self.size) if spec.get("augment") else None
+        # What prepare makes of the kernels, by layer. It is not saved: it has four times their size.
+        self.kernels = {}
+        if features_only and layout == "float32":
+            empty = tf.zeros([0])
+            self.kernels = {layer: tf.Variable(empty, shape=tf.TensorShape(None)) for layer in self.frozen if has_winograd(layer)}
+
+    def prepare(self):
+        """Once, before featurize."""
+        for layer, kernel in self.kernels.items():
+            kernel.assign(winograd_kernel(layer.kernel.value))
+        return {"variables": tf.constant(len(self.kernels), tf.int32)}
 
     def resize(self, images):
         """uint8 [n, height, width, 1 or 3] to float32 [n, *size, 3]. What it gives, it leaves as it is."""
@@ -80,11 +101,11 @@ class Network:
 
     def preprocess(self, images):
         """uint8 [n, height, width, 1 or 3] to what the first layer takes, as preprocess_input of Keras does it."""
-        x = self.resize(images)
         recipe = self.spec["preprocess"]
         mode = recipe["mode"]
-        if mode == "caffe":
-            return x[..., ::-1] - tf.constant([103.939, 116.779, 123.68])
+        if mode == "caffe":  # BGR; reversed before there are more pixels of more bytes
+            return self.resize(tf.reverse(images, [-1])) - tf.constant([103.939, 116.779, 123.68])
+        x = self.resize(images)
         if mode == "tf":
             return x / exactly(127.5) - 1.0
         mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
@@ -103,16 +124,19 @@ class Network:
         return x
 
     def apply(self, layer, x):
-        """A layer's output. On the CPU, convolutions of small maps leave most of its vector or matrix units idle: there the same
-        is computed in another way."""
-        if len(x.shape) != 4 or not isinstance(layer, keras.layers.Conv2D):
+        """A layer's output."""
+        layout = self.spec.get("precision")
+        if layout not in ("float32", "bfloat16") or not isinstance(layer, keras.layers.Conv2D):
             return layer(x)
         pixels = x.shape[1] * x.shape[2]
-        if self.spec.get("precision") == "bfloat16":
+        if layout == "bfloat16":
             return side_by_side(layer, x) if pixels <= 16 else layer(x)
-        if pixels > 4:
-            return layer(x)
-        return as_matrix(layer, x) if layer in self.frozen else side_by_side(layer, x)
+        if pixels <= 4:
+            return as_matrix(layer, x) if layer in self.frozen else side_by_side(layer, x)
+        if layer in self.kernels:
+            _, _, channels, filters = layer.kernel.shape
+            return winograd(layer, tf.ensure_shape(self.kernels[layer], [None, channels, filters]), x)
+        return layer(x)
 
     def tap(self, x):
         return self.pool(x) if len(x.shape) == 4 else tf.cast(x, tf.float32)
@@ -120,10 +144,30 @@ class Network:
     def featurize(self, images):
         """The frozen side: images (or what resize makes of them) to float32 [n, features]."""
         taps = {}
-        x = self.run(self.preprocess(images), self.frozen, taps)
+        if self.parts:
+            x, rest = self.first_blocks(images, taps)
+        else:
+            x, rest = self.preprocess(images), self.frozen
+        x = self.run(x, rest, taps)
         if not self.trained:
             return tf.concat([taps[name] for name in self.spec["taps"]], 1)
         return tf.concat([tf.cast(flat(x), tf.float32)] + [taps[name] for name in self.beside], 1)
+
+    def first_blocks(self, images, taps):
+        """The output of the first blocks of the frozen side, in parts, and the layers that are left."""
+        layers = [layer for layer in self.frozen if layer.name.startswith(PART_BLOCKS)]
+        tapped = [layer.name for layer in layers if layer.name in self.spec["taps"]]
+
+        def run(images):
+            taps = {}
+            return [self.run(self.preprocess(images), layers, taps)] + [taps[name] for name in tapped]
+
+        outputs = [tf.TensorSpec([None, *layers[-1].output.shape[1:]], self.dtype)]
+        outputs += [tf.TensorSpec([None, self.pooled(name)], tf.float32) for name in tapped]
+        a_map = math.prod(layers[0].output.shape[1:]) * self.dtype.size
+        x, *values = in_parts(run, images, max(1, PART_BYTES // a_map), outputs)
+        taps.update(zip(tapped, values))
+        return x, self.frozen[len(layers) :]
 
     def finish(self, x, random=None):
         """The trained side: what featurize gives (images, or what resize makes of them, if nothing is frozen) to the vector
@@ -167,31 +211,15 @@ class Network:
         return math.prod(self.frozen[-1].output.shape[1:]) + sum(self.pooled(name) for name in self.beside)
 
 
+def has_winograd(layer):
+    if not isinstance(layer, keras.layers.Conv2D):
+        return False
+    _, height, width, filters = layer.output.shape
+    return filters >= WINOGRAD_FILTERS and height * width > 4
+
+
 def recast(layer, dtype):
     return type(layer).from_config(layer.get_config() | {"dtype": dtype})
-
-
-def side_by_side(layer, x):
-    """A 3 × 3 convolution of Keras with padding and ReLU, to the last bit: the maps stand side by side in one wide image, a
-    column of zeros between them. A kernel works on up to 16 pixels of a row at a time."""
-    _, height, width, channels = x.shape
-    x = tf.transpose(tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 0]]), [1, 0, 2, 3])
-    x = tf.nn.conv2d(tf.reshape(x, [1, height, -1, channels]), layer.kernel.value, 1, "SAME")
-    x = tf.reshape(tf.nn.relu(x + layer.bias.value), [height, -1, width + 1, layer.filters])
-    return tf.transpose(x[:, :, :width], [1, 0, 2, 3])
-
-
-def as_matrix(layer, x):
-    """The same on maps of at most 2 × 2 pixels, but for rounding: each pixel sees all others, so that a product with a part
-    of the kernel gives it, without the zeros around. It is faster still, but its gradient is not."""
-    _, height, width, channels = x.shape
-    flat_x, kernel, pixels = flat(x), layer.kernel.value, []
-    for i in range(height):
-        for j in range(width):
-            part = kernel[1 - i : 1 - i + height, 1 - j : 1 - j + width]
-            pixels.append(flat_x @ tf.reshape(part, [height * width * channels, layer.filters]))
-    x = tf.nn.relu(tf.stack(pixels, 1) + layer.bias.value)
-    return tf.reshape(x, [-1, height, width, layer.filters])
 
 
 def bins(size):

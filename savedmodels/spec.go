@@ -14,9 +14,9 @@ type Prefix struct {
 	Freeze     string     `json:"freeze"`     // last frozen layer, or "none"
 	Pooling    string     `json:"pooling"`    // avg, max or none (flatten), applied to every tap but fc1 and fc2
 
-	// Precision is what the graph is laid out for, not what it computes in: that is Options.Precision. How convolutions of
-	// small maps are best computed depends on it: for bfloat16 those of up to 16 pixels, else those of up to 4. For float16
-	// train_step scales the loss.
+	// Precision is what the graph is laid out for. For float32 and bfloat16 on a CPU, convolutions are computed in other ways
+	// than by Keras' layers where that is faster, and a prefix for bfloat16 computes in it; a suffix computes in
+	// Options.Precision. For float16 train_step scales the loss. Empty, the layers are Keras' own, as a GPU likes them best.
 	Precision string `json:"precision,omitempty"`
 
 	// Augment, if set, adds the signature featurize_augmented to a prefix, and is a part of train_step in a suffix that

@@ -54,10 +54,10 @@ func exportedSuffix(c *Config, classes int, env Env) (spec savedmodels.Suffix, e
 	return spec, err
 }
 
-// layout is the precision to lay a graph out for: bfloat16 has other operations, and training in float16 scales the loss.
+// layout is the precision to lay a graph out for; empty on GPUs, but where training in float16 scales the loss.
 func layout(stage, setting string, m Machine) (string, error) {
 	precision, err := resolvePrecision(stage, setting, m)
-	if precision == "bfloat16" || (precision == "float16" && stage == "fine-tune") {
+	if m.Device == "cpu" || (precision == "float16" && stage == "fine-tune") {
 		return precision, err
 	}
 	return "", err

@@ -58,13 +58,9 @@ func run(ctx context.Context, args []string) error {
 
 // network is VGG16 up to block5_pool, averaged.
 func (t task) network(freeze string) savedmodels.Prefix {
-	layout := ""
-	if t.Precision == "bfloat16" {
-		layout = t.Precision
-	}
 	return savedmodels.Prefix{
 		Backbone: "vgg16", Weights: "random", Input: [2]int{t.Size, t.Size}, Preprocess: savedmodels.Preprocess{Mode: "caffe"},
-		Taps: []string{"block5_pool"}, Freeze: freeze, Pooling: "avg", Precision: layout,
+		Taps: []string{"block5_pool"}, Freeze: freeze, Pooling: "avg", Precision: t.Precision,
 	}
 }
 

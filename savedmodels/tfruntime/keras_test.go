@@ -12,18 +12,19 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// TestFeaturesEqualKeras compares with keras.applications.VGG16 and preprocess_input: to the last bit, but where maps of 2 × 2
-// pixels are products of matrices. In bfloat16 Keras' layers have that for a policy.
+// TestFeaturesEqualKeras compares with keras.applications.VGG16 and preprocess_input: to the last bit, but where the graph for
+// float32 on a CPU multiplies less. In bfloat16 Keras' layers have that for a policy. There are more images than go through
+// the first blocks at a time.
 func TestFeaturesEqualKeras(t *testing.T) {
-	images := imagesOf(16, 32, 3, 5)
+	images := imagesOf(70, 32, 3, 5)
 	for _, c := range []struct {
 		name, weights, mode, tap, precision string
 		most                                float64 // of the largest feature
 	}{
-		{"imagenet", "imagenet", "caffe", "block4_pool", "", 0},
-		{"small maps", "imagenet", "caffe", "block5_pool", "", 1e-5},
-		{"bfloat16", "imagenet", "caffe", "block3_pool", "bfloat16", 0},
-		{"small maps in bfloat16", "imagenet", "caffe", "block5_pool", "bfloat16", 0},
+		{"imagenet", "imagenet", "caffe", "block5_pool", "", 0},
+		{"float32, first blocks", "imagenet", "caffe", "block2_pool", "float32", 0},
+		{"float32", "imagenet", "caffe", "block5_pool", "float32", 1e-5},
+		{"bfloat16", "imagenet", "caffe", "block5_pool", "bfloat16", 0},
 		{"torch", "random", "torch", "block1_pool", "", 0},
 		{"tf", "random", "tf", "block1_pool", "", 0},
 	} {
@@ -35,12 +36,12 @@ func TestFeaturesEqualKeras(t *testing.T) {
 			weights := dir
 			if c.weights == "imagenet" {
 				weights = root + "/.deps/cache/vgg16-imagenet-notop.npz"
-				if want := map[string]int{"block3_pool": 14, "block4_pool": 20, "block5_pool": 26}[c.tap]; len(card.Tensors) != want {
+				if want := map[string]int{"block2_pool": 8, "block5_pool": 26}[c.tap]; len(card.Tensors) != want {
 					t.Errorf("%d tensors, expected %d", len(card.Tensors), want)
 				}
 			}
 			out := filepath.Join(t.TempDir(), "out")
-			python(t, "features.py", write(t, images.Data), "16", "32", c.mode, c.tap, weights, cmp.Or(c.precision, "float32"), out)
+			python(t, "features.py", write(t, images.Data), "70", "32", c.mode, c.tap, weights, cmp.Or(c.precision, "float32"), out)
 			want := read(t, out)
 			off := distance(floats(got.Data), floats(want)) / float64(slices.Max(floats(want)))
 			t.Logf("off by %.1e of the largest feature", off)
@@ -54,7 +55,7 @@ func TestFeaturesEqualKeras(t *testing.T) {
 // TestTrainingEqualsKeras compares 20 steps with Keras' own loop, all layers training: few of them, and down to maps of 2 × 2
 // pixels in the graphs for either precision.
 func TestTrainingEqualsKeras(t *testing.T) {
-	for _, c := range []struct{ tap, precision string }{{"block1_pool", ""}, {"block5_pool", ""}, {"block5_pool", "bfloat16"}} {
+	for _, c := range []struct{ tap, precision string }{{"block1_pool", ""}, {"block5_pool", "float32"}, {"block5_pool", "bfloat16"}} {
 		t.Run(c.tap+" "+c.precision, func(t *testing.T) { trainingEqualsKeras(t, c.tap, c.precision) })
 	}
 }

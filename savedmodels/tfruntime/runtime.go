@@ -3,6 +3,7 @@
 package tfruntime
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -74,7 +75,8 @@ func names(devices []Device) string {
 	return strings.Join(list, ", ")
 }
 
-// Load reads the SavedModel in dir, starts a session and checks that it has the signatures its card lists.
+// Load reads the SavedModel in dir, starts a session, checks that it has the signatures its card lists, and runs prepare if
+// that is among them.
 func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
 	card, err := savedmodels.ReadCard(dir)
 	if err != nil {
@@ -108,6 +110,11 @@ func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, er
 		return nil, fmt.Errorf("load %s: %w", dir, err)
 	} else if err != nil {
 		return nil, exit.Errorf(exit.Damaged, "load %s: %w", dir, err)
+	}
+	if _, ok := signatures["prepare"]; ok {
+		if _, err := m.Run(context.Background(), "prepare", nil); err != nil {
+			return nil, fmt.Errorf("load %s: %w", dir, err)
+		}
 	}
 	return m, nil
 }

@@ -1,0 +1,91 @@
+"""How convolutions are computed on a CPU where Keras' own layer leaves most of its vector or matrix units idle, or multiplies
+more than it has to. All are of Keras' layers with 3 × 3 kernels, stride 1, padding and ReLU."""
+
+import math
+
+import numpy as np
+import tensorflow as tf
+
+# F(4 × 4, 3 × 3) of Lavin and Gray, Fast Algorithms for Convolutional Neural Networks (2016), section 4.3: what tiles of
+# 6 × 6 pixels, kernels and products are multiplied with, from both sides.
+STEP, TILE = 4, 6
+INPUT = [
+    [4, 0, -5, 0, 1, 0],
+    [0, -4, -4, 1, 1, 0],
+    [0, 4, -4, -1, 1, 0],
+    [0, -2, -1, 2, 1, 0],
+    [0, 2, -1, -2, 1, 0],
+    [0, 4, 0, -5, 0, 1],
+]
+KERNEL = [[1 / 4, 0, 0], [-1 / 6, -1 / 6, -1 / 6], [-1 / 6, 1 / 6, -1 / 6], [1 / 24, 1 / 12, 1 / 6], [1 / 24, -1 / 12, 1 / 6], [0, 0, 1]]
+OUTPUT = [[1, 1, 1, 1, 1, 0], [0, 1, -1, 2, -2, 0], [0, 1, 1, 4, 4, 0], [0, 1, -1, 8, -8, 1]]
+
+# With fewer filters, moving tiles takes longer than what is saved on products.
+WINOGRAD_FILTERS = 256
+
+
+def side_by_side(layer, x):
+    """To the last bit what Keras computes: the maps stand side by side in one wide image, a column of zeros between them. A
+    kernel works on up to 16 pixels of a row at a time."""
+    _, height, width, channels = x.shape
+    x = tf.transpose(tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 0]]), [1, 0, 2, 3])
+    x = tf.nn.conv2d(tf.reshape(x, [1, height, -1, channels]), layer.kernel.value, 1, "SAME")
+    x = tf.reshape(tf.nn.relu(x + layer.bias.value), [height, -1, width + 1, layer.filters])
+    return tf.transpose(x[:, :, :width], [1, 0, 2, 3])
+
+
+def as_matrix(layer, x):
+    """The same but for rounding on maps of at most 2 × 2 pixels: each pixel sees all others, so that a product with a part of
+    the kernel gives it, without the zeros around. It is faster still, but its gradient is not."""
+    _, height, width, channels = x.shape
+    flat, kernel, pixels = tf.reshape(x, [-1, height * width * channels]), layer.kernel.value, []
+    for i in range(height):
+        for j in range(width):
+            part = kernel[1 - i : 1 - i + height, 1 - j : 1 - j + width]
+            pixels.append(flat @ tf.reshape(part, [height * width * channels, layer.filters]))
+    x = tf.nn.relu(tf.stack(pixels, 1) + layer.bias.value)
+    return tf.reshape(x, [-1, height, width, layer.filters])
+
+
+def winograd_kernel(kernel):
+    """A kernel [3, 3, channels, filters] as winograd takes it: [36, channels, filters]."""
+    _, _, channels, filters = kernel.shape
+    return tf.reshape(both_sides(KERNEL) @ tf.reshape(kernel, [9, -1]), [TILE * TILE, channels, filters])
+
+
+def winograd(layer, kernel, x):
+    """The same but for rounding, with a quarter of the products: 36 for a tile of 4 × 4 pixels instead of 144."""
+    _, height, width, channels = x.shape
+    rows, columns = math.ceil(height / STEP), math.ceil(width / STEP)
+    x = tf.pad(x, [[0, 0], [1, STEP * (rows + 1) - height - 1], [1, STEP * (columns + 1) - width - 1], [0, 0]])
+    x = tf.reshape(x, [-1, rows + 1, STEP, columns + 1, STEP, channels])
+    tiles = []  # each of their 36 pixels, of all tiles
+    for i in range(TILE):
+        for j in range(TILE):
+            down, right = i // STEP, j // STEP
+            tiles.append(x[:, down : down + rows, i % STEP, right : right + columns, j % STEP])
+    x = both_sides(INPUT) @ tf.reshape(tf.stack(tiles), [TILE * TILE, -1])
+    x = tf.reshape(x, [TILE * TILE, -1, channels]) @ kernel
+    x = both_sides(OUTPUT) @ tf.reshape(x, [TILE * TILE, -1])
+    x = tf.reshape(x, [STEP, STEP, -1, rows, columns, layer.filters])
+    x = tf.reshape(tf.transpose(x, [2, 3, 0, 4, 1, 5]), [-1, STEP * rows, STEP * columns, layer.filters])
+    return tf.nn.relu(x[:, :height, :width] + layer.bias.value)
+
+
+def both_sides(matrix):
+    """The matrix that does in one product with all pixels of a tile what matrix does with its rows and with its columns."""
+    return tf.constant(np.kron(matrix, matrix), tf.float32)
+
+
+def in_parts(run, x, size, outputs):
+    """run(x), a list of tensors like the TensorSpecs outputs, so many rows at a time: what lies between then stays in the
+    CPU's cache."""
+    n = tf.shape(x)[0]
+    parts = tf.maximum(1, -(-n // size))
+    arrays = [tf.TensorArray(o.dtype, parts, infer_shape=False, element_shape=o.shape) for o in outputs]
+
+    def part(i, *arrays):
+        return i + 1, *(a.write(i, y) for a, y in zip(arrays, run(x[i * size : (i + 1) * size])))
+
+    _, *arrays = tf.while_loop(lambda i, *_: i < parts, part, [0, *arrays], parallel_iterations=1)
+    return [tf.ensure_shape(a.concat(), o.shape) for a, o in zip(arrays, outputs)]
