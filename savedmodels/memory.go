@@ -24,9 +24,19 @@ const (
 	processBytes = 544 << 20
 )
 
-// FeaturizeMemory is what featurize needs in float32. The input and the output of a layer exist at the same time, and most
+// FeaturizeMemory is what featurize needs for so many batches at a time, as the network is laid out: see Prefix.Precision.
+func (p Prefix) FeaturizeMemory(batches int) Memory {
+	m := p.forwardMemory()
+	if p.Precision == "float32" || p.Precision == "bfloat16" {
+		m = p.partsMemory(batches)
+	}
+	m.PerImage *= int64(batches)
+	return m
+}
+
+// forwardMemory is what Keras' layers need in float32. The input and the output of a layer exist at the same time, and most
 // of both once more in the order that the kernel likes best.
-func (p Prefix) FeaturizeMemory() Memory {
+func (p Prefix) forwardMemory() Memory {
 	pixels := int64(p.Input[0] * p.Input[1] * 3)
 	in, most := pixels, pixels
 	for _, l := range p.layersTo(p.Freeze) {
@@ -37,13 +47,38 @@ func (p Prefix) FeaturizeMemory() Memory {
 	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most*13/8) * floatBytes}
 }
 
+// partsMemory is what a network needs whose first three blocks take a few images at a time (convolution.py's in_parts): what
+// they give exists three times while it is put together. Behind them kernels for Winograd's way have five times their
+// size with those they are made of, and its tiles six times that of the maps.
+func (p Prefix) partsMemory(batches int) Memory {
+	const partBytes = 3 * 8 << 20
+	size, share := int64(floatBytes), int64(26)
+	m := Memory{Fixed: processBytes + 5*p.weightBytes(p.Freeze) + int64(batches)*partBytes}
+	if p.Precision == "bfloat16" {
+		size, share = size/2, 13
+		m.Fixed -= 4 * p.weightBytes(p.Freeze)
+	}
+	var in, first, most int64
+	for _, l := range p.layersTo(p.Freeze) {
+		out := int64(p.area(l) * l.Channels)
+		if l.Name < "block4" {
+			first = out
+		} else {
+			most = max(most, in+out)
+		}
+		in = out
+	}
+	m.PerImage = int64(2*p.Input[0]*p.Input[1]*3) + 3*first*floatBytes + most*share/8*size
+	return m
+}
+
 // PredictMemory is what going from the pixels to the probabilities needs. What trains lies in the model with two slots of
 // the optimizer, and all of it once more while it is loaded.
 func (s Suffix) PredictMemory() Memory {
 	last := s.Taps[len(s.Taps)-1]
 	whole := s.Prefix
 	whole.Freeze = last
-	m := whole.FeaturizeMemory()
+	m := whole.forwardMemory()
 	m.Fixed += s.weightBytes(last) + 2*(s.weightBytes(last)-s.weightBytes(s.Cut()))
 	return m
 }

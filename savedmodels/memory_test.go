@@ -4,11 +4,11 @@ import "testing"
 
 // TestMemoryEstimate compares the estimates with the most memory that processes took (VmHWM, TensorFlow 2.21, 2 threads).
 func TestMemoryEstimate(t *testing.T) {
-	frozen := func(side int) Prefix {
-		return Prefix{Backbone: "vgg16", Input: [2]int{side, side}, Taps: []string{"block5_pool"}, Freeze: "block5_pool", Pooling: "avg"}
+	frozen := func(side int, precision string) Prefix {
+		return Prefix{Backbone: "vgg16", Input: [2]int{side, side}, Taps: []string{"block5_pool"}, Freeze: "block5_pool", Pooling: "avg", Precision: precision}
 	}
 	trained := func(side int) Suffix {
-		p := frozen(side)
+		p := frozen(side, "")
 		p.Freeze = "none"
 		return Suffix{Prefix: p, Classes: 2}
 	}
@@ -18,10 +18,15 @@ func TestMemoryEstimate(t *testing.T) {
 		batch    int
 		took     int64 // MiB
 	}{
-		{"featurize at 224 pixels, bfloat16", frozen(224).FeaturizeMemory(), 1, 461},
-		{"featurize at 224 pixels, bfloat16", frozen(224).FeaturizeMemory(), 16, 706},
-		{"featurize at 224 pixels, bfloat16", frozen(224).FeaturizeMemory(), 32, 993},
-		{"featurize at 224 pixels", frozen(224).FeaturizeMemory(), 16, 900},
+		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 1, 453},
+		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 16, 491},
+		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 32, 531},
+		{"featurize at 224 pixels", frozen(224, "float32").FeaturizeMemory(2), 1, 781},
+		{"featurize at 224 pixels", frozen(224, "float32").FeaturizeMemory(2), 16, 1076},
+		{"featurize at 224 pixels", frozen(224, "float32").FeaturizeMemory(2), 32, 1406},
+		{"featurize at 32 pixels", frozen(32, "float32").FeaturizeMemory(2), 128, 752},
+		{"featurize at 32 pixels", frozen(32, "float32").FeaturizeMemory(2), 512, 948},
+		{"featurize at 32 pixels, bfloat16", frozen(32, "bfloat16").FeaturizeMemory(2), 512, 464},
 		{"train_step at 32 pixels, bfloat16", trained(32).TrainMemory(), 128, 845},
 		{"train_step at 64 pixels, bfloat16", trained(64).TrainMemory(), 128, 1114},
 		{"train_step at 64 pixels", trained(64).TrainMemory(), 256, 2193},

@@ -76,24 +76,28 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 }
 
 func (f featurize) fits() error {
-	needs := prefixSpec(f.config).FeaturizeMemory()
-	needs.PerImage *= int64(f.lanes())
-	return f.env.fitsMemory("featurize.batch_size", needs, f.batchSize())
+	return f.env.fitsMemory("featurize.batch_size", f.memory(f.lanes()), f.batchSize())
 }
 
 // lanes is how many batches are computed at a time. On a CPU that is one for each thread, which is faster than all threads
 // on one batch, as none waits for another; but one where that would take more than half of the memory.
 func (f featurize) lanes() int {
 	m, threads := f.env.Machine, f.config.Threads
-	needs := prefixSpec(f.config).FeaturizeMemory()
-	if m.Device != "cpu" || (m.Memory > 0 && needs.Of(threads*f.batchSize()) > m.Memory/2) {
+	if m.Device != "cpu" || (m.Memory > 0 && f.memory(threads).Of(f.batchSize()) > m.Memory/2) {
 		return 1
 	}
 	return threads
 }
 
 func (f featurize) batchSize() int {
-	return f.settings.BatchSize.on(f.env.Machine, prefixSpec(f.config).FeaturizeMemory())
+	return f.settings.BatchSize.on(f.env.Machine, f.memory(1))
+}
+
+// memory is what so many batches at a time need.
+func (f featurize) memory(batches int) savedmodels.Memory {
+	spec := prefixSpec(f.config)
+	spec.Precision, _ = layout("featurize", f.settings.Precision, f.env.Machine) // key reports what can't be
+	return spec.FeaturizeMemory(batches)
 }
 
 // estimate needs the data set alone: the size of a feature follows from the settings.

@@ -39,11 +39,11 @@ func TestMemoryEstimates(t *testing.T) {
 		t.Fatal(err)
 	}
 	model := savedmodels.Suffix{Classes: 2, Prefix: savedmodels.Prefix{
-		Backbone: "vgg16", Input: [2]int{96, 96}, Taps: []string{"block3_pool"}, Freeze: "block1_pool", Pooling: "avg",
+		Backbone: "vgg16", Input: [2]int{96, 96}, Taps: []string{"block3_pool"}, Freeze: "block1_pool", Pooling: "avg", Precision: "float32",
 	}}
 	const served = 80 // images, in one batch; featurize computes two batches at a time
 	for stage, estimate := range map[string]int64{
-		"featurize": model.FeaturizeMemory().Of(2 * 64), "fine-tune": model.TrainMemory().Of(64), "evaluate": model.PredictMemory().Of(served),
+		"featurize": model.FeaturizeMemory(2).Of(64), "fine-tune": model.TrainMemory().Of(64), "evaluate": model.PredictMemory().Of(served),
 	} {
 		i := slices.IndexFunc(sum.Stages, func(s pipeline.StageResult) bool { return s.Stage == stage })
 		took := sum.Stages[i].PeakBytes
