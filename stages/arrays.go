@@ -2,23 +2,17 @@ package stages
 
 import (
 	"bytes"
-	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/edsrzf/mmap-go"
-
-	"tlpipe/pipeline/exit"
-	"tlpipe/pipeline/failpoint"
 )
 
 // The .npy files here are version 1.0 in C order, with the header text that NumPy itself writes.
@@ -99,19 +93,10 @@ func WriteArray(path, dtype string, shape []int, data []byte) error {
 	return writeFileAtomic(path, arrayHeader(dtype, shape), data)
 }
 
-// arrayDigest is the SHA-256 of the file that WriteArray writes.
-func arrayDigest(dtype string, shape []int, data []byte) string {
-	h := sha256.New()
-	h.Write(arrayHeader(dtype, shape))
-	h.Write(data)
-	return hex.EncodeToString(h.Sum(nil))
-}
+// checksum tells whether a file's data are those that were written (CRC-32C): it is there to find damage by a crash.
+func checksum(data []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(data, castagnoli())) }
 
-// digest is the SHA-256 of the file.
-func (a *Array) digest() string {
-	sum := sha256.Sum256(a.mapping)
-	return hex.EncodeToString(sum[:])
-}
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 // Array is a memory-mapped .npy file, read-only.
 type Array struct {
@@ -252,49 +237,4 @@ func writeJSON(path string, v any) error {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return writeFileAtomic(path, text.Bytes())
-}
-
-// writeFileAtomic makes path hold the chunks, one after another: after a crash it holds all of them or what it held
-// before. The temporary file has a fixed name, so that what a killed process left is overwritten and never piles up.
-func writeFileAtomic(path string, chunks ...[]byte) (err error) {
-	defer func() { err = diskFull(err) }()
-	dir, name := filepath.Split(path)
-	temp := filepath.Join(dir, "."+name+".tmp")
-	f, err := os.OpenFile(temp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	if err != nil {
-		return err
-	}
-	for _, chunk := range chunks {
-		if err == nil {
-			_, err = failpoint.Write(f, chunk, path)
-		}
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = os.Rename(temp, path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(temp))
-	}
-	return syncDir(filepath.Dir(path))
-}
-
-// diskFull gives the error of a full disk its exit code and says what to do.
-func diskFull(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return exit.Errorf(exit.Resources, "%w; free some space and run again: it continues from what is done", err)
-	}
-	return err
-}
-
-// syncDir makes a rename in dir survive a power cut.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
-	"sync/atomic"
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
@@ -18,7 +16,7 @@ import (
 
 const (
 	shardBytes = 16 << 20 // about the size of a shard
-	batchBytes = 32 << 20 // most that a batch of decoded images takes, of which there are two
+	aheadBytes = 32 << 20 // most that decoded images take which are not yet in a shard
 )
 
 // rowsPerShard is how many images of so many bytes a shard holds.
@@ -36,15 +34,13 @@ type rejection struct {
 type shardState struct {
 	Shape    [3]int      `json:"shape"`
 	Rows     int         `json:"rows"`
-	SHA256   string      `json:"sha256"`   // of the shard
+	Checksum string      `json:"checksum"` // of the shard's data
 	Next     int         `json:"next"`     // the first item that is not in this shard or one before
 	Rejected []rejection `json:"rejected"` // items passed over since the shard before
 }
 
 // decoding writes the shards of a data set. An image that is rejected leaves no row, so the rows of a shard are known
-// only when it is full: items are read in order, a batch at a time, the images of a batch in parallel. While one batch
-// is put into its shard and written, the next is read; a batch has as many images as a shard, so that both take about
-// as long as each other.
+// only when it is full: items are put into it in their order, while workers read the next ones.
 type decoding struct {
 	job     *pipeline.Job
 	src     *imageSource
@@ -58,8 +54,9 @@ type decoding struct {
 	rows     int    // in finished shards
 	rejected []rejection
 
-	shard   []byte // pixels of the unfinished shard
-	pending int    // how many of rejected belong to no finished shard
+	shard   *arrayWriter // the unfinished one; nil: it has no row yet
+	filled  int          // its rows
+	pending int          // how many of rejected belong to no finished shard
 }
 
 func (d *decoding) imageBytes() int { return d.shape[0] * d.shape[1] * d.shape[2] }
@@ -69,39 +66,49 @@ func (d *decoding) statePath(shard int) string {
 }
 
 // decodeAll reads every item, beginning after the shards that an earlier attempt finished.
-func (d *decoding) decodeAll(ctx context.Context) error {
+func (d *decoding) decodeAll(ctx context.Context) (err error) {
 	d.resume()
+	defer func() {
+		if d.shard != nil {
+			err = errors.Join(err, d.shard.abandon())
+		}
+	}()
 	total := len(d.src.items)
 	d.job.Progress.Start("images", int64(d.next), int64(total))
 	for d.next < total && d.shape == [3]int{} { // the first image tells the size of all
-		first := d.readBatch(ctx, d.next, 1)[0]
+		first := make([]readResult, 1)
+		d.read(d.next, first)
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if err := d.take(first); err != nil {
+		if err := d.take(first[0]); err != nil {
 			return err
 		}
 	}
 	if d.next < total {
-		first, size := d.next, min(rowsPerShard(d.imageBytes()), max(d.workers, batchBytes/d.imageBytes()))
-		buffer := func() *[]readResult { return new([]readResult) }
-		for results, err := range batches(ctx, chunks(total-first, size), 1, buffer, func(b *[]readResult, i int) error {
+		first, size := d.next, d.together()
+		ahead := min(64, aheadBytes/(size*d.imageBytes())) // of what is written, so that readers do not wait for the disk
+		buffer := func() []readResult { return make([]readResult, size) }
+		reading := make(chan struct{}, d.workers)
+		for results, err := range batches(ctx, chunks(total-first, size), max(d.workers, ahead), buffer, func(results []readResult, i int) error {
+			reading <- struct{}{}
+			defer func() { <-reading }()
 			from := first + i*size
-			*b = d.readBatch(ctx, from, min(size, total-from))
+			d.read(from, results[:min(size, total-from)])
 			return ctx.Err()
 		}) {
 			if err != nil {
 				return err
 			}
-			for _, r := range *results {
+			for _, r := range results[:min(size, total-d.next)] {
 				if err := d.take(r); err != nil {
 					return err
 				}
 			}
 		}
 	}
-	if len(d.shard) > 0 {
-		return d.writeShard()
+	if d.filled > 0 {
+		return d.finishShard()
 	}
 	return nil
 }
@@ -118,7 +125,7 @@ func (d *decoding) resume() {
 		if err != nil {
 			return
 		}
-		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...)) && a.digest() == state.SHA256
+		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...)) && checksum(a.Data) == state.Checksum
 		if a.Close() != nil || !fits || state.Next <= d.next || state.Next > len(d.src.items) {
 			return
 		}
@@ -138,34 +145,18 @@ type readResult struct {
 // together is how many items are read in one go: more than one only where images are small.
 func (d *decoding) together() int {
 	const small = 16 << 10 // bytes
-	if n := d.imageBytes(); n == 0 || n > small {
+	if d.imageBytes() > small {
 		return 1
 	}
 	return 16
 }
 
-// readBatch reads n items; the results are in their order. It stops early once ctx is done.
-func (d *decoding) readBatch(ctx context.Context, from, n int) []readResult {
+// read reads items into results, beginning with from.
+func (d *decoding) read(from int, results []readResult) {
 	defer d.job.Progress.Span("decode", "images")()
-	results := make([]readResult, n)
-	size := d.together()
-	var taken atomic.Int64
-	var group sync.WaitGroup
-	for range min(d.workers, n) {
-		group.Go(func() {
-			for ctx.Err() == nil {
-				i := int(taken.Add(int64(size))) - size
-				if i >= n {
-					return
-				}
-				some := results[i:min(i+size, n)]
-				d.src.read(from+i, some)
-				d.job.Progress.Add(int64(len(some)))
-			}
-		})
-	}
-	group.Wait()
-	return results
+	clear(results)
+	d.src.read(from, results)
+	d.job.Progress.Add(int64(len(results)))
 }
 
 // take puts the next item's picture into the shard, or the item among the rejected.
@@ -189,36 +180,48 @@ func (d *decoding) take(r readResult) error {
 		return fmt.Errorf("%s is %d pixels high and %d wide, the images before it are %d and %d; set decode.size, such as 256, to scale all to one size",
 			Printable(it.path), got[0], got[1], first[0], first[1])
 	}
-	rows := rowsPerShard(d.imageBytes())
-	if d.shard == nil {
-		d.shard = make([]byte, 0, min(rows, len(d.src.items)-d.next)*d.imageBytes())
+	if err := d.add(r.picture.pix); err != nil {
+		return err
 	}
-	d.shard = append(d.shard, r.picture.pix...)
 	d.next++
-	if len(d.shard) == rows*d.imageBytes() {
-		return d.writeShard()
+	if d.filled == rowsPerShard(d.imageBytes()) {
+		return d.finishShard()
 	}
 	return nil
 }
 
-// writeShard makes the shard durable, then its state.
-func (d *decoding) writeShard() error {
+// add writes a row of the unfinished shard.
+func (d *decoding) add(pix []byte) error {
+	if d.shard == nil {
+		rows := min(rowsPerShard(d.imageBytes()), len(d.src.items)-d.next)
+		shard, err := newArrayWriter(filepath.Join(d.job.Out, ShardName("images", d.shards)), "|u1", rows, d.shape[:]...)
+		if err != nil {
+			return err
+		}
+		d.shard = shard
+	}
+	d.filled++
+	_, err := d.shard.Write(pix)
+	return err
+}
+
+// finishShard makes the shard durable, then its state.
+func (d *decoding) finishShard() error {
 	defer d.job.Progress.Span("write", "shard")()
-	rows := len(d.shard) / d.imageBytes()
-	shape := append([]int{rows}, d.shape[:]...)
-	if err := WriteArray(filepath.Join(d.job.Out, ShardName("images", d.shards)), "|u1", shape, d.shard); err != nil {
+	shard := d.shard
+	d.shard = nil
+	sum, err := shard.commit()
+	if err != nil {
 		return err
 	}
-	state := shardState{
-		Shape: d.shape, Rows: rows, SHA256: arrayDigest("|u1", shape, d.shard), Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:],
-	}
+	state := shardState{Shape: d.shape, Rows: d.filled, Checksum: sum, Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:]}
 	if err := writeJSON(d.statePath(d.shards), state); err != nil {
 		return err
 	}
 	d.job.Progress.Completed("shard", int64(d.shards))
 	d.shards++
-	d.rows += rows
-	d.shard, d.pending = d.shard[:0], 0
+	d.rows += d.filled
+	d.filled, d.pending = 0, 0
 	return nil
 }
 

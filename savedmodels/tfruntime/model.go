@@ -25,7 +25,7 @@ import (
 
 // collectEvery is how many bytes of tensors may go by until Go's garbage collector is asked to free them: they live
 // outside its heap, so that it would not see their size.
-const collectEvery = 32 << 20
+const collectEvery = 64 << 20
 
 type model struct {
 	loaded     *tg.Model

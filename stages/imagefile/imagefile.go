@@ -232,5 +232,6 @@ func Version() string {
 			}
 		}
 	}
-	return fmt.Sprintf("%s %s image, x/image %s", runtime.Version(), runtime.GOARCH, version)
+	goVersion, _, _ := strings.Cut(runtime.Version(), " ") // without the experiments it was built with
+	return fmt.Sprintf("%s %s image, x/image %s", goVersion, runtime.GOARCH, version)
 }

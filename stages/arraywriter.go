@@ -1,0 +1,74 @@
+package stages
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"hash"
+	"hash/crc32"
+)
+
+// arrayWriter writes a .npy file, as WriteArray does, while its rows are made.
+type arrayWriter struct {
+	dtype string
+	row   []int // shape of a row
+	rows  int   // as the header says
+
+	file     *atomicFile
+	buffered *bufio.Writer
+	sum      hash.Hash32
+	bytes    int
+}
+
+// newArrayWriter begins a file of so many rows; it may come to be fewer.
+func newArrayWriter(path, dtype string, rows int, row ...int) (*arrayWriter, error) {
+	file, err := createAtomic(path)
+	if err != nil {
+		return nil, err
+	}
+	w := &arrayWriter{dtype: dtype, row: row, rows: rows, file: file, buffered: bufio.NewWriterSize(file, 64<<10), sum: crc32.New(castagnoli())}
+	if _, err := file.Write(w.header()); err != nil {
+		return nil, errors.Join(err, file.abandon())
+	}
+	return w, nil
+}
+
+func (w *arrayWriter) header() []byte { return arrayHeader(w.dtype, append([]int{w.rows}, w.row...)) }
+
+// Write adds elements, little endian.
+func (w *arrayWriter) Write(data []byte) (int, error) {
+	w.sum.Write(data)
+	w.bytes += len(data)
+	return w.buffered.Write(data)
+}
+
+// commit puts the file in its place and gives the checksum of its data.
+func (w *arrayWriter) commit() (string, error) {
+	err := w.buffered.Flush()
+	if err == nil {
+		err = w.setRows()
+	}
+	if err != nil {
+		return "", errors.Join(err, w.file.abandon())
+	}
+	return fmt.Sprintf("%08x", w.sum.Sum32()), w.file.commit()
+}
+
+// setRows writes the header again where there are fewer rows than it says.
+func (w *arrayWriter) setRows() error {
+	size := product(w.row) * itemSize(w.dtype)
+	rows, length := w.bytes/size, len(w.header())
+	if rows == w.rows {
+		return nil
+	}
+	w.rows = rows
+	header := w.header()
+	if w.bytes%size != 0 || len(header) != length {
+		return fmt.Errorf("write array %s: %d bytes are no rows of %v", w.file.path, w.bytes, w.row)
+	}
+	_, err := w.file.WriteAt(header, 0)
+	return err
+}
+
+// abandon leaves what was there before.
+func (w *arrayWriter) abandon() error { return w.file.abandon() }

@@ -1,0 +1,64 @@
+package stages
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+func TestArrayWriterAsWriteArray(t *testing.T) {
+	for _, rows := range []int{100, 99, 7, 0} { // of 100 that were expected
+		dir := t.TempDir()
+		data := make([]byte, rows*2000*3)
+		for i := range data {
+			data[i] = byte(i / 3)
+		}
+		w, err := newArrayWriter(filepath.Join(dir, "rows.npy"), "|u1", 100, 2000, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for row := range rows {
+			if _, err := w.Write(data[row*6000 : (row+1)*6000]); err != nil {
+				t.Fatal(err)
+			}
+		}
+		sum, err := w.commit()
+		if err != nil || sum != checksum(data) {
+			t.Errorf("%d rows: %v, checksum %s, expected %s", rows, err, sum, checksum(data))
+		}
+		if err := WriteArray(filepath.Join(dir, "whole.npy"), "|u1", []int{rows, 2000, 3}, data); err != nil {
+			t.Fatal(err)
+		}
+		files := readDir(t, dir)
+		if files["rows.npy"] != files["whole.npy"] || len(files) != 2 {
+			t.Errorf("%d rows: the file differs from that of WriteArray, or more was left", rows)
+		}
+	}
+}
+
+func TestArrayWriterLeavesWhatWasThere(t *testing.T) {
+	for name, end := range map[string]func(w *arrayWriter) error{
+		"abandoned":     func(w *arrayWriter) error { return w.abandon() },
+		"a part of row": func(w *arrayWriter) error { _, err := w.commit(); return err },
+	} {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "a.npy")
+		if err := WriteInt32s(path, []int32{0, 1, 2}); err != nil {
+			t.Fatal(err)
+		}
+		w, err := newArrayWriter(path, "<i4", 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(bytes.Repeat([]byte{9}, 5)); err != nil {
+			t.Fatal(err)
+		}
+		if err := end(w); (err != nil) != (name != "abandoned") {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != numpyFile || len(readDir(t, dir)) != 1 {
+			t.Errorf("%s: the file changed, or more was left (%v)", name, err)
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package stages
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/failpoint"
+)
+
+// atomicFile becomes the file at path by commit: after a crash path holds all that was written or what it held before. Until
+// then it has a fixed name beside path, so that what a killed process left is overwritten and never piles up.
+type atomicFile struct {
+	path string
+	file *os.File
+}
+
+func createAtomic(path string) (*atomicFile, error) {
+	dir, name := filepath.Split(path)
+	f, err := os.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	return &atomicFile{path, f}, diskFull(err)
+}
+
+func (f *atomicFile) Write(data []byte) (int, error) {
+	n, err := failpoint.Write(f.file, data, f.path)
+	return n, diskFull(err)
+}
+
+// WriteAt writes over what was written.
+func (f *atomicFile) WriteAt(data []byte, at int64) (int, error) {
+	n, err := f.file.WriteAt(data, at)
+	return n, diskFull(err)
+}
+
+func (f *atomicFile) commit() error {
+	err := errors.Join(f.file.Sync(), f.file.Close())
+	if err == nil {
+		err = os.Rename(f.file.Name(), f.path)
+	}
+	if err != nil {
+		return diskFull(errors.Join(err, os.Remove(f.file.Name())))
+	}
+	return syncDir(filepath.Dir(f.path))
+}
+
+// abandon leaves path as it is.
+func (f *atomicFile) abandon() error { return errors.Join(f.file.Close(), os.Remove(f.file.Name())) }
+
+// writeFileAtomic makes path hold the chunks, one after another.
+func writeFileAtomic(path string, chunks ...[]byte) error {
+	f, err := createAtomic(path)
+	if err != nil {
+		return err
+	}
+	for _, chunk := range chunks {
+		if _, err := f.Write(chunk); err != nil {
+			return errors.Join(err, f.abandon())
+		}
+	}
+	return f.commit()
+}
+
+// diskFull gives the error of a full disk its exit code and says what to do.
+func diskFull(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return exit.Errorf(exit.Resources, "%w; free some space and run again: it continues from what is done", err)
+	}
+	return err
+}
+
+// syncDir makes a rename in dir survive a power cut.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,6 @@
+//go:build !goexperiment.simd || !amd64 || go1.27
+
+package imagefile
+
+// resampleVectors says that there are no vectors.
+func resampleVectors(raster, []tap, []tap) (Image, bool) { return Image{}, false }
