@@ -26,6 +26,9 @@ ROUNDS = 7
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "": 1e-2, "bilinear": 1e-2, "antialias": 1e-2}
 TLPIPE, KERAS, TORCH, ONNX = "bin/tlpipe-bench", ".deps/bin/python", ".deps/pytorch/bin/python", ".deps/bench/bin/python"
 
+# What tlpipe decodes it leaves on disk, and so do the peers it is compared with; those that drop them do less.
+NOT_KEPT = ", not kept"
+
 # Name, work, size of the images in pixels, batch, precision, images a round; of decode, how images are scaled ("": not
 # at all), and the config whose images they are.
 COMPARISONS = [
@@ -45,11 +48,12 @@ COMPARISONS = [
 def peers(work, precision):
     """(name, interpreter, script, variant)"""
     if work == "decode":
-        if precision != "antialias":
-            yield "tf.data", KERAS, "peer_tfdata.py", ""
-        if precision != "bilinear":
-            yield "torchvision, Pillow", TORCH, "peer_torchvision.py", "pillow"
-            yield "torchvision, tensors", TORCH, "peer_torchvision.py", "tensor"
+        for end, kept in ("", "file"), (NOT_KEPT, ""):
+            if precision != "antialias":
+                yield f"tf.data{end}", KERAS, "peer_tfdata.py", kept
+            if precision != "bilinear":
+                yield f"torchvision, Pillow{end}", TORCH, "peer_torchvision.py", f"pillow {kept}"
+                yield f"torchvision, tensors{end}", TORCH, "peer_torchvision.py", f"tensor {kept}"
         return
     bfloat16 = precision == "bfloat16"
     if bfloat16:
@@ -179,16 +183,33 @@ def compare(name, work, size, batch, precision, images):
 
 def summary(name, contenders):
     tlpipe, *others = contenders
+    result = {"name": name, "rates": {c.name: spread(c.rates) for c in contenders}}
+    result.update(beside(tlpipe, [peer for peer in others if not peer.name.endswith(NOT_KEPT)]))
+    if less := [peer for peer in others if peer.name.endswith(NOT_KEPT)]:
+        result["not_kept"] = beside(tlpipe, less)
+    return result
+
+
+def beside(tlpipe, others):
+    """The fastest of others, and round by round how many times as fast tlpipe is."""
     fastest = max(others, key=lambda peer: statistics.median(peer.rates))
-    ratios = [a / b for a, b in zip(tlpipe.rates, fastest.rates)]
-    rates = {c.name: [min(c.rates), statistics.median(c.rates), max(c.rates)] for c in contenders}
-    return {"name": name, "rates": rates, "fastest": fastest.name, "ratio": [min(ratios), statistics.median(ratios), max(ratios)]}
+    return {"fastest": fastest.name, "ratio": spread([a / b for a, b in zip(tlpipe.rates, fastest.rates)])}
+
+
+def spread(values):
+    return [min(values), statistics.median(values), max(values)]
 
 
 def show(result):
-    print(f"\n{result['name']}: {result['ratio'][1]:.2f} × {result['fastest']} ({result['ratio'][0]:.2f} to {result['ratio'][2]:.2f})")
+    print(f"\n{result['name']}: {against(result)}")
+    if "not_kept" in result:
+        print(f"  {against(result['not_kept'])}, which does less")
     for name, (least, median, most) in sorted(result["rates"].items(), key=lambda item: -item[1][1]):
-        print(f"  {name:24} {median:10,.1f} images/s ({least:,.1f} to {most:,.1f})", flush=True)
+        print(f"  {name:32} {median:10,.1f} images/s ({least:,.1f} to {most:,.1f})", flush=True)
+
+
+def against(result):
+    return f"{result['ratio'][1]:.2f} × {result['fastest']} ({result['ratio'][0]:.2f} to {result['ratio'][2]:.2f})"
 
 
 def main():

@@ -1,8 +1,10 @@
 """What the peers share: they do a task once, and again for each line of standard input, and print the seconds."""
 
 import json
+import os
 import pathlib
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -23,6 +25,21 @@ class Task:
         if self.work == "head":
             self.features = np.load(self.folder / "features.npy")
         self.bfloat16 = self.precision == "bfloat16"
+
+    def keep(self, batches):
+        """Goes through batches of decoded images, arrays of uint8, and gives the first image. They go to a file, as what
+        tlpipe decodes does, or nowhere."""
+        kept = tempfile.TemporaryFile(dir=self.folder) if "file" in self.variant else None
+        firsts = []
+        for batch in map(np.asarray, batches):
+            firsts.append(batch[0].copy())
+            if kept:
+                kept.write(batch)
+        if kept:
+            kept.flush()
+            os.fsync(kept.fileno())
+            kept.close()
+        return firsts[0]
 
     def weights(self):
         """The pretrained numbers by Keras' names."""

@@ -16,7 +16,7 @@ class Files(Dataset):
         return len(task.files)
 
     def __getitem__(self, i):
-        pillow = task.variant == "pillow"
+        pillow = task.variant.startswith("pillow")
         image = Image.open(task.files[i]).convert("RGB") if pillow else decode_image(task.files[i], ImageReadMode.RGB)
         if task.precision == "antialias":
             image = center_crop(resize(image, [task.size]), [task.size])
@@ -27,8 +27,7 @@ data = DataLoader(Files(), batch_size=task.batch, num_workers=2, persistent_work
 
 
 def once():
-    batches = [batch[0] for batch in data]
-    return batches[0].float().mean((1, 2))
+    return task.keep(data).astype("float32").mean((1, 2))
 
 
 serve(once)

@@ -34,9 +34,10 @@ def draw(results, file):
 def table(results):
     print("| what | tlpipe, images/s | fastest peer, images/s | ratio, round by round |\n|---|---|---|---|")
     for r in results:
-        (least, median, most), (low, middle, high), ratio = r["rates"]["tlpipe"], r["rates"][r["fastest"]], r["ratio"]
-        print(f"| {r['name']} | {median:,.0f} ({least:,.0f} to {most:,.0f}) | {r['fastest']} {middle:,.0f} ({low:,.0f} to {high:,.0f}) "
-              f"| {ratio[1]:.2f} ({ratio[0]:.2f} to {ratio[2]:.2f}) |")
+        for peer in [r, r["not_kept"]] if "not_kept" in r else [r]:
+            (least, median, most), (low, middle, high), ratio = r["rates"]["tlpipe"], r["rates"][peer["fastest"]], peer["ratio"]
+            print(f"| {r['name']} | {median:,.0f} ({least:,.0f} to {most:,.0f}) | {peer['fastest']} {middle:,.0f} ({low:,.0f} to {high:,.0f}) "
+                  f"| {ratio[1]:.2f} ({ratio[0]:.2f} to {ratio[2]:.2f}) |")
 
 
 def main():

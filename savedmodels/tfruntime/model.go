@@ -42,7 +42,7 @@ type collector struct {
 func (c *collector) collect(size int64) {
 	if c.handed.Add(size) >= collectEvery {
 		c.handed.Store(0)
-		runtime.GC()
+		go runtime.GC()
 	}
 }
 

@@ -84,7 +84,7 @@ func (r *readAhead) Read(p []byte) (int, error) {
 	if r.next < r.start || r.next >= r.start+int64(len(r.content)) {
 		buffer := r.content[:cap(r.content)]
 		if buffer == nil {
-			buffer = make([]byte, 64<<10)
+			buffer = make([]byte, 16<<10)
 		}
 		n, err := r.file.ReadAt(buffer, r.next)
 		if r.content, r.start = buffer[:n], r.next; n == 0 {
