@@ -155,7 +155,7 @@ func openBadArchive(t *testing.T, data []byte) error {
 			t.Errorf("it took %q", e.Name)
 		}
 		if !e.Dir {
-			_, readErr := a.Read(i)
+			_, readErr := a.Read(i, nil)
 			err = errors.Join(err, readErr)
 		}
 	}

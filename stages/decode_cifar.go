@@ -136,7 +136,7 @@ func (c *cifarArchive) read(name string) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("the archive has no file %s", name)
 	}
-	data, err := c.archive.Read(i)
+	data, err := c.archive.Read(i, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 
 	"tlpipe/stages/archivefs"
 	"tlpipe/stages/imagefile"
@@ -121,6 +122,7 @@ func (f *imageFolder) add(split, dir string, files []folderFile) error {
 }
 
 func (f *imageFolder) source(archive *archivefs.Archive, opts imagefile.Options) *imageSource {
+	buffers := sync.Pool{New: func() any { return new([][]byte) }}
 	src := &imageSource{
 		classes: f.names,
 		items:   f.items,
@@ -128,7 +130,10 @@ func (f *imageFolder) source(archive *archivefs.Archive, opts imagefile.Options)
 		read: func(from int, results []readResult) {
 			for len(results) > 0 {
 				n := f.together(archive, from, len(results))
-				readFiles(archive, f.entries[from:from+n], results[:n], opts)
+				files := buffers.Get().(*[][]byte)
+				*files = slices.Grow((*files)[:0], n)[:n]
+				readFiles(archive, f.entries[from:from+n], *files, results[:n], opts)
+				buffers.Put(files)
 				from, results = from+n, results[n:]
 			}
 		},
@@ -151,21 +156,26 @@ func (f *imageFolder) together(archive *archivefs.Archive, from, n int) int {
 	return n
 }
 
-// readFiles decodes entries of the archive.
-func readFiles(archive *archivefs.Archive, entries []int, results []readResult, opts imagefile.Options) {
+// readFiles decodes entries of the archive, which it reads into the memory of buffers.
+func readFiles(archive *archivefs.Archive, entries []int, buffers [][]byte, results []readResult, opts imagefile.Options) {
 	var files [][]byte
 	var at []int // where in results
 	for i, entry := range entries {
-		data, err := archive.Read(entry)
+		data, err := archive.Read(entry, buffers[i])
 		if err != nil {
-			results[i].err = err
+			results[i] = readResult{err: err}
 			continue
 		}
+		buffers[i] = data
 		files, at = append(files, data), append(at, i)
 	}
-	images, errs := imagefile.DecodeAll(files, opts)
-	for k, m := range images {
-		results[at[k]] = readResult{picture{[3]int{m.Height, m.Width, 3}, m.Pix}, errs[k]}
+	images := make([]imagefile.Image, len(files))
+	for k, i := range at {
+		images[k].Pix = results[i].picture.pix
+	}
+	for k, err := range imagefile.DecodeAll(files, images, opts) {
+		m := images[k]
+		results[at[k]] = readResult{picture{[3]int{m.Height, m.Width, 3}, m.Pix}, err}
 	}
 }
 

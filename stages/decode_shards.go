@@ -154,7 +154,6 @@ func (d *decoding) together() int {
 // read reads items into results, beginning with from.
 func (d *decoding) read(from int, results []readResult) {
 	defer d.job.Progress.Span("decode", "images")()
-	clear(results)
 	d.src.read(from, results)
 	d.job.Progress.Add(int64(len(results)))
 }

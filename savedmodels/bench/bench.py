@@ -123,7 +123,7 @@ def photographs(config):
         (folder / "files").mkdir(parents=True)
         with tarfile.open(archive) as tar:
             tar.extractall(folder / "tree", filter="data")
-        with tarfile.open(folder / "files" / "archive", "w") as tar:
+        with tarfile.open(folder / "files" / "archive", "w", format=tarfile.GNU_FORMAT) as tar:  # as the command tar writes it
             for file in sorted(folder.glob("tree/**/*.jpg")):
                 tar.add(file, file.relative_to(folder / "tree"))
     return folder, len(list(folder.glob("tree/**/*.jpg")))

@@ -6,6 +6,7 @@ import (
 	"image"
 	"runtime"
 	"strconv"
+	"unsafe"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	corepb "github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
@@ -87,7 +88,7 @@ func newJPEGSession(transform string, n int64) (*jpegSession, error) {
 func (s *jpegSession) decode(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
 	texts, size := make([]string, len(files)), 0
 	for i, file := range files {
-		texts[i] = string(file)
+		texts[i] = unsafe.String(unsafe.SliceData(file), len(file)) // copied once, by NewTensor
 		size += len(file)
 	}
 	input, err := tf.NewTensor(texts)

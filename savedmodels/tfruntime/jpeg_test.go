@@ -190,7 +190,8 @@ func TestJPEGTogether(t *testing.T) {
 			if decode(files, image.Rect(0, 0, 24, 16), func(int, []byte) {}) == nil {
 				t.Error("a file that is cut was decoded")
 			}
-			images, errs := imagefile.DecodeAll(files, imagefile.Options{JPEG: decode})
+			images := make([]imagefile.Image, len(files))
+			errs := imagefile.DecodeAll(files, images, imagefile.Options{JPEG: decode})
 			for i := range files {
 				if good := i < n-1; good != (errs[i] == nil) || good && !bytes.Equal(images[i].Pix, imageData(t, names[i%len(names)]+".rgb")) {
 					t.Errorf("file %d of %d: %v", i, n, errs[i])

@@ -25,7 +25,7 @@ type Entry struct {
 	Size int64
 	Dir  bool
 
-	read func() ([]byte, error)
+	read func(into []byte) ([]byte, error)
 }
 
 // Archive is an open archive.
@@ -104,13 +104,13 @@ func notAnArchive(head []byte) error {
 	return fmt.Errorf("not an archive: it begins with %q; %s", head[:min(len(head), 8)], advice)
 }
 
-// Read returns the content of entry i. It is safe for concurrent use.
-func (a *Archive) Read(i int) ([]byte, error) {
+// Read returns the content of entry i, in the memory of into where that has room. It is safe for concurrent use.
+func (a *Archive) Read(i int, into []byte) ([]byte, error) {
 	e := a.Entries[i]
 	if e.Size > MaxEntrySize {
 		return nil, fmt.Errorf("file of %d bytes: more than %d are refused", e.Size, MaxEntrySize)
 	}
-	return e.read()
+	return e.read(into)
 }
 
 // Close closes the archive.

@@ -78,7 +78,7 @@ func contents(t *testing.T, a *Archive) map[string]string {
 			files[e.Name] = "(folder)"
 			continue
 		}
-		data, err := a.Read(i)
+		data, err := a.Read(i, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -219,7 +219,7 @@ func TestUnpackRefusesBomb(t *testing.T) {
 
 func TestReadRefusesHugeEntry(t *testing.T) {
 	a := &Archive{Entries: []Entry{{Name: "x", Size: MaxEntrySize + 1}}}
-	if _, err := a.Read(0); err == nil || !strings.Contains(err.Error(), "more than 268435456 are refused") {
+	if _, err := a.Read(0, nil); err == nil || !strings.Contains(err.Error(), "more than 268435456 are refused") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -252,7 +252,7 @@ func FuzzOpen(f *testing.F) {
 			if e.Dir {
 				continue
 			}
-			if content, err := a.Read(i); err == nil && int64(len(content)) != e.Size {
+			if content, err := a.Read(i, nil); err == nil && int64(len(content)) != e.Size {
 				t.Errorf("%q gives %d bytes, announced were %d", e.Name, len(content), e.Size)
 			}
 		}

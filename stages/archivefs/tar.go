@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -160,8 +161,8 @@ func (a *Archive) addTar(f *os.File, h *tar.Header, offset, fileSize int64) erro
 		if h.Size > fileSize-offset {
 			return damagedTar(io.ErrUnexpectedEOF)
 		}
-		return a.add(h.Name, Entry{Size: h.Size, read: func() ([]byte, error) {
-			data := make([]byte, h.Size)
+		return a.add(h.Name, Entry{Size: h.Size, read: func(into []byte) ([]byte, error) {
+			data := slices.Grow(into[:0], int(h.Size))[:h.Size]
 			_, err := f.ReadAt(data, offset)
 			if errors.Is(err, io.EOF) && h.Size == 0 {
 				err = nil

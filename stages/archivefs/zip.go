@@ -52,7 +52,7 @@ func (a *Archive) addZip(file *zip.File) error {
 		return fmt.Errorf("%q is encrypted; unpack it and pack it again without a password", file.Name)
 	}
 	size := int64(min(file.UncompressedSize64, 1<<62))
-	return a.add(file.Name, Entry{Size: size, read: func() ([]byte, error) {
+	return a.add(file.Name, Entry{Size: size, read: func([]byte) ([]byte, error) {
 		r, err := file.Open()
 		if err != nil {
 			return nil, err

@@ -11,7 +11,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"sync"
 
@@ -63,6 +62,7 @@ type file struct {
 	size image.Rectangle // as stored, from 0, 0
 	turn turn
 	jpeg bool // one for Options.JPEG
+	into []byte
 }
 
 // Decode reads an image file. The error is a reason for people: what is wrong with the file. It never panics.
@@ -74,19 +74,21 @@ func Decode(data []byte, opts Options) (Image, error) {
 	return f.decode(opts)
 }
 
-// DecodeAll reads files as Decode does; there is an error or nil for each. If all are JPEG files of one size and small, they
-// are decoded by one call of Options.JPEG, which saves much of the time.
-func DecodeAll(data [][]byte, opts Options) ([]Image, []error) {
-	files, images, errs := make([]file, len(data)), make([]Image, len(data)), make([]error, len(data))
+// DecodeAll reads files into images as Decode does, into the memory of the pixels that are there where that has room; there is
+// an error or nil for each. If all are JPEG files of one size and small, they are decoded by one call of Options.JPEG, which
+// saves much of the time.
+func DecodeAll(data [][]byte, images []Image, opts Options) []error {
+	files, errs := make([]file, len(data)), make([]error, len(data))
 	alike := opts.JPEG != nil
 	for i := range data {
 		f, err := inspect(data[i])
-		files[i], errs[i] = f, err
+		f.into = images[i].Pix
+		files[i], images[i], errs[i] = f, Image{}, err
 		alike = alike && err == nil && f.jpeg && f.turn.none() && f.size == files[0].size && f.size.Dx() <= smallPixels/f.size.Dy()
 	}
 	if alike {
-		if all, err := opts.decodeJPEG(files...); err == nil {
-			return all, errs
+		if opts.decodeJPEG(files, images) == nil {
+			return errs
 		}
 	}
 	for i, f := range files {
@@ -94,7 +96,7 @@ func DecodeAll(data [][]byte, opts Options) ([]Image, []error) {
 			images[i], errs[i] = f.decode(opts)
 		}
 	}
-	return images, errs
+	return errs
 }
 
 // inspect reads the header.
@@ -115,7 +117,8 @@ func inspect(data []byte) (_ file, err error) {
 		return file{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused",
 			c.name, config.Width, config.Height, MaxPixels/1_000_000)
 	}
-	return file{c, data, image.Rect(0, 0, config.Width, config.Height), orientation(data), c.name == "JPEG" && config.ColorModel != color.CMYKModel}, nil
+	size := image.Rect(0, 0, config.Width, config.Height)
+	return file{codec: c, data: data, size: size, turn: orientation(data), jpeg: c.name == "JPEG" && config.ColorModel != color.CMYKModel}, nil
 }
 
 // damaged turns a decoder's panic into an error.
@@ -132,8 +135,9 @@ func (f file) decode(opts Options) (_ Image, err error) {
 		defer opts.Large.Unlock()
 	}
 	if f.jpeg && opts.JPEG != nil {
-		if images, err := opts.decodeJPEG(f); err == nil {
-			return images[0], nil
+		var m [1]Image
+		if opts.decodeJPEG([]file{f}, m[:]) == nil {
+			return m[0], nil
 		}
 	}
 	m, err := f.codec.decode(f.data)
@@ -150,7 +154,7 @@ func (f file) finish(m image.Image, s *square) Image {
 		return s.of(m, f, studio)
 	}
 	if p, ok := m.(packed); ok && f.turn.none() {
-		return Image{p.rect.Dy(), p.rect.Dx(), slices.Clone(p.pix)}
+		return Image{p.rect.Dy(), p.rect.Dx(), append(f.into[:0], p.pix...)}
 	}
 	return pack(f.turn.apply(toRGBA(m, m.Bounds(), studio)))
 }

@@ -57,19 +57,18 @@ func jpegConfig(data []byte) (image.Config, error) {
 // libjpeg begins at a multiple of 8 or 16 pixels.
 const margin = 16
 
-// decodeJPEG decodes files that are alike in size and turn with o.JPEG, and of each no more than is needed.
-func (o Options) decodeJPEG(files ...file) ([]Image, error) {
+// decodeJPEG decodes files that are alike in size and turn with o.JPEG into images, and of each no more than is needed.
+func (o Options) decodeJPEG(files []file, images []Image) error {
 	first, square := files[0], o.squareOf(files[0])
 	part := first.size
 	if square != nil {
 		part = first.turn.stored(square.part, first.size).Inset(-margin).Intersect(first.size)
 	}
-	data, images := make([][]byte, len(files)), make([]Image, len(files))
+	data := make([][]byte, len(files))
 	for i, f := range files {
 		data[i] = f.data
 	}
-	err := o.JPEG(data, part, func(i int, pix []byte) { images[i] = first.finish(packed{part, pix}, square) })
-	return images, err
+	return o.JPEG(data, part, func(i int, pix []byte) { images[i] = files[i].finish(packed{part, pix}, square) })
 }
 
 // decodeJPEG reads a JPEG. Go wants CMYK files to carry Adobe's marker, which also says that their values are inverted;

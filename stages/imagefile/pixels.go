@@ -157,10 +157,10 @@ func (o Options) squareOf(f file) *square {
 // of makes the square out of m: f as it is stored, or as much of it as is needed.
 func (s *square) of(m image.Image, f file, studio bool) Image {
 	if p, ok := m.(packed); ok && f.turn.none() {
-		return resample(raster{p.pix[p.offset(s.part.Min.X, s.part.Min.Y):], 3 * p.rect.Dx(), 3, s.part}, s.xs, s.ys)
+		return resample(raster{p.pix[p.offset(s.part.Min.X, s.part.Min.Y):], 3 * p.rect.Dx(), 3, s.part}, s.xs, s.ys, f.into)
 	}
 	pixels := f.turn.apply(toRGBA(m, f.turn.stored(s.part, f.size), studio))
-	return resample(raster{pixels.Pix, pixels.Stride, 4, s.part}, s.xs, s.ys)
+	return resample(raster{pixels.Pix, pixels.Stride, 4, s.part}, s.xs, s.ys, f.into)
 }
 
 // Scale makes a square out of height·width·channels bytes (1 or 3 channels), as Decode does.

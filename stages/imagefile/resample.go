@@ -3,6 +3,7 @@ package imagefile
 import (
 	"encoding/binary"
 	"image"
+	"slices"
 )
 
 // raster is a part of the source: rows of stride bytes, step bytes a pixel of which three are used.
@@ -21,15 +22,21 @@ const (
 	byteLanes = 0xff | 0xff<<32 // the bytes of a uint64 that go into two sums
 )
 
-// resample makes an image of taps on src. Rows come first, and are rounded to 8 bits, as in Pillow.
-func resample(src raster, xs, ys []tap) Image {
-	if m, ok := resampleVectors(src, xs, ys); ok {
-		return m
+// resample makes an image of taps on src, in the memory of into where that has room. Rows come first, and are rounded to 8
+// bits, as in Pillow.
+func resample(src raster, xs, ys []tap, into []byte) Image {
+	row := 3 * len(xs)
+	pix := slices.Grow(into[:0], len(ys)*row+slack)[:len(ys)*row+slack]
+	if !resampleVectors(src, xs, ys, pix) {
+		resamplePlain(src, xs, ys, pix)
 	}
-	return resamplePlain(src, xs, ys)
+	return Image{Height: len(ys), Width: len(xs), Pix: pix[:len(ys)*row]}
 }
 
-func resamplePlain(src raster, xs, ys []tap) Image {
+// slack is how many bytes behind an image may be written: rows are written many bytes at a time.
+const slack = 32
+
+func resamplePlain(src raster, xs, ys []tap, pix []byte) {
 	height, row := src.part.Dy(), 3*len(xs)
 	stride := row + 8 // eight bytes are read and written at a time
 	narrow := make([]byte, (height+1)*stride)
@@ -38,11 +45,9 @@ func resamplePlain(src raster, xs, ys []tap) Image {
 		src.pair(pair, y, min(y+1, height-1))
 		narrowPair(narrow[y*stride:], narrow[(y+1)*stride:], pair, xs, src.part.Min.X)
 	}
-	pix := make([]byte, len(ys)*row+8)
 	for y, t := range ys {
 		shorten(pix[y*row:][:row+8], narrow[(t.first-src.part.Min.Y)*stride:], stride, t.weights)
 	}
-	return Image{Height: len(ys), Width: len(xs), Pix: pix[: len(ys)*row : len(ys)*row]}
 }
 
 // pair puts pixel x of row y and of another into dst[x], the other 32 bits higher.

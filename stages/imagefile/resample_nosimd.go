@@ -3,4 +3,4 @@
 package imagefile
 
 // resampleVectors says that there are no vectors.
-func resampleVectors(raster, []tap, []tap) (Image, bool) { return Image{}, false }
+func resampleVectors(raster, []tap, []tap, []byte) bool { return false }

@@ -24,10 +24,10 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// resampleVectors is resample sixteen sums at a time, in the same integers. It says no where the CPU cannot do that.
-func resampleVectors(src raster, xs, ys []tap) (Image, bool) {
+// resampleVectors is resamplePlain sixteen sums at a time, in the same integers. It says no where the CPU cannot do that.
+func resampleVectors(src raster, xs, ys []tap, pix []byte) bool {
 	if !archsimd.X86.AVX2() {
-		return Image{}, false
+		return false
 	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
@@ -43,7 +43,6 @@ func resampleVectors(src raster, xs, ys []tap) (Image, bool) {
 	}
 
 	row := 3 * len(xs)
-	pix := make([]byte, len(ys)*row+32)
 	for y, t := range ys {
 		s.weights = s.weights[:0]
 		for _, w := range t.weights {
@@ -51,7 +50,7 @@ func resampleVectors(src raster, xs, ys []tap) (Image, bool) {
 		}
 		shortenVectors(pix[y*row:], s.narrow[(t.first-src.part.Min.Y)*stride:], stride, s.weights)
 	}
-	return Image{Height: len(ys), Width: len(xs), Pix: pix[: len(ys)*row : len(ys)*row]}, true
+	return true
 }
 
 // longest is the largest number of weights of a tap.
