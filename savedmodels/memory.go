@@ -47,21 +47,21 @@ func (p Prefix) forwardMemory() Memory {
 	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most*13/8) * floatBytes}
 }
 
-// partsMemory is what a network needs whose first three blocks take a few images at a time (convolution.py's in_parts): what
+// partsMemory is what a network needs whose first blocks take a few images at a time (PART_BLOCKS in network.py): what
 // they give exists three times while it is put together. Behind them kernels for Winograd's way have five times their
 // size with those they are made of, and its tiles six times that of the maps.
 func (p Prefix) partsMemory(batches int) Memory {
 	const partBytes = 3 * 8 << 20
-	size, share := int64(floatBytes), int64(26)
+	size, share, behind := int64(floatBytes), int64(26), "block4"
 	m := Memory{Fixed: processBytes + 5*p.weightBytes(p.Freeze) + int64(batches)*partBytes}
 	if p.Precision == "bfloat16" {
-		size, share = size/2, 13
+		size, share, behind = size/2, 13, "block3"
 		m.Fixed -= 4 * p.weightBytes(p.Freeze)
 	}
 	var in, first, most int64
 	for _, l := range p.layersTo(p.Freeze) {
 		out := int64(p.area(l) * l.Channels)
-		if l.Name < "block4" {
+		if l.Name < behind {
 			first = out
 		} else {
 			most = max(most, in+out)

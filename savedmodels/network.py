@@ -16,8 +16,9 @@ FC_UNITS = 4096
 FC_DROPOUT = 0.5  # behind each, while training
 POSITIONS = 7
 
-# The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this.
-PART_BLOCKS = ("block1", "block2", "block3")
+# The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this. The
+# matrix units that compute in bfloat16 want more of block 3 at a time.
+PART_BLOCKS = {"float32": ("block1", "block2", "block3"), "bfloat16": ("block1", "block2")}
 PART_BYTES = 8 << 20
 
 
@@ -155,7 +156,7 @@ class Network:
 
     def first_blocks(self, images, taps):
         """The output of the first blocks of the frozen side, in parts, and the layers that are left."""
-        layers = [layer for layer in self.frozen if layer.name.startswith(PART_BLOCKS)]
+        layers = [layer for layer in self.frozen if layer.name.startswith(PART_BLOCKS[self.dtype.name])]
         tapped = [layer.name for layer in layers if layer.name in self.spec["taps"]]
 
         def run(images):
