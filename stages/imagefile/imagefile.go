@@ -236,6 +236,6 @@ func Version() string {
 			}
 		}
 	}
-	goVersion, _, _ := strings.Cut(runtime.Version(), " ") // without the experiments it was built with
+	goVersion, _, _ := strings.Cut(runtime.Version(), "-X:") // without the experiments it was built with
 	return fmt.Sprintf("%s %s image, x/image %s", goVersion, runtime.GOARCH, version)
 }

@@ -277,6 +277,36 @@ func TestExtremeShape(t *testing.T) {
 	}
 }
 
+func TestSquareOfItsOwnSize(t *testing.T) {
+	square := image.NewRGBA(image.Rect(0, 0, 24, 24))
+	for i := range square.Pix {
+		square.Pix[i] = byte(7 * i)
+	}
+	data := encoded(t, square)
+	want, err := Decode(data, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, resize := range []Resize{Antialias, Bilinear} {
+		opts := Options{Size: 24, Resize: resize}
+		got, err := Decode(data, opts)
+		if err != nil || !bytes.Equal(got.Pix, want.Pix) {
+			t.Errorf("%s: other pixels (%v)", resize, err)
+		}
+		xs, ys := resize.taps(24, 24, 24)
+		scaled := resample(raster{want.Pix, 3 * 24, 3, reach(xs, ys)}, xs, ys, nil)
+		if !bytes.Equal(scaled.Pix, want.Pix) {
+			t.Errorf("%s: scaling to the same size gives other pixels", resize)
+		}
+	}
+}
+
+func TestVersionNamesNoExperiment(t *testing.T) {
+	if v := Version(); strings.Contains(v, "X:") || !strings.HasPrefix(v, "go1.") {
+		t.Errorf("Version is %q: the bytes are the same whatever Go was built with", v)
+	}
+}
+
 func FuzzImage(f *testing.F) {
 	files, err := filepath.Glob("testdata/*.*")
 	if err != nil {

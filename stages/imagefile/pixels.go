@@ -146,10 +146,10 @@ type square struct {
 
 // squareOf is how f becomes a square of o.Size; nil if it keeps its size.
 func (o Options) squareOf(f file) *square {
-	if o.Size == 0 {
+	width, height := f.turn.shown(f.size)
+	if o.Size == 0 || (width == o.Size && height == o.Size) {
 		return nil
 	}
-	width, height := f.turn.shown(f.size)
 	xs, ys := o.Resize.taps(width, height, o.Size)
 	return &square{xs, ys, reach(xs, ys)}
 }
