@@ -11,7 +11,6 @@ import (
 	"slices"
 
 	"tlpipe/pipeline"
-	"tlpipe/pipeline/exit"
 )
 
 const (
@@ -77,8 +76,7 @@ func (d *decoding) decodeAll(ctx context.Context) (err error) {
 	d.job.Progress.Start("images", int64(d.next), int64(total))
 	for d.next < total && d.shape == [3]int{} { // the first image tells the size of all
 		first := make([]readResult, 1)
-		d.read(d.next, first)
-		if err := ctx.Err(); err != nil {
+		if err := d.read(ctx, d.next, first); err != nil {
 			return err
 		}
 		if err := d.take(first[0]); err != nil {
@@ -86,29 +84,36 @@ func (d *decoding) decodeAll(ctx context.Context) (err error) {
 		}
 	}
 	if d.next < total {
-		first, size := d.next, d.together()
-		ahead := min(64, aheadBytes/(size*d.imageBytes())) // of what is written, so that readers do not wait for the disk
-		buffer := func() []readResult { return make([]readResult, size) }
-		reading := make(chan struct{}, d.workers)
-		for results, err := range batches(ctx, chunks(total-first, size), max(d.workers, ahead), buffer, func(results []readResult, i int) error {
-			reading <- struct{}{}
-			defer func() { <-reading }()
-			from := first + i*size
-			d.read(from, results[:min(size, total-from)])
-			return ctx.Err()
-		}) {
-			if err != nil {
-				return err
-			}
-			for _, r := range results[:min(size, total-d.next)] {
-				if err := d.take(r); err != nil {
-					return err
-				}
-			}
+		if err := d.readRest(ctx); err != nil {
+			return err
 		}
 	}
 	if d.filled > 0 {
 		return d.finishShard()
+	}
+	return nil
+}
+
+// readRest reads the items from d.next on. Up to 64 parts of them wait for what is before them or for the disk.
+func (d *decoding) readRest(ctx context.Context) error {
+	first, size, total := d.next, d.together(), len(d.src.items)
+	ahead := max(d.workers, min(64, aheadBytes/(size*d.imageBytes())))
+	working := make(chan struct{}, d.workers)
+	buffer := func() []readResult { return make([]readResult, size) }
+	for results, err := range batches(ctx, chunks(total-first, size), ahead, buffer, func(results []readResult, i int) error {
+		working <- struct{}{}
+		defer func() { <-working }()
+		from := first + i*size
+		return d.read(ctx, from, results[:min(size, total-from)])
+	}) {
+		if err != nil {
+			return err
+		}
+		for _, r := range results[:min(size, total-d.next)] {
+			if err := d.take(r); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -152,10 +157,14 @@ func (d *decoding) together() int {
 }
 
 // read reads items into results, beginning with from.
-func (d *decoding) read(from int, results []readResult) {
+func (d *decoding) read(ctx context.Context, from int, results []readResult) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	defer d.job.Progress.Span("decode", "images")()
 	d.src.read(from, results)
 	d.job.Progress.Add(int64(len(results)))
+	return ctx.Err()
 }
 
 // take puts the next item's picture into the shard, or the item among the rejected.
@@ -221,118 +230,5 @@ func (d *decoding) finishShard() error {
 	d.shards++
 	d.rows += d.filled
 	d.filled, d.pending = 0, 0
-	return nil
-}
-
-// rejectedLine is a line of rejected.jsonl.
-type rejectedLine struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
-}
-
-// finish judges what was rejected and writes what goes with the shards.
-func (d *decoding) finish(maxRejected float64) error {
-	rejected, isRejected := []rejectedLine{}, map[int]bool{}
-	for _, r := range d.rejected {
-		rejected = append(rejected, rejectedLine{d.src.items[r.Item].path, r.Reason})
-		isRejected[r.Item] = true
-	}
-	if err := d.judge(rejected, maxRejected); err != nil {
-		return err
-	}
-	if err := d.judgeClasses(); err != nil {
-		return err
-	}
-	var samples []Sample
-	var labels []int32
-	for i, it := range d.src.items {
-		if !isRejected[i] {
-			samples = append(samples, Sample{it.path, it.split, d.src.classes[it.class]})
-			labels = append(labels, it.class)
-		}
-	}
-	info := imagesInfo{
-		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
-		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
-	}
-	out := func(name string) string { return filepath.Join(d.job.Out, name) }
-	if err := WriteInt32s(out("labels.npy"), labels); err != nil {
-		return err
-	}
-	if err := writeJSONLines(out("samples.jsonl"), samples); err != nil {
-		return err
-	}
-	if err := writeJSONLines(out("rejected.jsonl"), rejected); err != nil {
-		return err
-	}
-	return writeJSON(out("images.json"), info)
-}
-
-// judge fails if too many images were rejected, and warns if any were.
-func (d *decoding) judge(rejected []rejectedLine, maxRejected float64) error {
-	total := len(d.src.items)
-	if err := tooMany(rejected, total, maxRejected); err != nil || len(rejected) == 0 {
-		return err
-	}
-	d.job.Progress.Warnf("%d of %d images could not be read and are left out (rejected.jsonl lists them); the first:%s",
-		len(rejected), total, firstOf(rejected))
-	return nil
-}
-
-// tooMany fails if more of the images of a data set were rejected than may be.
-func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
-	n := len(rejected)
-	share := float64(n) / float64(max(total, 1))
-	switch {
-	case n > 0 && n == total:
-		return exit.Errorf(exit.Rejected, "none of the %d images could be read; the first:%s", total, firstOf(rejected))
-	case share > maxRejected:
-		return exit.Errorf(exit.Rejected,
-			"%d of %d images (%.4g%%) could not be read, decode.max_rejected allows %.4g%%; the first:%s\n"+
-				"repair them, leave them out with decode.exclude, or set decode.max_rejected to %.2g: that continues from what is done",
-			n, total, 100*share, 100*maxRejected, firstOf(rejected), roundUp(share))
-	}
-	return nil
-}
-
-// firstOf lists a few of the images that were rejected.
-func firstOf(rejected []rejectedLine) (text string) {
-	for _, r := range rejected[:min(len(rejected), 3)] {
-		text += fmt.Sprintf("\n  %s: %s", Printable(r.Path), r.Reason)
-	}
-	return text
-}
-
-// roundUp rounds a share up to two digits behind the point, or more if it is small.
-func roundUp(share float64) float64 {
-	step := 0.01
-	for share < step {
-		step /= 10
-	}
-	for rounded := step; ; rounded += step {
-		if rounded >= share {
-			return min(1, rounded)
-		}
-	}
-}
-
-// judgeClasses fails if all training images of a class were rejected.
-func (d *decoding) judgeClasses() error {
-	images, lost := make([]int, len(d.src.classes)), make([]int, len(d.src.classes))
-	for _, it := range d.src.items {
-		if it.split == "train" {
-			images[it.class]++
-		}
-	}
-	for _, r := range d.rejected {
-		it := d.src.items[r.Item]
-		if it.split != "train" {
-			continue
-		}
-		if lost[it.class]++; lost[it.class] == images[it.class] {
-			return exit.Errorf(exit.Rejected, "none of the %d training images of class %s could be read; the last: %s: %s",
-				images[it.class], Printable(d.src.classes[it.class]), Printable(it.path), r.Reason)
-		}
-	}
 	return nil
 }
