@@ -26,7 +26,7 @@ def draw(results, file):
         ax.set_title(result["name"], loc="left", fontsize=9)
         ax.tick_params(axis="x", labelsize=7)
         ax.spines[["top", "right"]].set_visible(False)
-    axes[-1, 0].set_xlabel("median of the rounds ÷ that of the fastest peer; the line is from the slowest to the fastest round", fontsize=8)
+    axes[-1, 0].set_xlabel("median of the rounds ÷ that of the fastest peer that does as much; the line is from the slowest to the fastest round", fontsize=8)
     figure.tight_layout()
     figure.savefig(file, metadata={"Date": None})
 
