@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"math"
 	"os"
@@ -94,9 +95,15 @@ func WriteArray(path, dtype string, shape []int, data []byte) error {
 }
 
 // checksum tells whether a file's data are those that were written (CRC-32C): it is there to find damage by a crash.
-func checksum(data []byte) string { return fmt.Sprintf("%08x", crc32.Checksum(data, castagnoli())) }
+func checksum(data []byte) string {
+	sum := newChecksum()
+	sum.Write(data)
+	return checksumText(sum)
+}
 
-func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+func newChecksum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
+
+func checksumText(sum hash.Hash32) string { return fmt.Sprintf("%08x", sum.Sum32()) }
 
 // Array is a memory-mapped .npy file, read-only.
 type Array struct {

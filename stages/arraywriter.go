@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"hash/crc32"
 )
 
 // arrayWriter writes a .npy file, as WriteArray does, while its rows are made.
@@ -26,7 +25,7 @@ func newArrayWriter(path, dtype string, rows int, row ...int) (*arrayWriter, err
 	if err != nil {
 		return nil, err
 	}
-	w := &arrayWriter{dtype: dtype, row: row, rows: rows, file: file, buffered: bufio.NewWriterSize(file, 64<<10), sum: crc32.New(castagnoli())}
+	w := &arrayWriter{dtype: dtype, row: row, rows: rows, file: file, buffered: bufio.NewWriterSize(file, 64<<10), sum: newChecksum()}
 	if _, err := file.Write(w.header()); err != nil {
 		return nil, errors.Join(err, file.abandon())
 	}
@@ -51,7 +50,7 @@ func (w *arrayWriter) commit() (string, error) {
 	if err != nil {
 		return "", errors.Join(err, w.file.abandon())
 	}
-	return fmt.Sprintf("%08x", w.sum.Sum32()), w.file.commit()
+	return checksumText(w.sum), w.file.commit()
 }
 
 // setRows writes the header again where there are fewer rows than it says.

@@ -134,7 +134,8 @@ type imageSource struct {
 	items   []imageItem
 	notes   []string
 	// read reads as many items as there is room for, beginning with from, scaled to size; it may use the memory of the
-	// pictures that are there. It may be called from several goroutines. An error is a reason to reject the image, unless it is one of the disk.
+	// pictures that are there. It may be called from several goroutines. An error is a reason to reject the image, unless it
+	// is one of the disk.
 	read  func(from int, results []readResult)
 	close func() error
 }

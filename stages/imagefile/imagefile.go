@@ -61,8 +61,8 @@ type file struct {
 	data []byte
 	size image.Rectangle // as stored, from 0, 0
 	turn turn
-	jpeg bool // one for Options.JPEG
-	into []byte
+	jpeg bool   // one for Options.JPEG
+	into []byte // memory for the pixels, where it has room
 }
 
 // Decode reads an image file. The error is a reason for people: what is wrong with the file. It never panics.

@@ -301,6 +301,29 @@ func TestSquareOfItsOwnSize(t *testing.T) {
 	}
 }
 
+func TestMemoryIsUsedAgain(t *testing.T) {
+	var files [][]byte
+	for _, side := range []int{5, 40, 23} {
+		m := image.NewRGBA(image.Rect(0, 0, side, side+2))
+		for i := range m.Pix {
+			m.Pix[i] = byte(3*i + side)
+		}
+		files = append(files, encoded(t, m))
+	}
+	for _, size := range []int{0, 1, 16} {
+		images, opts := make([]Image, len(files)), Options{Size: size}
+		for i := range images {
+			images[i].Pix = bytes.Repeat([]byte{0xee}, 1500*i) // none, some and enough
+		}
+		for i, err := range DecodeAll(files, images, opts) {
+			want, wantErr := Decode(files[i], opts)
+			if err != nil || wantErr != nil || images[i].Width != want.Width || images[i].Height != want.Height || !bytes.Equal(images[i].Pix, want.Pix) {
+				t.Errorf("file %d to %d pixels: other pixels (%v, %v)", i, size, err, wantErr)
+			}
+		}
+	}
+}
+
 func TestVersionNamesNoExperiment(t *testing.T) {
 	if v := Version(); strings.Contains(v, "X:") || !strings.HasPrefix(v, "go1.") {
 		t.Errorf("Version is %q: the bytes are the same whatever Go was built with", v)
