@@ -11,7 +11,7 @@ export GOFLAGS := $(GOFLAGS) -modcacherw
 endif
 
 # Go 1.26 has vector instructions behind a switch: images are scaled with them, faster and to the same bytes.
-ifneq ($(filter go1.26 go1.26.%,$(shell go env GOVERSION)),)
+ifneq ($(filter go1.26 go1.26.%,$(shell XDG_CONFIG_HOME='$(XDG_CONFIG_HOME)' go env GOVERSION)),)
 export GOEXPERIMENT = simd
 endif
 

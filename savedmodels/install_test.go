@@ -83,6 +83,27 @@ func TestInstallBuild(t *testing.T) {
 	}
 }
 
+// TestMakeSparesHome reads the Makefile, which asks Go for its settings, as a user without any: nothing appears in HOME.
+func TestMakeSparesHome(t *testing.T) {
+	makefile, err := filepath.Abs("../Makefile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	home, clone := t.TempDir(), t.TempDir()
+	cmd := exec.Command("make", "-C", clone, "-f", makefile, "help")
+	cmd.Env = append(os.Environ(), "HOME="+home, "XDG_CONFIG_HOME=")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	entries, err := os.ReadDir(home)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, entry := range entries {
+		t.Errorf("make left %s in HOME", entry.Name())
+	}
+}
+
 // install runs install.sh in dir with no programs but the tools and what every system has, and returns its complaint.
 func install(t *testing.T, dir string, tools map[string]string, env ...string) string {
 	t.Helper()
