@@ -8,7 +8,7 @@ import math
 
 import tensorflow as tf
 
-from philox import PHILOX
+from philox import PHILOX, uniform
 
 AUGMENT, MIX_UP = 0x41554721, 0x4D495821  # tell these numbers from those of dropout, which counts layers from 0
 
@@ -22,13 +22,13 @@ DRAWN = [
 def drawn_for_step(n, seed, step):
     """float32 [n, len(DRAWN)] for the images of a batch."""
     key = tf.random.fold_in(tf.stack([seed, step]), AUGMENT, PHILOX)
-    return tf.random.stateless_uniform([n, len(DRAWN)], key, alg=PHILOX)
+    return uniform([n, len(DRAWN)], key)
 
 
 def drawn_for_copy(row, copy, seed):
     """float32 [1, len(DRAWN)] for a copy of the image that stands in a row."""
     key = tf.random.fold_in(tf.random.fold_in(tf.stack([seed, row]), AUGMENT, PHILOX), copy, PHILOX)
-    return tf.random.stateless_uniform([1, len(DRAWN)], key, alg=PHILOX)
+    return uniform([1, len(DRAWN)], key)
 
 
 class Augmentation:
