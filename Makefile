@@ -84,7 +84,7 @@ bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and O
 	@.deps/bench/bin/python savedmodels/bench/plot.py
 	@DATA=$(DATA) .deps/bin/python savedmodels/bench/runs.py
 
-test-gpu: build ## run the tests of the runtime and the quickstart on a GPU (not run so far: none was at hand)
+test-gpu: build ## run the tests of the runtime and the quickstart on a GPU
 	@bin/tlpipe doctor | grep -q 'gpu:' || { echo "not run: TensorFlow finds no GPU here; make deps GPU=1 installs the build for NVIDIA's GPUs, and bin/tlpipe doctor shows what it finds" >&2; exit 1; }
 	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -count=1 -v -run TestGPU ./savedmodels/tfruntime
 	@bin/tlpipe run configs/quickstart.yaml --device gpu:0 --store artifacts/gpu
@@ -92,9 +92,8 @@ test-gpu: build ## run the tests of the runtime and the quickstart on a GPU (not
 bench-tutorial: build pytorch ## measure the tutorial's case 4, whole, beside a script that goes the notebook's way (half an hour)
 	@DATA=$(DATA) .deps/bin/python savedmodels/bench/tutorial.py
 
-bench-gpu: test-gpu ## measure README's configs on a GPU (not run so far)
-	@DATA=$(DATA) configs/figures.sh short
-	@DATA=$(DATA) configs/figures.sh long
+bench-gpu: test-gpu ## measure README's configs on a GPU: accuracy, images/s, share of its peak (minutes)
+	@DATA=$(DATA) .deps/bin/python savedmodels/bench/gpu.py
 
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
 	@.deps/pytorch/bin/python -m unittest discover -v -s pytorch -p '*_test.py'

@@ -64,10 +64,10 @@ def cosines(a, b):
     return (a * b).sum(1) / np.sqrt((a * a).sum(1) * (b * b).sum(1))
 
 
-def operations(size):
-    """Floating-point operations of VGG16's convolutions on an image of size × size: two for each product."""
+def operations(size, blocks=5):
+    """Floating-point operations of the convolutions in VGG16's first blocks on an image of size × size: two for each product."""
     total, channels = 0, 3
-    for block, (layers, width) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)]):
+    for block, (layers, width) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)][:blocks]):
         for _ in range(layers):
             total += 2 * (size >> block) ** 2 * 9 * channels * width
             channels = width
