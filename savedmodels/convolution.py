@@ -31,7 +31,8 @@ def side_by_side(layer, x):
     x = tf.transpose(tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 0]]), [1, 0, 2, 3])
     x = tf.nn.conv2d(tf.reshape(x, [1, height, -1, channels]), layer.kernel.value, 1, "SAME")
     x = tf.reshape(tf.nn.relu(x + layer.bias.value), [height, -1, width + 1, layer.filters])
-    return tf.transpose(x[:, :, :width], [1, 0, 2, 3])
+    # The gradient of a slice by tf.slice is padding; that of x[:, :, :width] computes on one thread.
+    return tf.transpose(tf.slice(x, [0, 0, 0, 0], [height, -1, width, layer.filters]), [1, 0, 2, 3])
 
 
 def as_matrix(layer, x):
