@@ -49,9 +49,10 @@ def as_matrix(layer, x):
 
 
 def winograd_kernel(kernel):
-    """A kernel [3, 3, channels, filters] as winograd takes it: [36, channels, filters]."""
+    """A kernel [3, 3, channels, filters] as winograd takes it: float32 [36, channels, filters]."""
     _, _, channels, filters = kernel.shape
-    return tf.reshape(both_sides(KERNEL) @ tf.reshape(kernel, [9, -1]), [TILE * TILE, channels, filters])
+    kernel = tf.cast(tf.reshape(kernel, [9, -1]), tf.float32)
+    return tf.reshape(both_sides(KERNEL, tf.float32) @ kernel, [TILE * TILE, channels, filters])
 
 
 def winograd(layer, kernel, x):
@@ -65,17 +66,18 @@ def winograd(layer, kernel, x):
         for j in range(TILE):
             down, right = i // STEP, j // STEP
             tiles.append(x[:, down : down + rows, i % STEP, right : right + columns, j % STEP])
-    x = both_sides(INPUT) @ tf.reshape(tf.stack(tiles), [TILE * TILE, -1])
+    x = both_sides(INPUT, x.dtype) @ tf.reshape(tf.stack(tiles), [TILE * TILE, -1])
     x = tf.reshape(x, [TILE * TILE, -1, channels]) @ kernel
-    x = both_sides(OUTPUT) @ tf.reshape(x, [TILE * TILE, -1])
+    x = both_sides(OUTPUT, x.dtype) @ tf.reshape(x, [TILE * TILE, -1])
     x = tf.reshape(x, [STEP, STEP, -1, rows, columns, layer.filters])
     x = tf.reshape(tf.transpose(x, [2, 3, 0, 4, 1, 5]), [-1, STEP * rows, STEP * columns, layer.filters])
     return tf.nn.relu(x[:, :height, :width] + layer.bias.value)
 
 
-def both_sides(matrix):
-    """The matrix that does in one product with all pixels of a tile what matrix does with its rows and with its columns."""
-    return tf.constant(np.kron(matrix, matrix), tf.float32)
+def both_sides(matrix, dtype):
+    """The matrix that does in one product with all pixels of a tile what matrix does with its rows and with its columns.
+    INPUT's and OUTPUT's are whole numbers that bfloat16 holds."""
+    return tf.constant(np.kron(matrix, matrix), dtype)
 
 
 def in_parts(run, x, size, outputs):

@@ -55,8 +55,12 @@ func (p Prefix) partsMemory(batches int) Memory {
 	size, share, behind := int64(floatBytes), int64(26), "block4"
 	m := Memory{Fixed: processBytes + 5*p.weightBytes(p.Freeze) + int64(batches)*partBytes}
 	if p.Precision == "bfloat16" {
-		size, share, behind = size/2, 13, "block3"
-		m.Fixed -= 4 * p.weightBytes(p.Freeze)
+		size, behind = size/2, "block3"
+		m.Fixed -= 2 * p.weightBytes(p.Freeze)
+	}
+	if p.MatrixUnits { // no Winograd
+		share = 13
+		m.Fixed -= 2 * p.weightBytes(p.Freeze)
 	}
 	var in, first, most int64
 	for _, l := range p.layersTo(p.Freeze) {

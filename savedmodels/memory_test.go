@@ -7,6 +7,11 @@ func TestMemoryEstimate(t *testing.T) {
 	frozen := func(side int, precision string) Prefix {
 		return Prefix{Backbone: "vgg16", Input: [2]int{side, side}, Taps: []string{"block5_pool"}, Freeze: "block5_pool", Pooling: "avg", Precision: precision}
 	}
+	amx := func(side int) Prefix {
+		p := frozen(side, "bfloat16")
+		p.MatrixUnits = true
+		return p
+	}
 	trained := func(side int) Suffix {
 		p := frozen(side, "")
 		p.Freeze = "none"
@@ -18,15 +23,19 @@ func TestMemoryEstimate(t *testing.T) {
 		batch    int
 		took     int64 // MiB
 	}{
-		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 1, 473},
-		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 16, 624},
-		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 32, 734},
+		{"featurize at 224 pixels, bfloat16, AMX", amx(224).FeaturizeMemory(2), 1, 473},
+		{"featurize at 224 pixels, bfloat16, AMX", amx(224).FeaturizeMemory(2), 16, 624},
+		{"featurize at 224 pixels, bfloat16, AMX", amx(224).FeaturizeMemory(2), 32, 734},
+		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 1, 759},
+		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 16, 990},
+		{"featurize at 224 pixels, bfloat16", frozen(224, "bfloat16").FeaturizeMemory(2), 32, 1413},
+		{"featurize at 32 pixels, bfloat16", frozen(32, "bfloat16").FeaturizeMemory(2), 512, 950},
 		{"featurize at 224 pixels", frozen(224, "float32").FeaturizeMemory(2), 1, 781},
 		{"featurize at 224 pixels", frozen(224, "float32").FeaturizeMemory(2), 16, 1076},
 		{"featurize at 224 pixels", frozen(224, "float32").FeaturizeMemory(2), 32, 1406},
 		{"featurize at 32 pixels", frozen(32, "float32").FeaturizeMemory(2), 128, 752},
 		{"featurize at 32 pixels", frozen(32, "float32").FeaturizeMemory(2), 512, 948},
-		{"featurize at 32 pixels, bfloat16", frozen(32, "bfloat16").FeaturizeMemory(2), 512, 504},
+		{"featurize at 32 pixels, bfloat16, AMX", amx(32).FeaturizeMemory(2), 512, 504},
 		{"train_step at 32 pixels, bfloat16", trained(32).TrainMemory(), 128, 845},
 		{"train_step at 64 pixels, bfloat16", trained(64).TrainMemory(), 128, 1114},
 		{"train_step at 64 pixels", trained(64).TrainMemory(), 256, 2193},

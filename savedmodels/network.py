@@ -84,14 +84,14 @@ class Network:
         self.augmentation = Augmentation(spec["augment"], self.size) if spec.get("augment") else None
         # What prepare makes of the kernels, by layer. It is not saved: it has four times their size.
         self.kernels = {}
-        if features_only and layout == "float32":
-            empty = tf.zeros([0])
+        if features_only and layout and not spec.get("matrix_units"):
+            empty = tf.zeros([0], self.dtype)
             self.kernels = {layer: tf.Variable(empty, shape=tf.TensorShape(None)) for layer in self.frozen if has_winograd(layer)}
 
     def prepare(self):
         """Once, before featurize."""
         for layer, kernel in self.kernels.items():
-            kernel.assign(winograd_kernel(layer.kernel.value))
+            kernel.assign(tf.cast(winograd_kernel(layer.kernel.value), self.dtype))
         return {"variables": tf.constant(len(self.kernels), tf.int32)}
 
     def resize(self, images):
@@ -129,15 +129,13 @@ class Network:
         layout = self.spec.get("precision")
         if layout not in ("float32", "bfloat16") or not isinstance(layer, keras.layers.Conv2D):
             return layer(x)
-        pixels = x.shape[1] * x.shape[2]
-        if layout == "bfloat16":
-            return side_by_side(layer, x) if pixels <= 16 else layer(x)
-        if pixels <= 4:
-            return as_matrix(layer, x) if layer in self.frozen else side_by_side(layer, x)
         if layer in self.kernels:
             _, _, channels, filters = layer.kernel.shape
             return winograd(layer, tf.ensure_shape(self.kernels[layer], [None, channels, filters]), x)
-        return layer(x)
+        pixels = x.shape[1] * x.shape[2]
+        if layer in self.frozen and not self.spec.get("matrix_units"):
+            return as_matrix(layer, x) if pixels <= 4 else layer(x)
+        return side_by_side(layer, x) if pixels <= (16 if layout == "bfloat16" else 4) else layer(x)
 
     def tap(self, x):
         return self.pool(x) if len(x.shape) == 4 else tf.cast(x, tf.float32)

@@ -19,6 +19,10 @@ type Prefix struct {
 	// Options.Precision. For float16 train_step scales the loss. Empty, the layers are Keras' own, as a GPU likes them best.
 	Precision string `json:"precision,omitempty"`
 
+	// MatrixUnits is whether the CPU multiplies bfloat16 in matrix units (AMX). They are so fast that multiplying less, by
+	// Winograd's way, does not pay.
+	MatrixUnits bool `json:"matrix_units,omitempty"`
+
 	// Augment, if set, adds the signature featurize_augmented to a prefix, and is a part of train_step in a suffix that
 	// begins at the pixels. A suffix says nothing of the images that its features were computed from.
 	Augment *Augment `json:"augment,omitempty"`

@@ -96,7 +96,7 @@ func (f featurize) batchSize() int {
 // memory is what so many batches at a time need.
 func (f featurize) memory(batches int) savedmodels.Memory {
 	spec := prefixSpec(f.config)
-	spec.Precision, _ = layout("featurize", f.settings.Precision, f.env.Machine) // key reports what can't be
+	_ = layOut(&spec, "featurize", f.settings.Precision, f.env.Machine) // key reports what can't be
 	return spec.FeaturizeMemory(batches)
 }
 

@@ -40,8 +40,7 @@ func exportedPrefix(c *Config, env Env) (savedmodels.Prefix, error) {
 	if err != nil {
 		return spec, err
 	}
-	spec.Precision, err = layout("featurize", c.Stages.Featurize.Precision, env.Machine)
-	return spec, err
+	return spec, layOut(&spec, "featurize", c.Stages.Featurize.Precision, env.Machine)
 }
 
 // exportedSuffix is suffixSpec with its weights named, laid out for the precision that fine-tune computes in here.
@@ -50,17 +49,17 @@ func exportedSuffix(c *Config, classes int, env Env) (spec savedmodels.Suffix, e
 	if spec.Prefix, err = weighted(c, env, spec.Prefix); err != nil {
 		return spec, err
 	}
-	spec.Precision, err = layout("fine-tune", c.Stages.FineTune.Precision, env.Machine)
-	return spec, err
+	return spec, layOut(&spec.Prefix, "fine-tune", c.Stages.FineTune.Precision, env.Machine)
 }
 
-// layout is the precision to lay a graph out for; empty on GPUs, but where training in float16 scales the loss.
-func layout(stage, setting string, m Machine) (string, error) {
+// layOut says in a spec what to lay the graph out for: nothing on GPUs, but where training in float16 scales the loss.
+func layOut(spec *savedmodels.Prefix, stage, setting string, m Machine) error {
 	precision, err := resolvePrecision(stage, setting, m)
 	if m.Device == "cpu" || (precision == "float16" && stage == "fine-tune") {
-		return precision, err
+		spec.Precision = precision
 	}
-	return "", err
+	spec.MatrixUnits = precision == "bfloat16" && m.CPUClass == "amx"
+	return err
 }
 
 // suffixSpec is the part of the network that trains, for so many classes.

@@ -56,11 +56,13 @@ func run(ctx context.Context, args []string) error {
 	return t.serve(ctx)
 }
 
-// network is VGG16 up to block5_pool, averaged.
+// network is VGG16 up to block5_pool, averaged, laid out for this machine.
 func (t task) network(freeze string) savedmodels.Prefix {
+	machine, _ := stages.Linked{}.Machine("cpu")
 	return savedmodels.Prefix{
 		Backbone: "vgg16", Weights: "random", Input: [2]int{t.Size, t.Size}, Preprocess: savedmodels.Preprocess{Mode: "caffe"},
 		Taps: []string{"block5_pool"}, Freeze: freeze, Pooling: "avg", Precision: t.Precision,
+		MatrixUnits: t.Precision == "bfloat16" && machine.CPUClass == "amx",
 	}
 }
 
