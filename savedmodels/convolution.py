@@ -27,12 +27,37 @@ WINOGRAD_FILTERS = 256
 def side_by_side(layer, x):
     """To the last bit what Keras computes: the maps stand side by side in one wide image, a column of zeros between them. A
     kernel works on up to 16 pixels of a row at a time."""
-    _, height, width, channels = x.shape
-    x = tf.transpose(tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 0]]), [1, 0, 2, 3])
-    x = tf.nn.conv2d(tf.reshape(x, [1, height, -1, channels]), layer.kernel.value, 1, "SAME")
+    _, height, width, _ = x.shape
+    x = tf.nn.conv2d(one_image(x), layer.kernel.value, 1, "SAME")
     x = tf.reshape(tf.nn.relu(x + layer.bias.value), [height, -1, width + 1, layer.filters])
     # The gradient of a slice by tf.slice is padding; that of x[:, :, :width] computes on one thread.
     return tf.transpose(tf.slice(x, [0, 0, 0, 0], [height, -1, width, layer.filters]), [1, 0, 2, 3])
+
+
+def one_image(x):
+    """Maps [n, height, width, channels] side by side: [1, height, n × (width + 1), channels]."""
+    _, height, width, channels = x.shape
+    x = tf.transpose(tf.pad(x, [[0, 0], [0, 0], [0, 1], [0, 0]]), [1, 0, 2, 3])
+    return tf.reshape(x, [1, height, -1, channels])
+
+
+def trained_side_by_side(layer, x):
+    """What Keras computes, but for rounding in the gradient of the kernel: it alone takes the maps side by side."""
+
+    @tf.custom_gradient
+    def convolve(x, kernel, bias):
+        y = tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(x, kernel, 1, "SAME"), bias))
+
+        def gradient(dy):
+            dy = tf.raw_ops.ReluGrad(gradients=dy, features=y)
+            how = {"strides": [1, 1, 1, 1], "padding": "SAME"}
+            dx = tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(x), filter=kernel, out_backprop=dy, **how)
+            dkernel = tf.raw_ops.Conv2DBackpropFilter(input=one_image(x), filter_sizes=kernel.shape, out_backprop=one_image(dy), **how)
+            return dx, dkernel, tf.reduce_sum(dy, [0, 1, 2])
+
+        return y, gradient
+
+    return convolve(x, layer.kernel.value, layer.bias.value)
 
 
 def as_matrix(layer, x):

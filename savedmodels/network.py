@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from augmentation import Augmentation
 from common import ExportError
-from convolution import WINOGRAD_FILTERS, as_matrix, in_parts, side_by_side, winograd, winograd_kernel
+from convolution import WINOGRAD_FILTERS, as_matrix, in_parts, side_by_side, trained_side_by_side, winograd, winograd_kernel
 from philox import dropout
 
 # The FC layers of the backbone, with their weights for ImageNet's 224 × 224 pixels: 7 × 7 positions.
@@ -133,9 +133,13 @@ class Network:
             _, _, channels, filters = layer.kernel.shape
             return winograd(layer, tf.ensure_shape(self.kernels[layer], [None, channels, filters]), x)
         pixels = x.shape[1] * x.shape[2]
-        if layer in self.frozen and not self.spec.get("matrix_units"):
+        if self.spec.get("matrix_units"):
+            return side_by_side(layer, x) if pixels <= 16 else layer(x)
+        if layer in self.frozen:
             return as_matrix(layer, x) if pixels <= 4 else layer(x)
-        return side_by_side(layer, x) if pixels <= (16 if layout == "bfloat16" else 4) else layer(x)
+        if layout == "bfloat16":
+            return trained_side_by_side(layer, x) if pixels <= 64 else layer(x)
+        return side_by_side(layer, x) if pixels <= 4 else layer(x)
 
     def tap(self, x):
         return self.pool(x) if len(x.shape) == 4 else tf.cast(x, tf.float32)

@@ -64,10 +64,18 @@ class KerasOptimizer:
         else:
             self.inner = keras.optimizers.RMSprop(momentum=momentum, weight_decay=decay or None, name=name)
         self.inner.build(variables)
+        self.momentum = float(momentum) if settings["name"] == "sgd" else 0
         self.trained = variables
         self.variables = [(path_of(v), v.value) for v in self.inner.variables]
 
     def apply(self, gradients, rate):
+        if self.momentum and not self.inner.weight_decay:  # in one pass over the variables
+            self.inner.iterations.assign_add(1)
+            for v, m, g in zip(self.trained, self.inner.momentums, gradients):
+                tf.raw_ops.ResourceApplyKerasMomentum(
+                    var=v.value.handle, accum=m.value.handle, lr=rate, grad=g, momentum=self.momentum, use_nesterov=self.inner.nesterov
+                )
+            return
         self.inner.learning_rate.assign(rate)
         self.inner.apply(gradients, self.trained)
 

@@ -5,6 +5,7 @@ package tfruntime
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -56,17 +57,23 @@ func TestFeaturesEqualKeras(t *testing.T) {
 }
 
 // TestTrainingEqualsKeras compares 20 steps with Keras' own loop, all layers training: few of them, and down to maps of 2 × 2
-// pixels in the graphs for either precision.
+// pixels in the graphs for each kind of CPU.
 func TestTrainingEqualsKeras(t *testing.T) {
-	for _, c := range []struct{ tap, precision string }{{"block1_pool", ""}, {"block5_pool", "float32"}, {"block5_pool", "bfloat16"}} {
-		t.Run(c.tap+" "+c.precision, func(t *testing.T) { trainingEqualsKeras(t, c.tap, c.precision) })
+	for _, c := range []struct {
+		tap, precision string
+		matrixUnits    bool
+	}{{"block1_pool", "", false}, {"block5_pool", "float32", false}, {"block5_pool", "bfloat16", false}, {"block5_pool", "bfloat16", true}} {
+		t.Run(fmt.Sprintf("%s %s %v", c.tap, c.precision, c.matrixUnits), func(t *testing.T) {
+			spec := small("none", c.tap)
+			spec.Precision, spec.MatrixUnits = c.precision, c.matrixUnits
+			trainingEqualsKeras(t, spec)
+		})
 	}
 }
 
-func trainingEqualsKeras(t *testing.T, tap, precision string) {
+func trainingEqualsKeras(t *testing.T, spec savedmodels.Prefix) {
 	const steps, batch = 20, 4
-	spec := small("none", tap)
-	spec.Precision = precision
+	tap := spec.Taps[0]
 	if tap != "block1_pool" {
 		spec.Weights = "imagenet" // from random weights, rounding grows to a difference within ten steps
 	}
