@@ -100,7 +100,7 @@ class LossScale:
         return loss * self.factor
 
     def apply(self, gradients, update):
-        gradients = [g / self.factor for g in gradients]
+        gradients = [unconverted(g) / self.factor for g in gradients]
 
         def good():
             update(gradients)
@@ -115,6 +115,12 @@ class LossScale:
             return self.factor.read_value()
 
         tf.cond(tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients]), good, bad)
+
+
+def unconverted(gradient):
+    """A gradient that TensorFlow's rewriter to float16 leaves in float32, with what follows. In float16 a factor from 2^16 on
+    is infinite, and gradients divided by it are zero."""
+    return tf.raw_ops.PlaceholderWithDefault(input=gradient, shape=gradient.shape)
 
 
 def clip(gradients, settings):
