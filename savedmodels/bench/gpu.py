@@ -72,7 +72,7 @@ def trained(events, batch_size):
 
 
 def reached(events, accuracy):
-    """Seconds from the start of training, with loading, to the end of the first epoch that is so accurate on validation; None if none is."""
+    """Seconds from the start of training, with loading, to the end of the first epoch that is so accurate on validation, if any."""
     for event in events:
         if accuracy and event["message_type"] == "epoch" and event["values"]["val_accuracy"] >= accuracy:
             return event["at"] - events[0]["at"]
