@@ -7,6 +7,8 @@ import (
 	"maps"
 	"testing"
 
+	corepb "github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
+
 	"tlpipe/savedmodels"
 )
 
@@ -59,5 +61,49 @@ func TestLossScale(t *testing.T) {
 	train(t, with, 4, 5, batch)
 	if after, factor, steps = state(with); same(weights, after) || factor != 2048 || steps != 0 {
 		t.Errorf("the 2,000th good step: weights as before %v, factor %v, %d good steps", same(weights, after), factor, steps)
+	}
+}
+
+// TestLossScaleInFloat16 is about a factor that float16 lacks, in a graph rewritten as on a GPU, but for a CPU, which computes
+// slowly in float16: the gradients are not infinite, and so the step must be that of float32. Were they divided by the factor
+// in float16, they would be zero on a GPU; on a CPU TensorFlow aborts.
+func TestLossScaleInFloat16(t *testing.T) {
+	spec := suffixOf(small("none"))
+	spec.Precision, spec.Normalization, spec.ClassWeights = "float16", "layer", true
+	dir, _ := exportSuffix(t, spec)
+	config, err := sessionConfig(onTwoThreads)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.GraphOptions = &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecisionCpu: corepb.RewriterConfig_ON}}
+	half, err := open(dir, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { half.Close() })
+	const kernel, factor = "block2_conv1_kernel", 1 << 20
+	learned := func(m savedmodels.Model) []float32 {
+		call(t, m, "init", tensors{"seed": int64s(1)})
+		state := call(t, m, "get_state", nil)
+		before := floats(state[kernel].Data)
+		state["loss_scale_factor"] = float32s(factor)
+		call(t, m, "set_state", state)
+		call(t, m, "train_step", tensors{
+			"x": imagesOf(8, 32, 3, 1), "labels": labelsOf(8, 5, 1), "learning_rate": float32s(1000), "step": int64s(0), "seed": int64s(1),
+			"class_weights": float32Vector([]float32{1e-5, 1e-5, 1e-5, 1e-5, 1e-5}),
+		})
+		state = call(t, m, "get_state", nil)
+		if got := floats(state["loss_scale_factor"].Data)[0]; got != factor {
+			t.Fatalf("the step was left out: the factor is %v", got)
+		}
+		after := floats(state[kernel].Data)
+		for i := range after {
+			after[i] -= before[i]
+		}
+		return after
+	}
+	got, want := learned(half), learned(load(t, dir))
+	if d, most := distance(got, want), distance(want, make([]float32, len(want))); !(d <= 1e-2*most) {
+		t.Errorf("a step changes %s by up to %v, and by %v otherwise in float16", kernel, most, d)
 	}
 }

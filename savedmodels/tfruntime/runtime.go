@@ -78,6 +78,21 @@ func names(devices []Device) string {
 // Load reads the SavedModel in dir, starts a session, checks that it has the signatures its card lists, and runs prepare if
 // that is among them.
 func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
+	config, err := sessionConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Device != "cpu" {
+		found, err := devices(config)
+		if err != nil || len(found) < 2 {
+			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them", opts.Device, names(found), err)
+		}
+	}
+	return open(dir, config)
+}
+
+// open is Load with TensorFlow's own options.
+func open(dir string, config *corepb.ConfigProto) (savedmodels.Model, error) {
 	card, err := savedmodels.ReadCard(dir)
 	if err != nil {
 		return nil, err
@@ -89,16 +104,6 @@ func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, er
 	signatures, err := checkSignatures(graph, card)
 	if err != nil {
 		return nil, exit.Errorf(exit.Damaged, "%s: %w", dir, err)
-	}
-	config, err := sessionConfig(opts)
-	if err != nil {
-		return nil, err
-	}
-	if opts.Device != "cpu" {
-		found, err := devices(config)
-		if err != nil || len(found) < 2 {
-			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them", opts.Device, names(found), err)
-		}
 	}
 	options, err := proto.Marshal(config)
 	if err != nil {
