@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -136,7 +137,7 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 			return fail(err)
 		}
 	}
-	event(progress.Event{Type: progress.StageStart, Text: step.Reason})
+	event(progress.Event{Type: progress.StageStart, Text: cmp.Or(step.Reason, "forced")})
 	artifact, peak, err := p.execute(ctx, s, &step, in, opts, begun)
 	if err != nil {
 		return fail(p.damaged(ctx, err, in))

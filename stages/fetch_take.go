@@ -3,8 +3,6 @@ package stages
 import (
 	"bufio"
 	"bytes"
-	"compress/flate"
-	"compress/gzip"
 	"context"
 	"crypto/md5"
 	"crypto/sha256"
@@ -21,6 +19,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/gzip"
 
 	"tlpipe/stages/sources"
 )

@@ -3,7 +3,6 @@ package archivefs
 import (
 	"archive/tar"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +10,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // A gzip file may unpack to maxRatio times its size and spare bytes more. Beyond it, it is made to fill a disk.
