@@ -70,8 +70,7 @@ test-fast: deps ## run the tests that need no TensorFlow
 	@go test -tags 'notensorflow failpoint' -run Killed ./pipeline/store
 
 test: lint test-fast bin/failpoint ## run all tests
-	@CGO_ENABLED=0 go test -timeout 30m ./cmd/tlpipe
-	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./cmd/tlpipe-worker ./savedmodels/... ./stages
+	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./cmd/... ./savedmodels/... ./stages
 
 fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline stages | sort | while IFS=: read -r file target; do \
