@@ -17,6 +17,7 @@ weights.safetensors with the pretrained weights of all of its backbone, by their
 Only raw variables are tracked, never layers: a Keras layer hung on a module is saved but not restored by the C loader.
 """
 
+import gc
 import hashlib
 import json
 import os
@@ -24,6 +25,8 @@ import pathlib
 import shutil
 import sys
 import threading
+
+gc.disable()  # collecting takes a quarter of the time that loading TensorFlow does, and this process ends soon
 
 
 def stop_with_parent():
@@ -163,12 +166,12 @@ def main():
         if missing:
             # Go on in a fresh process: saved_model.pb has names with counters, which what happened before would move.
             os.execv(sys.executable, [sys.executable, *sys.argv, "--fetched"])
-        print(json.dumps({"digest": export(request)["digest"]}), file=answer)
+        print(json.dumps({"digest": export(request)["digest"]}), file=answer, flush=True)
     except ExportError as e:
-        print(json.dumps({"error": e.error, "hint": e.hint}), file=answer)
+        print(json.dumps({"error": e.error, "hint": e.hint}), file=answer, flush=True)
         return 1
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    os._exit(main())  # all is written; taking TensorFlow down would take as long as an export
