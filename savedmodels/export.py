@@ -6,7 +6,8 @@ of JSON: {"digest"}, or {"error", "hint"} with exit status 1. All else goes to s
 its standard input is closed, which the end of the parent does, however it comes.
 
     prefix   prepare() once before the others, featurize(images) -> features, and if the spec has augment,
-             featurize_augmented(images, rows, copy, seed)
+             featurize_augmented(images, rows, copy, seed); if its precision is int8, calibrate(images) -> ranges, of which
+             set_ranges(ranges) takes the largest before featurize
     suffix   init(seed), train_step(x, labels, learning_rate, step, seed), evaluate(x, labels), predict(images),
              get_state(), set_state(...); if the spec has head_first, train_head, a train_step of the head alone; if it has
              class_weights, both take class_weights
@@ -64,6 +65,9 @@ def prefix_signatures(network):
         return {"features": network.featurize(network.augmentation.copies(network.resize(images), rows, copy, seed))}
 
     signatures = {"prepare": signature(network.prepare), "featurize": signature(featurize, images=IMAGES)}
+    if quantization := network.quantization:
+        signatures["calibrate"] = signature(lambda images: {"ranges": quantization.calibrate(images)}, images=IMAGES)
+        signatures["set_ranges"] = signature(lambda ranges: {"ranges": quantization.ranges.assign(ranges)}, ranges=tf.TensorSpec(quantization.ranges.shape))
     if network.augmentation:
         rows, scalar = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)
         signatures["featurize_augmented"] = signature(featurize_augmented, images=IMAGES, rows=rows, copy=scalar, seed=scalar)
@@ -111,6 +115,8 @@ def export(request):
     if request["kind"] == "prefix":
         if not network.frozen:
             raise ExportError("nothing is frozen, so there is no prefix", "set model.freeze_through")
+        if spec.get("precision") == "int8":
+            network.quantize()
         frozen = {path_of(v) for layer in network.frozen for v in layer.weights}
         variables = {name: v for name, v in variables.items() if name in frozen}
         signatures = prefix_signatures(network)
@@ -126,6 +132,7 @@ def export(request):
     for name in sorted(variables):
         setattr(module, signature_name(name), variables[name])
     module.kernels = list(network.kernels.values())
+    module.ranges = network.quantization and network.quantization.ranges
     tf.saved_model.save(module, str(out), signatures=signatures)
     (out / "fingerprint.pb").unlink(missing_ok=True)  # holds a random id
     shutil.rmtree(out / "assets", ignore_errors=True)

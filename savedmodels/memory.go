@@ -27,8 +27,11 @@ const (
 // FeaturizeMemory is what featurize needs for so many batches at a time, as the network is laid out: see Prefix.Precision.
 func (p Prefix) FeaturizeMemory(batches int) Memory {
 	m := p.forwardMemory()
-	if p.Precision == "float32" || p.Precision == "bfloat16" {
+	switch p.Precision {
+	case "float32", "bfloat16":
 		m = p.partsMemory(batches)
+	case "int8":
+		m = p.quantizedMemory(batches)
 	}
 	m.PerImage *= int64(batches)
 	return m
@@ -74,6 +77,30 @@ func (p Prefix) partsMemory(batches int) Memory {
 	}
 	m.PerImage = int64(2*p.Input[0]*p.Input[1]*3) + 3*first*floatBytes + most*share/8*size
 	return m
+}
+
+// quantizedMemory is what a network of int8 needs: activations of a byte, three times while they are put together from parts;
+// the weights, their constants and those in the order of the kernels; and what calibration takes, which goes in float32.
+func (p Prefix) quantizedMemory(batches int) Memory {
+	images, _ := p.Calibration()
+	m := Memory{Fixed: processBytes + 2*p.weightBytes(p.Freeze) + int64(images*batches)*p.forwardMemory().PerImage}
+	pixels := int64(p.Input[0] * p.Input[1] * 3)
+	in, most := pixels, pixels
+	for _, l := range p.layersTo(p.Freeze) {
+		out := int64(p.area(l) * l.Channels)
+		most = max(most, in+out)
+		in = out
+	}
+	m.PerImage = pixels*(1+floatBytes) + 3*most + in*floatBytes
+	return m
+}
+
+// Calibration says on how many images the ranges of a network of int8 are taken, and how many of them go in a batch. Each
+// position of a layer's map is an example, so there are fewer of large images.
+func (p Prefix) Calibration() (batch, images int) {
+	const pixels, batchPixels, least = 1 << 18, 1 << 17, 32
+	area := p.Input[0] * p.Input[1]
+	return max(1, batchPixels/area), max(least, pixels/area)
 }
 
 // PredictMemory is what going from the pixels to the probabilities needs. What trains lies in the model with two slots of

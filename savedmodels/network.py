@@ -9,6 +9,7 @@ from augmentation import Augmentation
 from common import ExportError
 from convolution import WINOGRAD_FILTERS, as_matrix, in_parts, side_by_side, trained_side_by_side, winograd, winograd_kernel
 from philox import dropout
+from quantization import Quantization
 
 # The FC layers of the backbone, with their weights for ImageNet's 224 × 224 pixels: 7 × 7 positions.
 FC = ["fc1", "fc2"]
@@ -18,7 +19,7 @@ POSITIONS = 7
 
 # The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this. The
 # matrix units that compute in bfloat16 want more of block 3 at a time.
-PART_BLOCKS = {"float32": ("block1", "block2", "block3"), "bfloat16": ("block1", "block2")}
+PART_BLOCKS = {"float32": ("block1", "block2", "block3"), "bfloat16": ("block1", "block2"), "uint8": ("block1", "block2", "block3")}
 PART_BYTES = 8 << 20
 
 
@@ -82,9 +83,10 @@ class Network:
         # Taps whose pooled outputs are stored beside the activations at the cut.
         self.beside = [layer.name for layer in self.frozen[:-1] if layer.name in spec["taps"]] if self.trained else []
         self.augmentation = Augmentation(spec["augment"], self.size) if spec.get("augment") else None
+        self.quantization = None
         # What prepare makes of the kernels, by layer. It is not saved: it has four times their size.
         self.kernels = {}
-        if features_only and layout and not spec.get("matrix_units"):
+        if features_only and layout in ("float32", "bfloat16") and not spec.get("matrix_units"):
             empty = tf.zeros([0], self.dtype)
             self.kernels = {layer: tf.Variable(empty, shape=tf.TensorShape(None)) for layer in self.frozen if has_winograd(layer)}
 
@@ -93,6 +95,10 @@ class Network:
         for layer, kernel in self.kernels.items():
             kernel.assign(tf.cast(winograd_kernel(layer.kernel.value), self.dtype))
         return {"variables": tf.constant(len(self.kernels), tf.int32)}
+
+    def quantize(self):
+        """From now on the frozen side computes in int8, with the weights that it has now."""
+        self.quantization = Quantization(self)
 
     def resize(self, images):
         """uint8 [n, height, width, 1 or 3] to float32 [n, *size, 3]. What it gives, it leaves as it is."""
@@ -118,14 +124,16 @@ class Network:
         """random: None, or (seed, step) while training."""
         for layer in layers:
             if layer.name == FC[0]:
-                x = self.flatten(self.positions(x))
+                x = self.flatten(self.positions(self.real(self.base.get_layer("block5_pool"), x)))
             x = drop(self.apply(layer, x), layer.name, random)
             if layer.name in self.spec["taps"]:
-                taps[layer.name] = self.tap(x)
+                taps[layer.name] = self.tap(layer, x)
         return x
 
     def apply(self, layer, x):
         """A layer's output."""
+        if self.quantization:
+            return self.quantization.apply(layer, x)
         layout = self.spec.get("precision")
         if layout not in ("float32", "bfloat16") or not isinstance(layer, keras.layers.Conv2D):
             return layer(x)
@@ -141,7 +149,12 @@ class Network:
             return trained_side_by_side(layer, x) if pixels <= 64 else layer(x)
         return side_by_side(layer, x) if pixels <= 4 else layer(x)
 
-    def tap(self, x):
+    def real(self, layer, x):
+        """What a layer gave, as numbers where they are quantized."""
+        return self.quantization.real(layer, x) if self.quantization else x
+
+    def tap(self, layer, x):
+        x = self.real(layer, x)
         return self.pool(x) if len(x.shape) == 4 else tf.cast(x, tf.float32)
 
     def featurize(self, images):
@@ -154,20 +167,22 @@ class Network:
         x = self.run(x, rest, taps)
         if not self.trained:
             return tf.concat([taps[name] for name in self.spec["taps"]], 1)
+        x = self.real(self.frozen[-1], x)
         return tf.concat([tf.cast(flat(x), tf.float32)] + [taps[name] for name in self.beside], 1)
 
     def first_blocks(self, images, taps):
         """The output of the first blocks of the frozen side, in parts, and the layers that are left."""
-        layers = [layer for layer in self.frozen if layer.name.startswith(PART_BLOCKS[self.dtype.name])]
+        dtype, enter = (tf.uint8, self.quantization.pixels) if self.quantization else (self.dtype, self.preprocess)
+        layers = [layer for layer in self.frozen if layer.name.startswith(PART_BLOCKS[dtype.name])]
         tapped = [layer.name for layer in layers if layer.name in self.spec["taps"]]
 
         def run(images):
             taps = {}
-            return [self.run(self.preprocess(images), layers, taps)] + [taps[name] for name in tapped]
+            return [self.run(enter(images), layers, taps)] + [taps[name] for name in tapped]
 
-        outputs = [tf.TensorSpec([None, *layers[-1].output.shape[1:]], self.dtype)]
+        outputs = [tf.TensorSpec([None, *layers[-1].output.shape[1:]], dtype)]
         outputs += [tf.TensorSpec([None, self.pooled(name)], tf.float32) for name in tapped]
-        a_map = math.prod(layers[0].output.shape[1:]) * self.dtype.size
+        a_map = math.prod(layers[0].output.shape[1:]) * dtype.size
         x, *values = in_parts(run, images, max(1, PART_BYTES // a_map), outputs)
         taps.update(zip(tapped, values))
         return x, self.frozen[len(layers) :]
@@ -192,7 +207,7 @@ class Network:
             taps.update(zip(self.beside, rest))
             x = drop(tf.reshape(x, [-1, *shape]), last.name, random)
             if last.name in self.spec["taps"]:
-                taps[last.name] = self.tap(x)
+                taps[last.name] = self.tap(last, x)
         self.run(x, self.trained, taps, random)
         return tf.concat([taps[name] for name in self.spec["taps"]], 1)
 

@@ -50,7 +50,7 @@ type Model interface {
 type Options struct {
 	Device    string // cpu or gpu:N; the first model loaded decides for the process
 	Threads   int    // intra-op threads, at least 1: the pool belongs to the process, the first model decides; with 1 each call computes in the thread that makes it, so that several calls at a time share the CPU
-	Precision string // float32, bfloat16 (on a CPU) or float16 (on a GPU)
+	Precision string // float32, bfloat16 or int8 (on a CPU), or float16 (on a GPU); int8 is of models exported for it
 
 	JITCompile bool // compile with XLA, on a GPU
 }

@@ -16,7 +16,8 @@ type Prefix struct {
 
 	// Precision is what the graph is laid out for. For float32 and bfloat16 on a CPU, convolutions are computed in other ways
 	// than by Keras' layers where that is faster, and a prefix for bfloat16 computes in it; a suffix computes in
-	// Options.Precision. For float16 train_step scales the loss. Empty, the layers are Keras' own, as a GPU likes them best.
+	// Options.Precision. A prefix for int8 is quantized, and wants the ranges of its activations: see Calibration. For float16
+	// train_step scales the loss. Empty, the layers are Keras' own, as a GPU likes them best.
 	Precision string `json:"precision,omitempty"`
 
 	// MatrixUnits is whether the CPU multiplies bfloat16 in matrix units (AMX). They are so fast that multiplying less, by

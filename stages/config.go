@@ -97,7 +97,7 @@ type Split struct {
 // Featurize runs the frozen part of the network once over every image.
 type Featurize struct {
 	BatchSize  BatchSize `yaml:"batch_size"`
-	Precision  string    `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16" jsonschema_description:"auto takes bfloat16 where the CPU has it in hardware; float16 is for GPUs"`
+	Precision  string    `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16,enum=int8" jsonschema_description:"auto takes bfloat16 where the CPU has it in hardware; int8, static quantization, is for CPUs with VNNI, float16 for GPUs"`
 	JITCompile bool      `yaml:"jit_compile" key:"omitzero" jsonschema_description:"compile with XLA, on a GPU"`
 	Store      string    `yaml:"store" jsonschema:"enum=float32,enum=float16" jsonschema_description:"element type of the stored features"`
 

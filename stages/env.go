@@ -27,6 +27,7 @@ type Machine struct {
 	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: not known because there is none
 	Device     string `json:"device"`     // cpu or gpu:N
 	Memory     int64  `json:"memory"`     // bytes that the device has; 0: not known
+	VNNI       bool   `json:"vnni"`       // whether the CPU multiplies bytes in hardware
 	CPUClass   string `json:"cpu_class"`  // the vector instructions TensorFlow uses here: amx, avx512_bf16, avx512, avx2 or sse
 }
 
@@ -35,6 +36,9 @@ type Machine struct {
 func (m Machine) BFloat16() bool {
 	return m.Device == "cpu" && (m.CPUClass == "avx512_bf16" || m.CPUClass == "amx")
 }
+
+// Int8 reports whether models can run in int8: without VNNI the products of bytes overflow or take longer than float32.
+func (m Machine) Int8() bool { return m.Device == "cpu" && m.VNNI }
 
 // Linked is what the worker says of the TensorFlow library it links.
 type Linked struct {
@@ -47,7 +51,7 @@ type Linked struct {
 // Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
 // there is none.
 func (l Linked) Machine(device string) (Machine, error) {
-	m := Machine{TensorFlow: l.TensorFlow, Device: device, CPUClass: cpuClass(), Memory: TotalMemory()}
+	m := Machine{TensorFlow: l.TensorFlow, Device: device, CPUClass: cpuClass(), VNNI: cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI), Memory: TotalMemory()}
 	found := append(slices.Clone(l.Devices), "cpu")
 	if device == "" {
 		m.Device = found[0]

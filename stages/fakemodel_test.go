@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"image"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -64,14 +66,14 @@ func (r *fakeRuntime) call(signature string) error {
 }
 
 func (r *fakeRuntime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
-	if opts.Device != "cpu" || opts.Threads < 1 || (opts.Precision != "float32" && opts.Precision != "bfloat16") {
+	if opts.Device != "cpu" || opts.Threads < 1 || !slices.Contains([]string{"float32", "bfloat16", "int8"}, opts.Precision) {
 		return nil, fmt.Errorf("unexpected options %+v", opts)
 	}
 	card, err := savedmodels.ReadCard(dir)
 	if err != nil {
 		return nil, err
 	}
-	m := &fakeModel{runtime: r, features: card.Features, pixels: card.Features == 0}
+	m := &fakeModel{runtime: r, features: card.Features, pixels: card.Features == 0, quantized: opts.Precision == "int8"}
 	if m.pixels {
 		m.features = fakeFeatures
 	}
@@ -96,6 +98,9 @@ type fakeModel struct {
 	features int
 	pixels   bool // nothing is frozen: x are images
 	vars     fakeVars
+
+	quantized bool
+	ranges    []float32 // that set_ranges was given
 }
 
 func (m *fakeModel) Close() error { return nil }
@@ -112,7 +117,7 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 		return nil, err
 	}
 	want := map[string]string{
-		"featurize": "images", "featurize_augmented": "copy images rows seed", "predict": "images", "init": "seed", "evaluate": "labels x", "get_state": "",
+		"calibrate": "images", "set_ranges": "ranges", "featurize": "images", "featurize_augmented": "copy images rows seed", "predict": "images", "init": "seed", "evaluate": "labels x", "get_state": "",
 		"train_step": "labels learning_rate seed step x", "train_head": "labels learning_rate seed step x", "set_state": "momenta weights",
 	}[signature]
 	if got := strings.TrimPrefix(strings.Join(sortedKeys(in), " "), "class_weights "); got != want {
@@ -128,7 +133,15 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 		}
 	}
 	switch signature {
+	case "calibrate":
+		return map[string]savedmodels.Tensor{"ranges": floatTensor(m.largest(in["images"]))}, nil
+	case "set_ranges":
+		m.ranges = float32s(in["ranges"].Data)
+		return nil, nil
 	case "featurize":
+		if m.quantized && m.ranges == nil {
+			return nil, errors.New("featurize before set_ranges")
+		}
 		return map[string]savedmodels.Tensor{"features": floatTensor(m.project(in["images"]), -1, m.features)}, nil
 	case "featurize_augmented":
 		return map[string]savedmodels.Tensor{"features": floatTensor(m.augmented(in), -1, m.features)}, nil
@@ -253,6 +266,16 @@ func (m *fakeModel) project(images savedmodels.Tensor) []float32 {
 	return out
 }
 
+// largest is, of each number of a feature, the largest that images have.
+func (m *fakeModel) largest(images savedmodels.Tensor) []float32 {
+	features := m.project(images)
+	largest := slices.Clone(features[:m.features])
+	for i, v := range features {
+		largest[i%m.features] = max(largest[i%m.features], v)
+	}
+	return largest
+}
+
 // augmented are the projections, moved by what depends on seed, row and copy alone.
 func (m *fakeModel) augmented(in map[string]savedmodels.Tensor) []float32 {
 	out := m.project(in["images"])
@@ -281,7 +304,7 @@ func floatTensor(values []float32, shape ...int) savedmodels.Tensor {
 
 func sortedKeys(in map[string]savedmodels.Tensor) []string {
 	var names []string
-	for _, name := range []string{"class_weights", "copy", "images", "labels", "learning_rate", "momenta", "rows", "seed", "step", "weights", "x"} {
+	for _, name := range []string{"class_weights", "copy", "images", "labels", "learning_rate", "momenta", "ranges", "rows", "seed", "step", "weights", "x"} {
 		if _, ok := in[name]; ok {
 			names = append(names, name)
 		}

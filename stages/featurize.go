@@ -70,6 +70,13 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 		return nil, err
 	}
 	lines, err := settingLines(f.settings)
+	if precision == "int8" {
+		calibrated, err := f.calibrationLine(in[datasetType])
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, calibrated)
+	}
 	setLine(lines, "precision", precision)
 	setLine(lines, "batch_size", strconv.Itoa(f.batchSize()))
 	return slices.Concat(lines, machine, rows, inputLines(in, imagesType, prefixType)), err
@@ -211,6 +218,11 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 			return err
 		}
 		defer func() { err = errors.Join(err, model.Close()) }()
+		if precision == "int8" {
+			if err := w.calibrate(ctx, model, spec); err != nil {
+				return err
+			}
+		}
 		if err := w.write(ctx, model); err != nil {
 			return err
 		}

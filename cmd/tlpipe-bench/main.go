@@ -111,6 +111,11 @@ func (t task) serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if t.Precision == "int8" {
+		if err := t.calibrate(ctx, model, x); err != nil {
+			return err
+		}
+	}
 	if t.Work != "featurize" {
 		if _, err := model.Run(ctx, "init", map[string]savedmodels.Tensor{"seed": scalar64(1)}); err != nil {
 			return err
@@ -127,6 +132,15 @@ func (t task) serve(ctx context.Context) error {
 		}
 		return time.Since(began), check, err
 	})
+}
+
+// calibrate sets a model's ranges by the first batch, as the peers have theirs.
+func (t task) calibrate(ctx context.Context, model savedmodels.Model, x *stages.Array) error {
+	out, err := model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": t.batch(x, 0)})
+	if err == nil {
+		_, err = model.Run(ctx, "set_ranges", out)
+	}
+	return err
 }
 
 // repeat does the work, and again for each line of standard input.

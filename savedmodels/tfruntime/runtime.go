@@ -150,6 +150,13 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 	}
 	switch opts.Precision {
 	case "float32":
+	case "int8":
+		if opts.Device != "cpu" {
+			return nil, exit.Errorf(exit.Usage, "precision int8 is for the CPU; take float32 on %s", opts.Device)
+		}
+		if !cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI) {
+			return nil, exit.Errorf(exit.Usage, "precision int8 needs a CPU with VNNI, which this one lacks; take float32 or auto")
+		}
 	case "bfloat16":
 		if opts.Device != "cpu" {
 			return nil, exit.Errorf(exit.Usage, "precision bfloat16 is for the CPU; take float32 on %s", opts.Device)
@@ -166,7 +173,7 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 		}
 		config.GraphOptions = &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecision: corepb.RewriterConfig_ON}}
 	default:
-		return nil, exit.Errorf(exit.Usage, "expected precision float32, bfloat16 or float16, received %q", opts.Precision)
+		return nil, exit.Errorf(exit.Usage, "expected precision float32, bfloat16, int8 or float16, received %q", opts.Precision)
 	}
 	if opts.JITCompile {
 		if opts.Device == "cpu" {

@@ -1,0 +1,132 @@
+package stages
+
+import (
+	"context"
+	"encoding/binary"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/savedmodels"
+)
+
+// calibratedPrefix remembers its model, and may spoil what calibrate gives.
+type calibratedPrefix struct {
+	fakeRuntime
+	model *fakeModel
+	spoil float32
+}
+
+func (r *calibratedPrefix) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
+	m, err := r.fakeRuntime.Load(dir, opts)
+	if err != nil {
+		return nil, err
+	}
+	r.model = m.(*fakeModel)
+	return &calibratedModel{r.model, r}, nil
+}
+
+type calibratedModel struct {
+	*fakeModel
+	by *calibratedPrefix
+}
+
+func (m *calibratedModel) Run(ctx context.Context, signature string, in map[string]savedmodels.Tensor) (map[string]savedmodels.Tensor, error) {
+	out, err := m.fakeModel.Run(ctx, signature, in)
+	if signature == "calibrate" && m.by.spoil != 0 {
+		binary.LittleEndian.PutUint32(out["ranges"].Data, math.Float32bits(m.by.spoil))
+	}
+	return out, err
+}
+
+// quantizedBed is a bed for int8 that calibrates on 32 of its 90 training images, 8 at a time.
+func quantizedBed(t *testing.T) (*bed, *calibratedPrefix) {
+	b := newBed(t, func(c *Config) { c.Model.Input, c.Stages.Featurize.Precision = []int{128, 128}, "int8" })
+	b.env.Machine.VNNI = true
+	watched := &calibratedPrefix{}
+	b.env.Runtime = watched
+	b.run("normalize")
+	return b, watched
+}
+
+// TestCalibration takes the ranges of images that are evenly spread over all that are not for test.
+func TestCalibration(t *testing.T) {
+	b, watched := quantizedBed(t)
+	b.run("featurize")
+	if watched.calls["calibrate"] != 4 || watched.calls["set_ranges"] != 1 {
+		t.Errorf("calls %v", watched.calls)
+	}
+	d, err := OpenDataset(b.have[datasetType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := calibrationRows(d, prefixSpec(&b.config))
+	if len(rows) != 32 || !slices.IsSorted(rows) || rows[0] != 0 || rows[31] < 85 {
+		t.Errorf("calibrated on rows %v", rows)
+	}
+	for _, row := range rows {
+		if slices.Contains(d.Rows[testSplit], row) {
+			t.Errorf("calibrated on row %d, which is for test", row)
+		}
+	}
+	images, err := OpenImages(b.have[imagesType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer images.Close()
+	all := newImageBatch(images, d, len(rows))
+	if err := readImages(images, d, all, rows); err != nil {
+		t.Fatal(err)
+	}
+	if want := watched.model.largest(all.tensor()); !cmp.Equal(watched.model.ranges, want) {
+		t.Errorf("ranges %v, expected %v", watched.model.ranges, want)
+	}
+	f, err := OpenFeatures(b.have[featuresType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if f.Precision != "int8" {
+		t.Errorf("features of precision %s", f.Precision)
+	}
+}
+
+// The images that ranges are of are in the key: those for val are among them, so another cut has the same.
+func TestCalibrationKey(t *testing.T) {
+	b, _ := quantizedBed(t)
+	before := b.key("featurize")
+	seed := int64(5)
+	b.config.Stages.Normalize.Split.Seed = &seed
+	b.run("normalize")
+	if diff := cmp.Diff(before, b.key("featurize")); diff != "" {
+		t.Errorf("another val split changes the key:\n%s", diff)
+	}
+	d, err := OpenDataset(b.have[datasetType].Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.Rows[testSplit][0], d.Rows[trainSplit][0] = d.Rows[trainSplit][0], d.Rows[testSplit][0]
+	dir := t.TempDir()
+	if err := d.save(dir); err != nil {
+		t.Fatal(err)
+	}
+	b.have[datasetType] = artifactOf(t, datasetType, dir)
+	if cmp.Equal(before, b.key("featurize")) {
+		t.Error("other images to calibrate on, and the same key")
+	}
+}
+
+func TestCalibrationRefusesBadActivations(t *testing.T) {
+	for _, value := range []float64{math.NaN(), math.Inf(1)} {
+		b, watched := quantizedBed(t)
+		watched.spoil = float32(value)
+		s := b.stage("featurize")
+		job, _ := newJob(t, b.inputs(s))
+		if err := s.Run(t.Context(), job); err == nil || !strings.Contains(err.Error(), "an activation is NaN or infinite") {
+			t.Errorf("with a range of %v: %v", value, err)
+		}
+	}
+}
