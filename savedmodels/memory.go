@@ -50,24 +50,32 @@ func (p Prefix) forwardMemory() Memory {
 	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most*13/8) * floatBytes}
 }
 
-// partsMemory is what a network needs whose first blocks take a few images at a time (PART_BLOCKS in network.py): what
-// they give exists three times while it is put together. Behind them kernels for Winograd's way have five times their
-// size with those they are made of, and its tiles six times that of the maps.
+// What the first blocks take that go through in parts (PART_BLOCKS in network.py).
+const partBytes = 3 * 8 << 20
+
+// partsMemory is what a network of float32 or bfloat16 needs whose first blocks take a few images at a time. Behind them
+// kernels for Winograd's way have five times their size with those they are made of, and its tiles six times that of the maps.
 func (p Prefix) partsMemory(batches int) Memory {
-	const partBytes = 3 * 8 << 20
-	size, share, behind := int64(floatBytes), int64(26), "block4"
-	m := Memory{Fixed: processBytes + 5*p.weightBytes(p.Freeze) + int64(batches)*partBytes}
+	size, share, behind, copies := floatBytes, 26, "block4", int64(5)
 	if p.Precision == "bfloat16" {
 		size, behind = size/2, "block3"
-		m.Fixed -= 2 * p.weightBytes(p.Freeze)
+		copies -= 2
 	}
 	if p.MatrixUnits { // no Winograd
 		share = 13
-		m.Fixed -= 2 * p.weightBytes(p.Freeze)
+		copies -= 2
 	}
-	var in, first, most int64
+	m := p.behindParts(behind, size, share)
+	m.Fixed = processBytes + copies*p.weightBytes(p.Freeze) + int64(batches)*partBytes
+	return m
+}
+
+// behindParts is what an image takes where the blocks before the named one take a few images at a time: what these give
+// exists three times while it is put together, behind them share eighths of a layer's input and output, of size bytes.
+func (p Prefix) behindParts(behind string, size, share int) Memory {
+	var in, first, most int
 	for _, l := range p.layersTo(p.Freeze) {
-		out := int64(p.area(l) * l.Channels)
+		out := p.area(l) * l.Channels
 		if l.Name < behind {
 			first = out
 		} else {
@@ -75,23 +83,16 @@ func (p Prefix) partsMemory(batches int) Memory {
 		}
 		in = out
 	}
-	m.PerImage = int64(2*p.Input[0]*p.Input[1]*3) + 3*first*floatBytes + most*share/8*size
-	return m
+	return Memory{PerImage: int64(2*p.Input[0]*p.Input[1]*3 + 3*first*floatBytes + most*share/8*size)}
 }
 
-// quantizedMemory is what a network of int8 needs: activations of a byte, three times while they are put together from parts;
-// the weights, their constants and those in the order of the kernels; and what calibration takes, which goes in float32.
+// quantizedMemory is what a network of int8 needs, whose first blocks take a few images at a time as well: activations of a
+// byte; the weights with constants and in the order of the kernels; and what calibration takes, in float32.
 func (p Prefix) quantizedMemory(batches int) Memory {
 	images, _ := p.Calibration()
-	m := Memory{Fixed: processBytes + 2*p.weightBytes(p.Freeze) + int64(images*batches)*p.forwardMemory().PerImage}
-	pixels := int64(p.Input[0] * p.Input[1] * 3)
-	in, most := pixels, pixels
-	for _, l := range p.layersTo(p.Freeze) {
-		out := int64(p.area(l) * l.Channels)
-		most = max(most, in+out)
-		in = out
-	}
-	m.PerImage = pixels*(1+floatBytes) + 3*most + in*floatBytes
+	calibration := int64(batches*images) * p.forwardMemory().PerImage
+	m := p.behindParts("block4", 1, 13)
+	m.Fixed = processBytes + 4*p.weightBytes(p.Freeze) + int64(batches)*partBytes + calibration
 	return m
 }
 
