@@ -76,6 +76,9 @@ func (t task) export(ctx context.Context) error {
 	exporter.Python = ".deps/bin/python"
 	if t.Work == "featurize" {
 		_, err := exporter.ExportPrefix(ctx, t.network("block5_pool"), "", t.model())
+		if err == nil && t.Precision == "int8" {
+			err = t.writeRanges(ctx)
+		}
 		return err
 	}
 	freeze := map[string]string{"train": "none", "head": "block5_pool"}[t.Work]
@@ -112,7 +115,7 @@ func (t task) serve(ctx context.Context) error {
 		return err
 	}
 	if t.Precision == "int8" {
-		if err := t.calibrate(ctx, model, x); err != nil {
+		if err := t.setRanges(ctx, model); err != nil {
 			return err
 		}
 	}
@@ -132,15 +135,6 @@ func (t task) serve(ctx context.Context) error {
 		}
 		return time.Since(began), check, err
 	})
-}
-
-// calibrate sets a model's ranges by the first batch, as the peers have theirs.
-func (t task) calibrate(ctx context.Context, model savedmodels.Model, x *stages.Array) error {
-	out, err := model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": t.batch(x, 0)})
-	if err == nil {
-		_, err = model.Run(ctx, "set_ranges", out)
-	}
-	return err
 }
 
 // repeat does the work, and again for each line of standard input.

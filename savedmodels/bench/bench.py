@@ -23,7 +23,7 @@ FOLDER = ROOT / "artifacts" / "bench"
 DATA = pathlib.Path(os.environ.get("DATA", "../shared/data"))
 ROUNDS = 7
 # How far results may be off, as a share of the largest.
-TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "": 1e-2, "bilinear": 1e-2, "antialias": 1e-2}
+TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "int8": 5e-2, "": 1e-2, "bilinear": 1e-2, "antialias": 1e-2}
 TLPIPE, KERAS, TORCH, ONNX = "bin/tlpipe-bench", ".deps/bin/python", ".deps/pytorch/bin/python", ".deps/bench/bin/python"
 
 # What tlpipe decodes it leaves on disk, and so do the peers it is compared with; those that drop them do less.
@@ -37,8 +37,10 @@ COMPARISONS = [
     ("decode, photographs to 224 px, antialiased", "decode", 224, 32, "antialias", "case4"),
     ("featurize, 32 px, float32", "featurize", 32, 128, "float32", 1024),
     ("featurize, 32 px, bfloat16", "featurize", 32, 128, "bfloat16", 2048),
+    ("featurize, 32 px, int8", "featurize", 32, 128, "int8", 2048),
     ("featurize, 224 px, float32", "featurize", 224, 16, "float32", 32),
     ("featurize, 224 px, bfloat16", "featurize", 224, 16, "bfloat16", 64),
+    ("featurize, 224 px, int8", "featurize", 224, 16, "int8", 64),
     ("train all layers, 32 px, float32", "train", 32, 64, "float32", 384),
     ("train all layers, 32 px, bfloat16", "train", 32, 64, "bfloat16", 640),
     ("head on stored features", "head", 32, 128, "float32", 12800),
@@ -56,6 +58,11 @@ def peers(work, precision):
                 yield f"torchvision, tensors{end}", TORCH, "peer_torchvision.py", f"tensor {kept}"
         return
     bfloat16 = precision == "bfloat16"
+    if precision == "int8":  # Keras has none for convolutions
+        yield "PyTorch, FX", TORCH, "peer_torch.py", ""
+        yield "OpenVINO", ONNX, "peer_onnx.py", "openvino"
+        yield "ONNX Runtime", ONNX, "peer_onnx.py", "onnxruntime"
+        return
     if bfloat16:
         yield "Keras, mixed_bfloat16", KERAS, "peer_keras.py", "policy"
         yield "Keras, graph rewrite", KERAS, "peer_keras.py", "rewrite"
@@ -130,14 +137,17 @@ def photographs(config):
 
 
 def export(task):
-    """Exports what tlpipe runs, and once the weights for all others."""
-    if not (FOLDER / f"{task['work']}-{task['size']}-{task['precision']}").exists():
+    """Exports what tlpipe runs, and the weights for all others."""
+    model = FOLDER / f"{task['work']}-{task['size']}-{task['precision']}"
+    if not model.exists():
         subprocess.run([ROOT / TLPIPE, "export", json.dumps(task)], cwd=ROOT, check=True, stderr=subprocess.DEVNULL)
     weights = FOLDER / "weights.npz"
     if not weights.exists():
         one = {**task, "work": "train", "size": 32, "precision": "float32"}
         export(one) if task != one else np.savez(weights, **safetensors(FOLDER / "train-32-float32" / "weights.safetensors"))
     onnx_model.write(FOLDER / "vgg16.onnx", dict(np.load(weights)))
+    if task["precision"] == "int8":
+        onnx_model.write(FOLDER / "vgg16-int8.onnx", dict(np.load(weights)), json.loads((model / "ranges.json").read_text()))
 
 
 def safetensors(file):

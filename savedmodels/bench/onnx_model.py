@@ -7,8 +7,9 @@ from onnx import TensorProto, helper, numpy_helper
 CONVOLUTIONS = [2, 2, 3, 3, 3]  # of each block
 
 
-def write(file, weights):
-    """weights: by Keras' names. The graph takes images, uint8 [n, h, w, 3], and gives features, float32 [n, 512]."""
+def write(file, weights, ranges=None):
+    """weights: by Keras' names. The graph takes images, uint8 [n, h, w, 3], and gives features, float32 [n, 512]. With ranges,
+    which are the largest that each convolution gives, by its name, it is quantized: activations to uint8, kernels to int8."""
     nodes, constants = [], []
 
     def node(op, inputs, **attributes):
@@ -19,9 +20,17 @@ def write(file, weights):
         constants.append(numpy_helper.from_array(np.ascontiguousarray(array, np.float32), name))
         return name
 
+    def quantized(x, name, scale, zero, **axis):
+        """x as numbers of 8 bits and back again: a runtime computes in int8 what stands between two such pairs."""
+        pair = [constant(name + "/scale", scale), name + "/zero"]
+        constants.append(numpy_helper.from_array(zero, pair[1]))
+        return node("DequantizeLinear", [node("QuantizeLinear", [x, *pair], **axis), *pair], **axis)
+
     x = node("Cast", ["images"], to=TensorProto.FLOAT)
     x = node("Transpose", [x], perm=[0, 3, 1, 2])
     x = node("Sub", [x, constant("mean", np.reshape([123.68, 116.779, 103.939], (1, 3, 1, 1)))])
+    if ranges:
+        x = quantized(x, "pixels", np.float32(1), np.array(124, np.uint8))
     for block, count in enumerate(CONVOLUTIONS, 1):
         for conv in range(1, count + 1):
             name = f"block{block}_conv{conv}"
@@ -29,7 +38,12 @@ def write(file, weights):
             if (block, conv) == (1, 1):
                 kernel = kernel[:, ::-1]  # Keras' first layer takes BGR
             inputs = [x, constant(name + "/kernel", kernel), constant(name + "/bias", weights[f"{name}/bias"])]
+            if ranges:
+                scale = np.abs(kernel).max((1, 2, 3)) / 127
+                inputs[1] = quantized(inputs[1], name + "/kernel", scale, np.zeros(len(scale), np.int8), axis=0)
             x = node("Relu", [node("Conv", inputs, kernel_shape=[3, 3], pads=[1, 1, 1, 1])])
+            if ranges:
+                x = quantized(x, name, np.float32(ranges[name] / 255), np.array(0, np.uint8))
         x = node("MaxPool", [x], kernel_shape=[2, 2], strides=[2, 2])
     x = node("Flatten", [node("GlobalAveragePool", [x])])
     nodes[-1].output[0] = "features"

@@ -5,7 +5,7 @@ import numpy as np
 from peer import Task, serve
 
 task = Task()
-file = str(task.folder / "vgg16.onnx")
+file = str(task.folder / ("vgg16-int8.onnx" if task.precision == "int8" else "vgg16.onnx"))
 
 if task.variant == "onnxruntime":
     import onnxruntime

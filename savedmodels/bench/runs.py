@@ -1,5 +1,5 @@
 """Measures whole commands: how fast they start, a run with nothing to do, time and memory as images become more, what
-decoding adds to featurize, what bfloat16 does to features and accuracy, and how much of the CPU's peak featurize reaches.
+decoding adds to featurize, what bfloat16 and int8 do to features and accuracy, and how much of the CPU's peak featurize reaches.
 
 Prints a table; data comes by the overlays in DATA where there are some. Results go to artifacts/bench/runs.json.
 """
@@ -111,11 +111,17 @@ def main():
     fast = run(*whole)
     fast_accuracy = accuracy()
     exact = run(*config("case4-cifar10", "cifar10", "featurize.precision=float32"))
+    exact_accuracy = accuracy()
     shares = [seconds / (decoded["seconds"] + seconds) for seconds in (exact["featurize"]["seconds"], three)]
     row("60,000 JPEGs of 32 px: share of featurize in the time of decode and featurize, in float32 and in auto", f"{shares[0]:.3f} and {shares[1]:.3f}", "0.95")
     cosine = cosines(features(fast["featurize"]), features(exact["featurize"]))
     row("features in the precision auto beside float32: cosine, mean and least", f"{cosine.mean():.5f} and {cosine.min():.5f}", "0.999")
-    row("test accuracy of the head on each", f"{fast_accuracy:.4f} and {accuracy():.4f}", "0.003 apart")
+    row("test accuracy of the head on each", f"{fast_accuracy:.4f} and {exact_accuracy:.4f}", "0.003 apart")
+    if "VNNI" in subprocess.run(["bin/tlpipe", "doctor"], capture_output=True, text=True).stdout:
+        quantized = run(*config("case4-cifar10", "cifar10", "featurize.precision=int8"))
+        cosine = cosines(features(quantized["featurize"]), features(exact["featurize"]))
+        row("features in int8 beside float32: cosine, mean and least", f"{cosine.mean():.5f} and {cosine.min():.5f}", "")
+        row("test accuracy of the head on each", f"{accuracy():.4f} and {exact_accuracy:.4f}", "")
     median, most = seconds(5, "run", *whole)
     row("`tlpipe run` of 60,000 images with nothing to do", f"{median:.2f} s, at most {most:.2f}", "0.3 s")
 
