@@ -67,10 +67,15 @@ def as_matrix(layer, x):
     flat, kernel, pixels = tf.reshape(x, [-1, height * width * channels]), layer.kernel.value, []
     for i in range(height):
         for j in range(width):
-            part = kernel[1 - i : 1 - i + height, 1 - j : 1 - j + width]
+            part = part_of(kernel, i, j, height, width)
             pixels.append(flat @ tf.reshape(part, [height * width * channels, layer.filters]))
     x = tf.nn.relu(tf.stack(pixels, 1) + layer.bias.value)
     return tf.reshape(x, [-1, height, width, layer.filters])
+
+
+def part_of(kernel, i, j, height, width):
+    """What a kernel [3, 3, ...] multiplies a map of at most 2 × 2 pixels with, to give its pixel (i, j): [height, width, ...]."""
+    return kernel[1 - i : 1 - i + height, 1 - j : 1 - j + width]
 
 
 def winograd_kernel(kernel):

@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from convolution import part_of
+
 TOP, WEIGHT_TOP = 255, 127
 LEAST = 1e-6  # a range, where all of a layer is zero
 
@@ -59,14 +61,18 @@ class Quantization:
 
     def convolve(self, i, x):
         layer = self.convolutions[i]
-        weights = self.weights[layer]
-        largest = np.maximum(np.abs(weights).max((0, 1, 2)), LEAST).astype(np.float32)
-        kernel = np.rint(weights / largest * WEIGHT_TOP).astype(np.int8)
-        bias, padding, top = layer.bias.value, "SAME", self.ranges[i - 1]
+        _, height, width, channels = x.shape
+        weights, bias, padding, top = self.weights[layer], layer.bias.value, "SAME", self.ranges[i - 1]
         if i == 0:
             bias = tf.constant(self.first_bias, tf.float32)
             x = tf.pad(x - self.gray, [[0, 0], [1, 1], [1, 1], [0, 0]]) + self.gray  # uint8 wraps around, and back
             padding, top = "VALID", float(TOP)
+        elif height * width <= 4:  # as as_matrix does it: images are the pixels of one row
+            parts = [part_of(weights, i, j, height, width) for i in range(height) for j in range(width)]
+            weights = np.concatenate(parts, -1).reshape(1, 1, height * width * channels, -1)
+            x, bias = tf.reshape(x, [1, 1, -1, height * width * channels]), tf.tile(bias, [height * width])
+        largest = np.maximum(np.abs(weights).max((0, 1, 2)), LEAST).astype(np.float32)
+        kernel = np.rint(weights / largest * WEIGHT_TOP).astype(np.int8)
         y = tf.raw_ops.QuantizedConv2DWithBiasAndReluAndRequantize(
             input=tf.bitcast(x, tf.quint8),
             filter=tf.bitcast(tf.constant(kernel), tf.qint8),
@@ -81,7 +87,7 @@ class Quantization:
             strides=[1, 1, 1, 1],
             padding=padding,
         )
-        return tf.bitcast(y.output, tf.uint8)
+        return tf.reshape(tf.bitcast(y.output, tf.uint8), [-1, height, width, layer.filters])
 
     def real(self, layer, x):
         """What a layer gave, as float32."""

@@ -13,6 +13,7 @@ import statistics
 import subprocess
 import sys
 import tarfile
+import time
 
 import numpy as np
 
@@ -22,6 +23,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "artifacts" / "bench"
 DATA = pathlib.Path(os.environ.get("DATA", "../shared/data"))
 ROUNDS = 7
+PAUSE = 0.5  # seconds before each turn: the threads of whoever was before may go on waiting in loops for a while
 # How far results may be off, as a share of the largest.
 TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2, "int8": 5e-2, "": 1e-2, "bilinear": 1e-2, "antialias": 1e-2}
 TLPIPE, KERAS, TORCH, ONNX = "bin/tlpipe-bench", ".deps/bin/python", ".deps/pytorch/bin/python", ".deps/bench/bin/python"
@@ -100,6 +102,7 @@ class Contender:
         return json.loads(line)
 
     def round(self):
+        time.sleep(PAUSE)
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
         self.rates.append(self.images / self.answer()["seconds"])
