@@ -132,7 +132,8 @@ def export(request):
     for name in sorted(variables):
         setattr(module, signature_name(name), variables[name])
     module.kernels = list(network.kernels.values())
-    module.ranges = network.quantization and network.quantization.ranges
+    if network.quantization:
+        module.ranges = network.quantization.ranges
     tf.saved_model.save(module, str(out), signatures=signatures)
     (out / "fingerprint.pb").unlink(missing_ok=True)  # holds a random id
     shutil.rmtree(out / "assets", ignore_errors=True)

@@ -93,5 +93,6 @@ class Quantization:
         """What a layer gave, as float32."""
         if x.dtype != tf.uint8:
             return x
-        before = self.network.frozen[: 1 + self.network.frozen.index(layer)]
-        return tf.cast(x, tf.float32) * (self.ranges[sum(layer in self.weights for layer in before) - 1] / TOP)
+        through = self.network.frozen[: 1 + self.network.frozen.index(layer)]
+        last = sum(one in self.weights for one in through) - 1  # a pooling layer has the range of what it pools
+        return tf.cast(x, tf.float32) * (self.ranges[last] / TOP)

@@ -102,7 +102,7 @@ func resolvePrecision(stage, setting string, m Machine) (string, error) {
 		return "", exit.Errorf(exit.Usage, "%s.precision is bfloat16, which needs a CPU that has it in hardware; here models run on %s (%s), and TensorFlow would abort: set float32 or auto",
 			stage, m.Device, m.CPUClass)
 	case setting == "int8" && !m.Int8():
-		return "", exit.Errorf(exit.Usage, "%s.precision is int8, which needs a CPU with VNNI; here models run on %s (%s) without it: set float32 or auto",
+		return "", exit.Errorf(exit.Usage, "%s.precision is int8, which needs a CPU with VNNI; here models run on %s (%s): set float32 or auto",
 			stage, m.Device, m.CPUClass)
 	case setting == "float16" && m.Device == "cpu":
 		return "", exit.Errorf(exit.Usage, "%s.precision is float16, which is for GPUs: set bfloat16, float32 or auto", stage)

@@ -34,7 +34,9 @@ class Network(nn.Module):
 
     def forward(self, images):
         x = images.permute(0, 3, 1, 2).float() - mean  # channels last as it is
-        return self.layers(x.bfloat16() if task.bfloat16 and not self.training else x).mean((2, 3))
+        if task.bfloat16 and not self.training:  # in training the weights stay float32, under autocast
+            x = x.bfloat16()
+        return self.layers(x).mean((2, 3))
 
 
 def compiled(module):

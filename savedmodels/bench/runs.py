@@ -53,6 +53,11 @@ def accuracy():
     return json.loads((FOLDER / "run.json").read_text())["metrics"]["test"]["accuracy"]
 
 
+def served_agreement():
+    """Of the run before: how many images get the same class from the served model, which computes in float32."""
+    return json.loads((FOLDER / "run.json").read_text())["metrics"]["test"]["served_agreement"]
+
+
 def features(stage):
     """float32 [n, m] of a run of featurize."""
     arrays = [np.load(shard) for shard in sorted(pathlib.Path(stage["path"]).glob("features-*.npy"))]
@@ -109,7 +114,7 @@ def main():
 
     whole = config("case4-cifar10", "cifar10")
     fast = run(*whole)
-    fast_accuracy = accuracy()
+    fast_accuracy, fast_agreement = accuracy(), served_agreement()
     exact = run(*config("case4-cifar10", "cifar10", "featurize.precision=float32"))
     exact_accuracy = accuracy()
     shares = [seconds / (decoded["seconds"] + seconds) for seconds in (exact["featurize"]["seconds"], three)]
@@ -122,6 +127,7 @@ def main():
         cosine = cosines(features(quantized["featurize"]), features(exact["featurize"]))
         row("features in int8 beside float32: cosine, mean and least", f"{cosine.mean():.5f} and {cosine.min():.5f}", "")
         row("test accuracy of the head on each", f"{accuracy():.4f} and {exact_accuracy:.4f}", "")
+        row("same class from the model served in float32, with features in auto and in int8", f"{fast_agreement:.1%} and {served_agreement():.1%}", "98 %")
     median, most = seconds(5, "run", *whole)
     row("`tlpipe run` of 60,000 images with nothing to do", f"{median:.2f} s, at most {most:.2f}", "0.3 s")
 

@@ -71,15 +71,12 @@ func TestQuantizedLayers(t *testing.T) {
 		features := map[string][]float32{}
 		for _, spec.Precision = range []string{"float32", "int8"} {
 			dir, _ := exportPrefix(t, spec)
-			opts := inInt8
-			opts.Precision = spec.Precision
-			m, err := New().Load(dir, opts)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
+			var m savedmodels.Model
 			if spec.Precision == "int8" {
+				m = loadQuantized(t, dir)
 				call(t, m, "set_ranges", call(t, m, "calibrate", tensors{"images": images}))
+			} else {
+				m = load(t, dir)
 			}
 			features[spec.Precision] = floats(call(t, m, "featurize", tensors{"images": images})["features"].Data)
 		}
