@@ -41,17 +41,20 @@ type Step struct {
 }
 
 // Plan looks every stage up in the store and changes nothing. It stops at no error: a stage whose key cannot be
-// computed is Pending with the error as its reason.
-func (p *Pipeline) Plan() []Step {
+// computed is Pending with the error as its reason. Its own error says that ctx is done.
+func (p *Pipeline) Plan(ctx context.Context) ([]Step, error) {
 	have := map[string]store.Artifact{}
 	steps := make([]Step, 0, len(p.Stages))
 	for i := range p.Stages {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		step := Step{Stage: &p.Stages[i]}
 		in, missing := inputs(step.Stage, have)
 		if missing != "" {
 			step.Status, step.Reason = Waiting, "after "+p.giver(missing)
-		} else if err := p.look(&step, in); err != nil {
-			step.Err = p.damaged(context.Background(), err, in)
+		} else if err := p.look(ctx, &step, in); err != nil {
+			step.Err = p.damaged(ctx, err, in)
 			step.Status, step.Reason = Pending, step.Err.Error()
 		} else if step.Status == Cached {
 			have[step.Stage.Gives] = step.Artifact
@@ -63,13 +66,13 @@ func (p *Pipeline) Plan() []Step {
 		}
 		steps = append(steps, step)
 	}
-	return steps
+	return steps, ctx.Err()
 }
 
 // look computes the key of a step and looks its action up.
-func (p *Pipeline) look(step *Step, in Inputs) error {
+func (p *Pipeline) look(ctx context.Context, step *Step, in Inputs) error {
 	s := step.Stage
-	lines, err := s.Key(in)
+	lines, err := s.Key(ctx, in)
 	if err != nil {
 		return err
 	}

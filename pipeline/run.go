@@ -44,7 +44,7 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	if err := p.checkNames(opts); err != nil {
 		return nil, err
 	}
-	if err := p.fits(opts.Until); err != nil {
+	if err := p.fits(ctx, opts.Until); err != nil {
 		return nil, err
 	}
 	have := map[string]store.Artifact{}
@@ -88,10 +88,14 @@ func (p *Pipeline) damaged(ctx context.Context, err error, read Inputs) error {
 }
 
 // fits asks every stage that would run, up to the last one wanted, whether it fits the machine.
-func (p *Pipeline) fits(until string) error {
-	for _, step := range p.Plan() {
+func (p *Pipeline) fits(ctx context.Context, until string) error {
+	steps, err := p.Plan(ctx)
+	if err != nil {
+		return err
+	}
+	for _, step := range steps {
 		if step.Status != Cached && step.Stage.Fits != nil {
-			if err := step.Stage.Fits(); err != nil {
+			if err := step.Stage.Fits(ctx); err != nil {
 				return fmt.Errorf("%s: %w", step.Stage.Name, err)
 			}
 		}
@@ -122,7 +126,7 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 		return fail(fmt.Errorf("no earlier stage gives %q", missing))
 	}
 	step := Step{Stage: s}
-	if err := p.look(&step, in); err != nil {
+	if err := p.look(ctx, &step, in); err != nil {
 		return fail(p.damaged(ctx, err, in))
 	}
 	if step.Status == Cached && s.Name != opts.Force {
@@ -133,7 +137,7 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 		return fail(exit.Errorf(exit.Usage, "not in the store (%s), so the run cannot begin at %s; leave --from out to run it", step.Reason, opts.From))
 	}
 	if s.Fits != nil {
-		if err := s.Fits(); err != nil {
+		if err := s.Fits(ctx); err != nil {
 			return fail(err)
 		}
 	}

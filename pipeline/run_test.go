@@ -35,7 +35,7 @@ func (l *lab) pipeline() *Pipeline {
 	stage := func(name, takes string) Stage {
 		s := Stage{
 			Name: name, Version: 1, Gives: name + "-text",
-			Key: func(in Inputs) ([]store.Line, error) {
+			Key: func(_ context.Context, in Inputs) ([]store.Line, error) {
 				lines := []store.Line{{Name: "word", Value: l.words[name]}}
 				for _, a := range in {
 					lines = append(lines, store.Line{Name: "input", Value: a.Identity})
@@ -138,11 +138,34 @@ func TestOptionsAreChecked(t *testing.T) {
 	}
 }
 
+func planned(t *testing.T, p *Pipeline) []Step {
+	t.Helper()
+	steps, err := p.Plan(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return steps
+}
+
+// A plan is given up when it is told to: keys are computed from what may take long to read.
+func TestPlanStops(t *testing.T) {
+	p := newLab(t).pipeline()
+	ctx, stop := context.WithCancel(t.Context())
+	key := p.Stages[0].Key
+	p.Stages[0].Key = func(ctx context.Context, in Inputs) ([]store.Line, error) {
+		stop()
+		return key(ctx, in)
+	}
+	if steps, err := p.Plan(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %d steps and error %v, want %v", len(steps), err, context.Canceled)
+	}
+}
+
 func TestPlanSaysWhy(t *testing.T) {
 	l := newLab(t)
 	plan := func() string {
 		var lines []string
-		for _, s := range l.pipeline().Plan() {
+		for _, s := range planned(t, l.pipeline()) {
 			lines = append(lines, strings.TrimSpace(s.Stage.Name+" "+s.Status+" "+s.Reason))
 		}
 		return strings.Join(lines, "; ")
@@ -162,15 +185,15 @@ func TestPlanSaysWhy(t *testing.T) {
 	p := l.pipeline()
 	key := p.Stages[1].Key
 	for n, want := range map[int]string{1: "word: b → B, a: new, x", 3: "nothing like it is stored yet"} {
-		p.Stages[1].Key = func(in Inputs) ([]store.Line, error) {
-			lines, err := key(in)
+		p.Stages[1].Key = func(_ context.Context, in Inputs) ([]store.Line, error) {
+			lines, err := key(t.Context(), in)
 			for _, name := range []string{"a", "b", "c"}[:n] {
 				lines = append(lines, store.Line{Name: name, Value: "x"})
 			}
 			return lines, err
 		}
 		p.Stages[1].Estimate = func(in Inputs) (int64, bool) { return int64(len(in)) * 100, n == 1 }
-		if step := p.Plan()[1]; step.Reason != want || step.Bytes != int64(100*(n%3)) {
+		if step := planned(t, p)[1]; step.Reason != want || step.Bytes != int64(100*(n%3)) {
 			t.Errorf("%d more lines: got %q and %d bytes, want %q", n, step.Reason, step.Bytes, want)
 		}
 	}
@@ -239,7 +262,7 @@ func TestPeakMemoryIsRecorded(t *testing.T) {
 func TestWhatDoesNotFitIsRefusedAtOnce(t *testing.T) {
 	l := newLab(t)
 	p, opts := l.pipeline(), Options{Sink: progress.Discard{}}
-	p.Stages[2].Fits = func() error { return exit.Errorf(exit.Resources, "too little memory") }
+	p.Stages[2].Fits = func(context.Context) error { return exit.Errorf(exit.Resources, "too little memory") }
 	if _, err := p.Run(t.Context(), opts); exit.Code(err) != exit.Resources || err.Error() != "three: too little memory" || len(l.ran) > 0 {
 		t.Errorf("%v, after %v ran", err, l.ran)
 	}

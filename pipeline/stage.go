@@ -16,7 +16,7 @@ type Stage struct {
 
 	// Key returns what the result depends on besides the stage's name and version. in holds the artifacts the stage
 	// takes, by type. The lines must not hold times, hosts or absolute paths.
-	Key func(in Inputs) ([]store.Line, error)
+	Key func(ctx context.Context, in Inputs) ([]store.Line, error)
 
 	// Runtime says that Run needs the model runtime and so runs in the worker process.
 	Runtime bool
@@ -34,7 +34,7 @@ type Stage struct {
 
 	// Fits, if set, refuses work that the machine has no memory for, or no file that it needs. It is asked before a run does anything, and again
 	// before the stage runs.
-	Fits func() error
+	Fits func(ctx context.Context) error
 
 	// Identity, if set, names the finished artifact for the keys of later stages by something else than its bytes: the
 	// digest of a model's tensors, for one, where the files around them differ from export to export.

@@ -56,7 +56,7 @@ func TestBatchSizeInKey(t *testing.T) {
 	b.run("normalize")
 	key := func(size BatchSize, memory int64) string {
 		b.config.Stages.Featurize.BatchSize, b.env.Machine.Memory = size, memory
-		lines, err := b.stage("featurize").Key(b.have)
+		lines, err := b.stage("featurize").Key(t.Context(), b.have)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestJITCompile(t *testing.T) {
 	b := newBed(t, nil)
 	b.run("normalize", "featurize")
 	for _, stage := range []string{"featurize", "fine-tune"} {
-		before, err := b.stage(stage).Key(b.have)
+		before, err := b.stage(stage).Key(t.Context(), b.have)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,11 +88,11 @@ func TestJITCompile(t *testing.T) {
 			}
 		}
 		b.config.Stages.Featurize.JITCompile, b.config.Stages.FineTune.JITCompile = true, true
-		if _, err := b.stage(stage).Key(b.have); exit.Code(err) != exit.Usage || !strings.HasPrefix(err.Error(), stage+".jit_compile is for GPUs") {
+		if _, err := b.stage(stage).Key(t.Context(), b.have); exit.Code(err) != exit.Usage || !strings.HasPrefix(err.Error(), stage+".jit_compile is for GPUs") {
 			t.Errorf("%s on the CPU: %v", stage, err)
 		}
 		b.env.Machine.Device = "gpu:0"
-		if after, err := b.stage(stage).Key(b.have); err != nil || len(after) != len(before)+1 {
+		if after, err := b.stage(stage).Key(t.Context(), b.have); err != nil || len(after) != len(before)+1 {
 			t.Errorf("%s on a GPU: %d lines after %d, %v", stage, len(after), len(before), err)
 		}
 		b.env.Machine.Device = "cpu"

@@ -37,11 +37,11 @@ func TestEveryStageConforms(t *testing.T) {
 				t.Fatalf("a stage needs a version, an artifact type, a key and a way to run: %+v", s)
 			}
 			in := b.inputs(s)
-			key, err := s.Key(in)
+			key, err := s.Key(t.Context(), in)
 			if err != nil {
 				t.Fatal(err)
 			}
-			again, err := s.Key(in)
+			again, err := s.Key(t.Context(), in)
 			if diff := cmp.Diff(key, again); err != nil || diff != "" {
 				t.Errorf("two keys of one action differ: %v\n%s", err, diff)
 			}

@@ -38,7 +38,7 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 		Takes:   []string{"archive"},
 		Gives:   "images",
 		Runtime: tensorflow,
-		Key: func(in pipeline.Inputs) ([]store.Line, error) {
+		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := settingLines(s)
 			if err != nil {
 				return nil, err

@@ -274,7 +274,7 @@ repair them, leave them out with decode.exclude, or set decode.max_rejected to 0
 func TestDecodeKey(t *testing.T) {
 	in := pipeline.Inputs{"archive": {Identity: "a1"}}
 	key := func(s Decode) string {
-		lines, err := decodeStage(&s, Env{}).Key(in)
+		lines, err := decodeStage(&s, Env{}).Key(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,7 +315,7 @@ func (r *jpegRuntime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 func TestDecodeJPEG(t *testing.T) {
 	in := pipeline.Inputs{"archive": {Identity: "a1"}}
 	key := func(format, tensorflow string) string {
-		lines, err := decodeStage(&Decode{Format: format}, Env{Machine: Machine{TensorFlow: tensorflow}}).Key(in)
+		lines, err := decodeStage(&Decode{Format: format}, Env{Machine: Machine{TensorFlow: tensorflow}}).Key(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}

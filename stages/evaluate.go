@@ -43,7 +43,7 @@ type evaluate struct {
 	settings *Evaluate
 }
 
-func (e evaluate) key(in pipeline.Inputs) ([]store.Line, error) {
+func (e evaluate) key(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 	machine, err := machineLines(e.env.Machine)
 	if err != nil {
 		return nil, err
@@ -53,7 +53,7 @@ func (e evaluate) key(in pipeline.Inputs) ([]store.Line, error) {
 }
 
 // fits estimates what the served images take: the features that are measured before them take less.
-func (e evaluate) fits() error {
+func (e evaluate) fits(context.Context) error {
 	return e.env.fitsMemory("", suffixSpec(e.config, 1).PredictMemory(), e.imageBatchSize())
 }
 

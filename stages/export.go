@@ -22,15 +22,15 @@ const (
 func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "export-prefix", Version: 1, Gives: prefixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
-		Key: func(pipeline.Inputs) ([]store.Line, error) {
-			spec, err := exportedPrefix(c, env)
+		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {
+			spec, err := exportedPrefix(ctx, c, env)
 			if err != nil {
 				return nil, err
 			}
 			return exportKey(spec)
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			spec, err := exportedPrefix(c, env)
+			spec, err := exportedPrefix(ctx, c, env)
 			if err != nil {
 				return err
 			}
@@ -43,24 +43,24 @@ func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 
 // exportSuffixStage has Keras export the part that trains. Of the data it depends on the number of classes alone.
 func exportSuffixStage(c *Config, env Env) pipeline.Stage {
-	spec := func(in pipeline.Inputs) (savedmodels.Suffix, error) {
+	spec := func(ctx context.Context, in pipeline.Inputs) (savedmodels.Suffix, error) {
 		dataset, err := OpenDataset(in[datasetType].Dir)
 		if err != nil {
 			return savedmodels.Suffix{}, err
 		}
-		return exportedSuffix(c, len(dataset.Classes), env)
+		return exportedSuffix(ctx, c, len(dataset.Classes), env)
 	}
 	return pipeline.Stage{
 		Name: "export-suffix", Version: 1, Takes: []string{datasetType}, Gives: suffixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
-		Key: func(in pipeline.Inputs) ([]store.Line, error) {
-			s, err := spec(in)
+		Key: func(ctx context.Context, in pipeline.Inputs) ([]store.Line, error) {
+			s, err := spec(ctx, in)
 			if err != nil {
 				return nil, err
 			}
 			return exportKey(s)
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			s, err := spec(job.Inputs)
+			s, err := spec(ctx, job.Inputs)
 			if err != nil {
 				return err
 			}
@@ -91,20 +91,20 @@ func weightsFile(c *Config) string {
 }
 
 // hasWeights refuses a config whose weights file cannot be read, before anything is done.
-func hasWeights(c *Config, env Env) func() error {
-	return func() error {
-		_, err := weighted(c, env, prefixSpec(c))
+func hasWeights(c *Config, env Env) func(context.Context) error {
+	return func(ctx context.Context) error {
+		_, err := weighted(ctx, c, env, prefixSpec(c))
 		return err
 	}
 }
 
 // weighted is the spec with its weights named for an export: a file by its content, never by its path.
-func weighted(c *Config, env Env, spec savedmodels.Prefix) (savedmodels.Prefix, error) {
+func weighted(ctx context.Context, c *Config, env Env, spec savedmodels.Prefix) (savedmodels.Prefix, error) {
 	path := weightsFile(c)
 	if path == "" {
 		return spec, nil
 	}
-	digest, err := env.Digests.SHA256(path)
+	digest, err := env.Digests.SHA256(ctx, path)
 	if err != nil {
 		return spec, fmt.Errorf("model.weights: %w", err)
 	}

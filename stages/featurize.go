@@ -31,7 +31,7 @@ func featurizeStage(c *Config, env Env) pipeline.Stage {
 	if c.nothingFrozen() {
 		return pipeline.Stage{
 			Name: "featurize", Version: 1, Takes: []string{imagesType, datasetType}, Gives: featuresType,
-			Key: func(in pipeline.Inputs) ([]store.Line, error) {
+			Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 				rows, err := rowLines(in[datasetType], 1)
 				lines := append([]store.Line{{Name: "freeze_through", Value: "none"}}, rows...)
 				return append(lines, inputLines(in, imagesType)...), err
@@ -53,7 +53,7 @@ type featurize struct {
 	shardBytes int // at most, in a shard of several batches
 }
 
-func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
+func (f featurize) key(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 	precision, err := resolvePrecision("featurize", f.settings.Precision, f.env.Machine)
 	if err != nil {
 		return nil, err
@@ -82,7 +82,7 @@ func (f featurize) key(in pipeline.Inputs) ([]store.Line, error) {
 	return slices.Concat(lines, machine, rows, inputLines(in, imagesType, prefixType)), err
 }
 
-func (f featurize) fits() error {
+func (f featurize) fits(context.Context) error {
 	return f.env.fitsMemory("featurize.batch_size", f.memory(f.lanes()), f.batchSize())
 }
 

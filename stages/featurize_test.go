@@ -303,7 +303,7 @@ func TestKeyNeedsRuntime(t *testing.T) {
 	b.env.Machine.TensorFlow = ""
 	for _, stage := range stageNames[1:] {
 		s := b.stage(stage)
-		if _, err := s.Key(b.inputs(s)); exit.Code(err) != exit.NoRuntime {
+		if _, err := s.Key(t.Context(), b.inputs(s)); exit.Code(err) != exit.NoRuntime {
 			t.Errorf("%s: key without a runtime: %v", stage, err)
 		}
 	}

@@ -40,7 +40,7 @@ type ArchiveFile struct {
 func fetchStage(s *Fetch, env Env) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "fetch", Version: 1, Gives: archiveType,
-		Key: func(pipeline.Inputs) ([]store.Line, error) { return s.key(env.Digests), nil },
+		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) { return s.key(ctx, env.Digests) },
 		Run: func(ctx context.Context, job *pipeline.Job) error {
 			err := (&fetcher{job: job, get: sources.New(job.Scratch, job.Progress)}).run(ctx, s.list())
 			return store.Exhausted(job.Out, err)
@@ -60,39 +60,43 @@ func (s *Fetch) list() []File {
 
 // key names each file by its digests, so that a mirror can come and go, or a local copy take its place, without a
 // change of the key. Only a source without a digest is named by where it is.
-func (s *Fetch) key(digests *sources.Digests) []store.Line {
+func (s *Fetch) key(ctx context.Context, digests *sources.Digests) ([]store.Line, error) {
 	var lines []store.Line
 	for _, f := range s.list() {
 		var values []string
 		for _, src := range f.Sources {
-			if value := f.identity(src, digests); !slices.Contains(values, value) {
+			value, err := f.identity(ctx, src, digests)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.Contains(values, value) {
 				values = append(values, value)
 			}
 		}
 		lines = append(lines, store.Line{Name: "file " + f.Name, Value: strings.Join(values, ", ")})
 	}
-	return lines
+	return lines, nil
 }
 
 // identity is what is known of a file's content before it is fetched from src.
-func (f File) identity(src Source, digests *sources.Digests) string {
+func (f File) identity(ctx context.Context, src Source, digests *sources.Digests) (string, error) {
 	switch {
 	case f.ContentSHA256 != "":
-		return "content_sha256:" + f.ContentSHA256
+		return "content_sha256:" + f.ContentSHA256, nil
 	case src.SHA256 != "":
-		return "sha256:" + src.SHA256
+		return "sha256:" + src.SHA256, nil
 	case src.MD5 != "":
-		return "md5:" + src.MD5
+		return "md5:" + src.MD5, nil
 	case src.Path != "":
-		value, err := sources.LocalKey(src.Path, digests)
+		value, err := sources.LocalKey(ctx, src.Path, digests)
 		if err != nil {
-			return "a path that cannot be read" // another source may do
+			return "a path that cannot be read", ctx.Err() // another source may do
 		}
-		return value
+		return value, nil
 	case src.URL != "":
-		return sources.URLKey(src.URL)
+		return sources.URLKey(src.URL), nil
 	}
-	return src.title()
+	return src.title(), nil
 }
 
 // title names a source for people, without secrets.

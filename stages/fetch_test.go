@@ -464,7 +464,7 @@ func TestFetchBeginsAnewAfterWrongPartial(t *testing.T) {
 
 func keyText(t *testing.T, s *Fetch) string {
 	t.Helper()
-	lines, err := fetchStage(s, Env{}).Key(nil)
+	lines, err := fetchStage(s, Env{}).Key(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

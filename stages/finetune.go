@@ -31,7 +31,7 @@ type fineTune struct {
 }
 
 // key holds the threads and the CPU's instructions too: training bytes depend on both.
-func (f fineTune) key(in pipeline.Inputs) ([]store.Line, error) {
+func (f fineTune) key(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 	lines, err := f.resolved()
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func (f fineTune) key(in pipeline.Inputs) ([]store.Line, error) {
 }
 
 // fits estimates for one class: how many there are is not known before decode, and matters little.
-func (f fineTune) fits() error {
+func (f fineTune) fits(context.Context) error {
 	return f.env.fitsMemory("fine-tune.batch_size", suffixSpec(f.config, 1).TrainMemory(), f.settings.BatchSize)
 }
 

@@ -29,7 +29,7 @@ func TestFitsMemory(t *testing.T) {
 		{"fine-tune", 4 << 30, "batches of 4096 images take about 14 GiB of memory, but 4.0 GiB are free: set fine-tune.batch_size to 1039 or less"},
 	} {
 		b.env.Memory = func() int64 { return test.memory }
-		err := b.stage(test.stage).Fits()
+		err := b.stage(test.stage).Fits(t.Context())
 		if test.want == "" && err == nil {
 			continue
 		}
@@ -40,18 +40,18 @@ func TestFitsMemory(t *testing.T) {
 		if found := regexp.MustCompile(`batch_size to (\d+) or less`).FindStringSubmatch(test.want); found != nil {
 			size, _ := strconv.Atoi(found[1])
 			b.config.Stages.Featurize.BatchSize, b.config.Stages.FineTune.BatchSize = BatchSize(size), size
-			if err := b.stage(test.stage).Fits(); err != nil {
+			if err := b.stage(test.stage).Fits(t.Context()); err != nil {
 				t.Errorf("what is suggested is refused: %v", err)
 			}
 			b.config.Stages.Featurize.BatchSize, b.config.Stages.FineTune.BatchSize = 512, 4096
 		}
 	}
 	b.env.Memory, b.env.Machine.Memory = func() int64 { return 32 << 30 }, 64<<30
-	if err := b.stage("featurize").Fits(); err != nil {
+	if err := b.stage("featurize").Fits(t.Context()); err != nil {
 		t.Errorf("two batches at a time take more than half of the memory, so it should be one: %v", err)
 	}
 	b.env.Memory, b.env.Machine.Device = func() int64 { return 1 << 20 }, "gpu:0"
-	if err := b.stage("featurize").Fits(); err != nil {
+	if err := b.stage("featurize").Fits(t.Context()); err != nil {
 		t.Errorf("a GPU's memory is another: %v", err)
 	}
 }

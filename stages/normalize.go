@@ -23,7 +23,7 @@ const (
 func normalizeStage(s *Normalize) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "normalize", Version: 1, Takes: []string{imagesType}, Gives: datasetType,
-		Key: func(in pipeline.Inputs) ([]store.Line, error) {
+		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := settingLines(s)
 			return append(lines, inputLines(in, imagesType)...), err
 		},

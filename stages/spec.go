@@ -35,8 +35,8 @@ func prefixSpec(c *Config) savedmodels.Prefix {
 }
 
 // exportedPrefix is prefixSpec with its weights named, laid out for the precision that featurize computes in here.
-func exportedPrefix(c *Config, env Env) (savedmodels.Prefix, error) {
-	spec, err := weighted(c, env, prefixSpec(c))
+func exportedPrefix(ctx context.Context, c *Config, env Env) (savedmodels.Prefix, error) {
+	spec, err := weighted(ctx, c, env, prefixSpec(c))
 	if err != nil {
 		return spec, err
 	}
@@ -44,9 +44,9 @@ func exportedPrefix(c *Config, env Env) (savedmodels.Prefix, error) {
 }
 
 // exportedSuffix is suffixSpec with its weights named, laid out for the precision that fine-tune computes in here.
-func exportedSuffix(c *Config, classes int, env Env) (spec savedmodels.Suffix, err error) {
+func exportedSuffix(ctx context.Context, c *Config, classes int, env Env) (spec savedmodels.Suffix, err error) {
 	spec = suffixSpec(c, classes)
-	if spec.Prefix, err = weighted(c, env, spec.Prefix); err != nil {
+	if spec.Prefix, err = weighted(ctx, c, env, spec.Prefix); err != nil {
 		return spec, err
 	}
 	return spec, layOut(&spec.Prefix, "fine-tune", c.Stages.FineTune.Precision, env.Machine)

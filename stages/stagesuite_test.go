@@ -426,7 +426,7 @@ func changeValue(v reflect.Value) {
 func (b *bed) key(stage string) []store.Line {
 	b.t.Helper()
 	s := b.stage(stage)
-	lines, err := s.Key(b.inputs(s))
+	lines, err := s.Key(b.t.Context(), b.inputs(s))
 	if err != nil {
 		b.t.Fatalf("key of %s: %v", stage, err)
 	}

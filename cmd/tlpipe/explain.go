@@ -23,8 +23,12 @@ func explainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			steps, err := e.pipeline.Plan(c.Context)
+			if err != nil {
+				return err
+			}
 			shown := 0
-			for _, s := range e.pipeline.Plan() {
+			for _, s := range steps {
 				if only := c.String("stage"); only != "" && only != s.Stage.Name {
 					continue
 				}

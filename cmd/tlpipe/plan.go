@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -27,9 +28,12 @@ func planCommand() *cli.Command {
 			if err := e.continueLast(c); err != nil {
 				return err
 			}
-			steps := e.pipeline.Plan()
+			steps, err := e.pipeline.Plan(c.Context)
+			if err != nil {
+				return err
+			}
 			if c.Bool("json") {
-				return errors.Join(planJSON(c.App.Writer, steps), fits(steps, e.store.Dir()), pipeline.Damaged(steps))
+				return errors.Join(planJSON(c.App.Writer, steps), fits(c.Context, steps, e.store.Dir()), pipeline.Damaged(steps))
 			}
 			table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 			for _, s := range steps {
@@ -39,20 +43,20 @@ func planCommand() *cli.Command {
 				}
 				fmt.Fprintln(table)
 			}
-			return errors.Join(table.Flush(), fits(steps, e.store.Dir()), pipeline.Damaged(steps))
+			return errors.Join(table.Flush(), fits(c.Context, steps, e.store.Dir()), pipeline.Damaged(steps))
 		},
 	}
 }
 
 // fits refuses a plan that the machine has no memory, or the disk no room for.
-func fits(steps []pipeline.Step, dir string) error {
+func fits(ctx context.Context, steps []pipeline.Step, dir string) error {
 	free, err := freeDisk(dir)
 	if err != nil {
 		return err
 	}
 	for _, s := range steps {
 		if s.Status != pipeline.Cached && s.Stage.Fits != nil {
-			if err := s.Stage.Fits(); err != nil {
+			if err := s.Stage.Fits(ctx); err != nil {
 				return fmt.Errorf("%s: %w", s.Stage.Name, err)
 			}
 		}

@@ -24,7 +24,10 @@ func statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			steps := e.pipeline.Plan()
+			steps, err := e.pipeline.Plan(c.Context)
+			if err != nil {
+				return err
+			}
 			var results []pipeline.StageResult
 			stored := true
 			for _, s := range steps {

@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -44,9 +45,9 @@ const settled = 2 * time.Second
 func NewDigests(file string) *Digests { return &Digests{file: file} }
 
 // SHA256 is the digest of a file in hex.
-func (d *Digests) SHA256(path string) (string, error) {
+func (d *Digests) SHA256(ctx context.Context, path string) (string, error) {
 	if d == nil {
-		return hashFile(path)
+		return hashFile(ctx, path)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -63,7 +64,7 @@ func (d *Digests) SHA256(path string) (string, error) {
 		return known.SHA256, nil
 	}
 	begun := time.Now()
-	digest, err := hashFile(path)
+	digest, err := hashFile(ctx, path)
 	if err != nil {
 		return "", err
 	}
@@ -109,15 +110,28 @@ func stateOf(path string) (fileState, error) {
 	return state, nil
 }
 
-func hashFile(path string) (string, error) {
+func hashFile(ctx context.Context, path string) (string, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	if _, err := io.Copy(h, &cancelable{ctx, f}); err != nil {
 		return "", err
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// cancelable is a reader that fails once ctx is done.
+type cancelable struct {
+	ctx context.Context
+	r   io.Reader
+}
+
+func (c *cancelable) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
 }

@@ -19,7 +19,7 @@ func TestDigests(t *testing.T) {
 		t.Helper()
 		for name, d := range map[string]*Digests{"": NewDigests(memory), " without a folder": NewDigests(filepath.Join(dir, "none", "x")), " (nil)": nil} {
 			for range 2 {
-				if got, err := d.SHA256(data); (name == "" || want != "remembered") && (err != nil || got != want) {
+				if got, err := d.SHA256(t.Context(), data); (name == "" || want != "remembered") && (err != nil || got != want) {
 					t.Errorf("%s%s: %s, %v; want %s", what, name, got, err, want)
 				}
 			}
@@ -60,7 +60,7 @@ func TestDigests(t *testing.T) {
 	want("replaced", of("six"))
 	write(t, memory, "no JSON")
 	want("with a broken memory", of("six"))
-	if _, err := NewDigests(memory).SHA256(filepath.Join(dir, "gone")); !os.IsNotExist(err) {
+	if _, err := NewDigests(memory).SHA256(t.Context(), filepath.Join(dir, "gone")); !os.IsNotExist(err) {
 		t.Errorf("missing: %v", err)
 	}
 }

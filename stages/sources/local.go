@@ -37,14 +37,14 @@ func Local(ctx context.Context, path string) (*Body, error) {
 // LocalKey tells apart states of a file, by its content, or of a folder, by the names, sizes and modification times in
 // it. To read a folder's files at every plan would be slow. Its key only decides whether it is packed again: what comes
 // of it is named by content.
-func LocalKey(path string, digests *Digests) (string, error) {
+func LocalKey(ctx context.Context, path string, digests *Digests) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
 	if info.IsDir() {
 		h := sha256.New()
-		entries, err := listFolder(path)
+		entries, err := listFolder(ctx, path)
 		if err != nil {
 			return "", err
 		}
@@ -53,7 +53,7 @@ func LocalKey(path string, digests *Digests) (string, error) {
 		}
 		return fmt.Sprintf("folder of %d names, listing sha256:%s", len(entries), hex.EncodeToString(h.Sum(nil))), nil
 	}
-	digest, err := digests.SHA256(path)
+	digest, err := digests.SHA256(ctx, path)
 	return "sha256:" + digest, err
 }
 
@@ -67,7 +67,7 @@ type entry struct {
 func (e entry) isDir() bool { return strings.HasSuffix(e.name, "/") }
 
 // listFolder lists a folder bytewise by name.
-func listFolder(path string) ([]entry, error) {
+func listFolder(ctx context.Context, path string) ([]entry, error) {
 	root, err := os.OpenRoot(path)
 	if err != nil {
 		return nil, err
@@ -75,7 +75,7 @@ func listFolder(path string) ([]entry, error) {
 	defer root.Close()
 	var entries []entry
 	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err != nil || name == "." {
+		if err := errors.Join(err, ctx.Err()); err != nil || name == "." {
 			return err
 		}
 		if d.IsDir() {
@@ -106,7 +106,7 @@ func plain(err error) error {
 }
 
 func packFolder(ctx context.Context, path string) (*Body, error) {
-	entries, err := listFolder(path)
+	entries, err := listFolder(ctx, path)
 	if err != nil {
 		return nil, err
 	}

@@ -143,7 +143,7 @@ func TestLocalFolderStops(t *testing.T) {
 func TestLocalKey(t *testing.T) {
 	key := func(path string) string {
 		t.Helper()
-		k, err := LocalKey(path, nil)
+		k, err := LocalKey(t.Context(), path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestLocalKey(t *testing.T) {
 	if key(file) == fileKey {
 		t.Error("the key of a file does not depend on its content")
 	}
-	if _, err := LocalKey(filepath.Join(dir, "none"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := LocalKey(t.Context(), filepath.Join(dir, "none"), nil); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: got error %v, want %v", err, os.ErrNotExist)
 	}
 }
