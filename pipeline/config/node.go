@@ -141,7 +141,11 @@ func (e *expander) tag(y *yaml.Node, n *node, path string, allowed ...string) {
 	case n.tag == "!!timestamp", n.tag == "!!merge", n.tag == "!":
 		n.tag = "!!str"
 	case !slices.Contains(allowed, n.tag):
-		e.at(y, path, "", "the tag %s is not understood here", y.Tag)
+		hint := ""
+		if n.kind == yaml.ScalarNode && !strings.HasPrefix(n.tag, "!!") {
+			hint = "if it is text, put it in quotes: " + strconv.Quote(strings.TrimSpace(n.tag+" "+y.Value))
+		}
+		e.at(y, path, hint, "the tag %s is not understood here", y.Tag)
 		e.reported[n] = true
 		n.tag = allowed[0]
 	case n.kind == yaml.ScalarNode:
@@ -150,7 +154,9 @@ func (e *expander) tag(y *yaml.Node, n *node, path string, allowed ...string) {
 			e.at(y, path, "", "%s", strings.TrimPrefix(err.Error(), "yaml: "))
 			e.reported[n] = true
 			n.tag = "!!str"
+			return
 		}
+		e.misread(y, n, path)
 	}
 }
 

@@ -112,7 +112,7 @@ func (l *loading) parse(d *document, data []byte) *node {
 		l.add(d, 1, 1, "", "", "there is nothing here, expected a mapping")
 		return nil
 	case err != nil:
-		l.syntax(d, err)
+		l.syntax(d, splitLines(data), err)
 		return nil
 	}
 	switch err := decode(dec, &second); {
@@ -120,7 +120,7 @@ func (l *loading) parse(d *document, data []byte) *node {
 		n := second.Content[0]
 		l.add(d, max(n.Line, 1), max(n.Column, 1), "", "make it a file of its own", "a second YAML document begins here, expected one")
 	case err != nil && err != io.EOF:
-		l.syntax(d, err)
+		l.syntax(d, splitLines(data), err)
 	}
 	e := expander{loading: l, doc: d, open: map[*yaml.Node]bool{}}
 	return e.expand(root.Content[0], "")
@@ -141,23 +141,30 @@ func decode(dec *yaml.Decoder, n *yaml.Node) (err error) {
 // syntaxLine takes the line, which is all the parser tells of a place, out of its message.
 var syntaxLine = regexp.MustCompile(`^line (\d+): `)
 
-func (l *loading) syntax(d *document, err error) {
+func (l *loading) syntax(d *document, lines []string, err error) {
 	message, line := syntaxMessage(err)
-	if found := failingLine(d.lines, message); found > 0 {
+	if found := failingLine(lines, message); found > 0 {
 		line = found
 	}
 	col, hint := 1, ""
 	if strings.HasPrefix(message, "mapping values") {
 		hint = `text with ": " in it needs quotes, and keys of one mapping the same indent`
 	}
-	if line <= len(d.lines) {
-		text := d.lines[line-1]
+	tabs := false
+	if line <= len(lines) {
+		text := lines[line-1]
 		rest := strings.TrimLeft(text, " \t")
 		indent := text[:len(text)-len(rest)]
-		col = len(indent) + 1
-		if strings.Contains(indent, "\t") {
-			hint = "indent with spaces, YAML does not take tabs"
-		}
+		col, tabs = len(indent)+1, strings.Contains(indent, "\t")
+	}
+	if better, atLine, atCol := syntaxHint(lines, message, line, col); better != "" {
+		hint, line, col = better, atLine, atCol
+	}
+	if tabs {
+		hint = "indent with spaces, YAML does not take tabs"
+	}
+	if d.lines == nil && strings.Contains(hint, `quotes: "`) {
+		hint += "\n(the shell takes double quotes away: put single ones around all that follows --set)"
 	}
 	l.add(d, line, col, "", hint, "this is not YAML: "+message)
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"math/big"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	invopop "github.com/invopop/jsonschema"
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"github.com/santhosh-tekuri/jsonschema/v6/kind"
 	"go.yaml.in/yaml/v3"
@@ -40,7 +42,7 @@ func (l *loading) fits(n *node, t reflect.Type, _ reflect.StructTag, path string
 		large = zero.CanInt() || zero.OverflowUint(v)
 	case float64:
 		if strings.Trim(n.value, "+-0123456789_") != "" {
-			l.report(n, path, "", "expected integer, received %s", received(n))
+			l.report(n, path, wholeHint(v), "expected integer, received %s", received(n))
 			return
 		}
 		large = true
@@ -110,7 +112,11 @@ func (l *loading) explain(err *jsonschema.ValidationError, root *node, s *schema
 		}
 		for _, name := range k.Properties {
 			if i := n.find(name); i >= 0 && !l.reported[n.keys[i]] {
-				l.report(n.keys[i], join(path, name), unknownHint(name, allowed, places(s.typ, name)), "unknown key %q", name)
+				hint := keyHint(n, i)
+				if hint == "" {
+					hint = unknownHint(name, allowed, places(s.typ, name))
+				}
+				l.report(n.keys[i], join(path, name), hint, "unknown key %q", name)
 			}
 		}
 	case *kind.Required:
@@ -120,9 +126,14 @@ func (l *loading) explain(err *jsonschema.ValidationError, root *node, s *schema
 			}
 		}
 	case *kind.Type:
-		fail(place(key, n), typeHint(n, k.Want), "expected %s, received %s", expected(here), received(n))
+		hint := typeHint(key, n, k.Want, here)
+		if last := len(err.InstanceLocation) - 1; hint == "" && last >= 0 {
+			_, around, _ := root.locate(err.InstanceLocation[:last])
+			hint = keyHint(around, around.find(err.InstanceLocation[last]))
+		}
+		fail(place(key, n), hint, "expected %s, received %s", expected(here), received(n))
 	case *kind.Enum:
-		fail(n, didYouMean(n.value, texts(k.Want)), "expected %s, received %s", or(texts(k.Want)), received(n))
+		fail(n, cmp.Or(didYouMean(n.value, texts(k.Want)), missingHint(key, n)), "expected %s, received %s", or(texts(k.Want)), received(n))
 	case *kind.Minimum:
 		fail(n, "", "expected at least %s, received %s", number(k.Want), received(n))
 	case *kind.Maximum:
@@ -177,28 +188,41 @@ func place(key, n *node) *node {
 	return n
 }
 
-func typeHint(n *node, want []string) string {
+// typeHint helps with a value of another type than the one wanted; key is nil for an item of a list.
+func typeHint(key, n *node, want []string, here *invopop.Schema) string {
+	wants := func(names ...string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(want, name) })
+	}
 	switch {
 	case n.kind != yaml.ScalarNode:
 		return ""
-	case slices.Contains(want, "string") && n.tag != "!!null":
+	case n.isNull() && n.value == "":
+		return missingHint(key, n)
+	case wants("string"):
 		return "put it in quotes: " + strconv.Quote(n.value)
+	case wants("boolean") && n.tag != "!!bool" && truthHint(n.value) != "":
+		return truthHint(n.value)
+	case wants("array") && here != nil && here.Items != nil:
+		return listHint(n, types(here.Items))
 	case n.tag != "!!str":
 		return ""
 	}
 	switch (&node{kind: yaml.ScalarNode, value: n.value}).scalar().(type) {
 	case int, uint64:
-		if slices.Contains(want, "integer") || slices.Contains(want, "number") {
+		if wants("integer", "number") {
 			return "write it without quotes"
 		}
 	case float64:
-		if slices.Contains(want, "number") {
+		if wants("number") {
 			return "write it without quotes"
 		}
 	case bool:
-		if slices.Contains(want, "boolean") {
+		if wants("boolean") {
 			return "write it without quotes"
 		}
+	}
+	if wants("integer", "number") {
+		return numberHint(n.value, !wants("number"))
 	}
 	return ""
 }

@@ -44,6 +44,50 @@ func unknownHint(name string, allowed, elsewhere []string) string {
 	return strings.TrimPrefix(hint+"\nallowed here: "+strings.Join(allowed, ", "), "\n")
 }
 
+// keyHint helps with a key that came about because YAML reads a comma or a colon otherwise than it was meant.
+func keyHint(n *node, i int) string {
+	if i < 0 {
+		return ""
+	}
+	key, value := n.keys[i].value, n.items[i]
+	if strings.ContainsFunc(key, oddBlank) {
+		return "there is a blank in it that is not a plain one (perhaps copied from a web page): type it anew"
+	}
+	if !value.isNull() || value.value != "" {
+		return ""
+	}
+	if name, rest, found := strings.Cut(key, ":"); found && name != "" && rest != "" {
+		return fmt.Sprintf("a blank belongs behind the colon: %s: %s", name, rest)
+	}
+	if i > 0 && strings.Trim(key, "0123456789") == "" && strings.Trim(n.items[i-1].value, "-0123456789") == "" {
+		return fmt.Sprintf("write a number with a point: %s.%s", n.items[i-1].value, key)
+	}
+	return ""
+}
+
+// missingHint helps with a value that is not there because its author's text begins with a #.
+func missingHint(key, n *node) string {
+	if key == nil || !n.isNull() || n.value != "" || key.doc.lines == nil || key.line > len(key.doc.lines) {
+		return ""
+	}
+	_, rest, _ := strings.Cut(key.doc.lines[key.line-1], key.value)
+	if comment, found := strings.CutPrefix(strings.TrimLeft(rest, ": "), "#"); found && comment != "" && comment[0] != ' ' {
+		return suspect{sign: '#', text: "#" + strings.TrimSpace(comment)}.hint()
+	}
+	return ""
+}
+
+// listHint helps with a single value where a list is wanted.
+func listHint(n *node, items []string) string {
+	switch {
+	case slices.Contains(items, "string"):
+		return fmt.Sprintf("write a list: [%q]", n.value)
+	case n.tag != "!!str" && len(items) > 0:
+		return fmt.Sprintf("write a list: [%s]", n.value)
+	}
+	return ""
+}
+
 // places gives the paths of all settings of t with this name; paths begin at a top-level key or at a kind.
 func places(t reflect.Type, name string) []string {
 	var found []string
