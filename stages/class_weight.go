@@ -79,7 +79,7 @@ func (w ClassWeight) of(d *Dataset) ([]float32, error) {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Factors)) {
-		i := slices.Index(d.Classes, name)
+		i := slices.Index(d.Classes, className(name))
 		if i < 0 {
 			return nil, fmt.Errorf("class_weight: there is no class %q%s; the classes are %q", name, didYouMean(name, d.Classes), d.Classes)
 		}
@@ -95,14 +95,21 @@ func (w ClassWeight) of(d *Dataset) ([]float32, error) {
 func (c *Config) classWeightProblems(report func(path, format string, args ...any)) {
 	var classes []string
 	if d := c.Stages.Decode; d != nil && d.Format == "idx" {
-		classes = d.ClassNames
+		for _, name := range d.ClassNames {
+			classes = append(classes, className(name))
+		}
 	}
+	seen := map[string]bool{}
 	factors := c.Stages.FineTune.ClassWeight.Factors
 	for _, name := range slices.Sorted(maps.Keys(factors)) {
 		if f := factors[name]; !(f >= 0) || math.IsInf(f, 0) {
 			report("stages.fine-tune.class_weight", "%s: expected a factor of 0 or more, received %v", name, f)
 		}
-		if len(classes) > 0 && !slices.Contains(classes, name) {
+		if seen[className(name)] {
+			report("stages.fine-tune.class_weight", "class %q is given twice", name)
+		}
+		seen[className(name)] = true
+		if len(classes) > 0 && !slices.Contains(classes, className(name)) {
 			report("stages.fine-tune.class_weight", "there is no class %q in decode.class_names%s", name, didYouMean(name, classes))
 		}
 	}

@@ -23,7 +23,7 @@ import (
 )
 
 // decodeStage turns the files of an archive into uint8 arrays. Rows come in an order of their own, not the archive's:
-// the train split first, within it by class and path (image-folder) or as the data set numbers them. Image files are
+// train, val and test one after the other, within each by class and path (image-folder) or as the data set numbers them. Image files are
 // decoded in the worker, for JPEG with TensorFlow's decoder: it equals Pillow's and takes a third of the time of Go's,
 // which stands in where there is no TensorFlow.
 func decodeStage(s *Decode, env Env) pipeline.Stage {
@@ -34,7 +34,7 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 	}
 	return pipeline.Stage{
 		Name:    "decode",
-		Version: 2,
+		Version: 3,
 		Takes:   []string{"archive"},
 		Gives:   "images",
 		Runtime: tensorflow,
@@ -118,7 +118,7 @@ func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Opti
 // item is an image of a data set, before it is decoded.
 type imageItem struct {
 	path  string
-	split string // train or test
+	split string // train, val or test
 	class int32
 }
 
@@ -157,7 +157,11 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 		return nil, err
 	}
 	if s.Format == "idx" {
-		return openIDX(dir, entries, s, opts)
+		src, err := openIDX(dir, entries, s, opts)
+		if err == nil {
+			err = src.settleClasses()
+		}
+		return src, err
 	}
 	if len(entries) != 1 {
 		return nil, fmt.Errorf("format %s takes one archive, fetch gave %d files", s.Format, len(entries))
@@ -176,7 +180,7 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 		err = fmt.Errorf("unknown format %q", s.Format)
 	}
 	if err == nil {
-		err = checkClassNames(src.classes)
+		err = src.settleClasses()
 	}
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())
@@ -216,6 +220,7 @@ func (s *Decode) problems(report func(path, format string, args ...any)) {
 	}
 	seen := map[string]bool{}
 	for i, name := range s.ClassNames {
+		name = className(name)
 		if name == "" || seen[name] {
 			report(fmt.Sprintf("%sclass_names[%d]", at, i), "class name %q is empty or occurs twice", name)
 		}
@@ -233,22 +238,38 @@ func (s *Decode) splitProblems(report func(path, format string, args ...any)) {
 	folders := map[string]string{}
 	for _, split := range slices.Sorted(maps.Keys(s.Splits)) {
 		folder, at := s.Splits[split], "stages.decode.splits."+split
-		clean := path.Clean(folder)
+		clean := path.Clean(className(folder))
 		switch {
-		case split == "val":
-			report(at, "val is not a split of decode: normalize.split cuts it from train; expected train or test")
-		case split != "train" && split != "test":
-			report(at, "unknown split %q; expected train or test", split)
+		case !slices.Contains(splitNames[:], split):
+			hint := ""
+			if usual := usualSplits[strings.ToLower(split)]; usual != "" {
+				hint = fmt.Sprintf("; did you mean %s: %s?", usual, folder)
+			}
+			report(at, "unknown split %q; expected train, val or test%s", split, hint)
 		case folder == "" || path.IsAbs(folder) || clean == ".." || strings.HasPrefix(clean, "../"):
 			report(at, "%q is not a folder inside the archive", folder)
 		case clean == "." && len(s.Splits) > 1:
 			report(at, "the whole archive is the split %s, so it must be the only one", split)
 		case folders[clean] != "":
 			report(at, "the splits %s and %s are the same folder %q", folders[clean], split, folder)
+		case within(clean, folders) != "":
+			report(at, "the folders of the splits %s and %s lie one in the other", within(clean, folders), split)
 		}
 		folders[clean] = split
 	}
 	if _, ok := s.Splits["train"]; len(s.Splits) > 0 && !ok {
 		report("stages.decode.splits", "no folder for train; say which one it is, as in {train: train, test: val}")
 	}
+}
+
+// within gives the split whose folder lies in folder, or around it; "" if there is none.
+func within(folder string, splits map[string]string) string {
+	for _, other := range slices.Sorted(maps.Keys(splits)) {
+		_, inside := below(other, folder)
+		_, around := below(folder, other)
+		if other != "." && folder != "." && (inside || around) {
+			return splits[other]
+		}
+	}
+	return ""
 }

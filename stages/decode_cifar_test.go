@@ -149,6 +149,23 @@ func TestDecodeCIFARScaled(t *testing.T) {
 	}
 }
 
+// Classes that an archive has no image of are left out.
+func TestDecodeCIFARWithoutClasses(t *testing.T) {
+	files := cifarArchives()["cifar10"]["binary"]
+	for i, f := range files {
+		if filepath.Ext(f.name) == ".bin" {
+			files[i].data = bytes.Join([][]byte{{2}, planes(2 * i), {9}, planes(2*i + 1)}, nil)
+		}
+	}
+	rows, warnings, err := samplesOf(t, &Decode{Format: "cifar10"}, files)
+	if err != nil || len(rows) != 12 || rows[0] != "train class2 data_batch_1#0" || rows[11] != "test class9 test_batch#1" {
+		t.Errorf("%q, %v", rows, err)
+	}
+	if !strings.Contains(warnings, `no image is of the classes "class0", "class1", "class3"`) {
+		t.Errorf("warnings %q", warnings)
+	}
+}
+
 func TestDecodeCIFARErrors(t *testing.T) {
 	replace := func(files []archiveFile, name string, data []byte) []archiveFile {
 		var changed []archiveFile

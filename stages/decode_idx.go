@@ -20,71 +20,119 @@ import (
 // maxIDX is the most bytes an IDX file may unpack to.
 const maxIDX = 4 << 30
 
-// openIDX reads the files of an MNIST-like data set: images and labels of train and, if they are there, of test.
+// openIDX reads the files of an MNIST-like data set: images and labels of train and, if they are there, of val and test.
 func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Options) (*imageSource, error) {
 	src := &imageSource{close: func() error { return nil }}
-	var pixels [][]byte // of each split
-	var shape [3]int
+	var parts []idxPart
 	var starts []int
-	highest := 0
-	for _, split := range []string{"train", "test"} {
-		imagesFile, err := findIDX(entries, split, "images")
+	var occurs [256]bool // labels
+	for _, split := range splitNames {
+		part, err := openIDXPart(dir, entries, split)
 		if err != nil {
 			return nil, err
 		}
-		labelsFile, err := findIDX(entries, split, "labels")
-		if err != nil {
-			return nil, err
-		}
-		if split == "test" && imagesFile == "" && labelsFile == "" {
+		if part.file == "" {
 			continue
 		}
-		if imagesFile == "" || labelsFile == "" {
-			return nil, fmt.Errorf("no %s images or labels: file names are expected to hold %s and either images or labels, as in train-images and train-labels; there are %s",
-				split, strings.Join(idxMarks(split), " or "), listNames(entries))
+		if shape := part.shape; split != trainSplit && shape != parts[0].shape {
+			return nil, fmt.Errorf("%s holds images of %d × %d pixels, those of train are %d × %d", part.file, shape[0], shape[1], parts[0].shape[0], parts[0].shape[1])
 		}
-		dims, values, err := readIDX(filepath.Join(dir, imagesFile), 3)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", imagesFile, err)
-		}
-		_, labels, err := readIDX(filepath.Join(dir, labelsFile), 1)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", labelsFile, err)
-		}
-		if len(labels) != dims[0] {
-			return nil, fmt.Errorf("%s holds %d images, %s holds %d labels", imagesFile, dims[0], labelsFile, len(labels))
-		}
-		own := [3]int{dims[1], dims[2], 1}
-		if split == "test" && own != shape {
-			return nil, fmt.Errorf("%s holds images of %d × %d pixels, those of train are %d × %d", imagesFile, own[0], own[1], shape[0], shape[1])
-		}
-		shape, pixels, starts = own, append(pixels, values), append(starts, len(src.items))
-		for i, label := range labels {
-			src.items = append(src.items, imageItem{fmt.Sprintf("%s#%d", imagesFile, i), split, int32(label)})
-			highest = max(highest, int(label))
+		parts, starts = append(parts, part), append(starts, len(src.items))
+		for i, label := range part.labels {
+			src.items = append(src.items, imageItem{fmt.Sprintf("%s#%d", part.file, i), split, int32(label)})
+			occurs[label] = true
 		}
 	}
-	src.classes = s.ClassNames
-	for i := 0; len(s.ClassNames) == 0 && i <= highest; i++ {
-		src.classes = append(src.classes, strconv.Itoa(i))
-	}
-	if len(src.classes) != highest+1 {
-		return nil, fmt.Errorf("decode.class_names has %d names, the labels go from 0 to %d", len(src.classes), highest)
+	var err error
+	if src.classes, err = idxClasses(occurs, s.ClassNames); err != nil {
+		return nil, err
 	}
 	src.read = oneByOne(func(i int) (picture, error) {
-		part := len(starts) - 1
-		for starts[part] > i {
-			part--
+		at := len(starts) - 1
+		for starts[at] > i {
+			at--
 		}
+		shape := parts[at].shape
 		size := shape[0] * shape[1]
-		pix := pixels[part][(i-starts[part])*size:][:size]
+		pix := parts[at].pixels[(i-starts[at])*size:][:size]
 		return scaled(picture{shape, pix}, opts), nil
 	})
 	return src, nil
 }
 
+// idxPart is what one split has.
+type idxPart struct {
+	file   string // of the images; "" where there is no such split
+	shape  [3]int
+	pixels []byte
+	labels []byte
+}
+
+func openIDXPart(dir string, entries []os.DirEntry, split string) (part idxPart, err error) {
+	imagesFile, err := findIDX(entries, split, "images")
+	if err != nil {
+		return part, err
+	}
+	labelsFile, err := findIDX(entries, split, "labels")
+	if err != nil {
+		return part, err
+	}
+	if split != trainSplit && imagesFile == "" && labelsFile == "" {
+		return part, nil
+	}
+	if imagesFile == "" || labelsFile == "" {
+		return part, fmt.Errorf("no %s images or labels: file names are expected to hold %s and either images or labels, as in train-images and train-labels; there are %s",
+			split, strings.Join(idxMarks(split), " or "), listNames(entries))
+	}
+	dims, pixels, err := readIDX(filepath.Join(dir, imagesFile), 3)
+	if err != nil {
+		return part, fmt.Errorf("%s: %w", imagesFile, err)
+	}
+	_, labels, err := readIDX(filepath.Join(dir, labelsFile), 1)
+	if err != nil {
+		return part, fmt.Errorf("%s: %w", labelsFile, err)
+	}
+	if len(labels) != dims[0] {
+		return part, fmt.Errorf("%s holds %d images, %s holds %d labels", imagesFile, dims[0], labelsFile, len(labels))
+	}
+	return idxPart{imagesFile, [3]int{dims[1], dims[2], 1}, pixels, labels}, nil
+}
+
+// idxClasses names the labels from 0 to the highest, those that do not occur as well. Names are of the labels 0, 1, …, or
+// of those that occur, in their order: the 26 of EMNIST Letters, whose labels begin at 1, take 26 names or 27.
+func idxClasses(occurs [256]bool, names []string) ([]string, error) {
+	var labels []int
+	for label, occurs := range occurs {
+		if occurs {
+			labels = append(labels, label)
+		}
+	}
+	lowest, highest := labels[0], labels[len(labels)-1]
+	switch {
+	case len(names) > highest:
+		return slices.Clone(names), nil
+	case len(names) != 0 && len(names) != len(labels):
+		want := fmt.Sprintf("give %d names", highest+1)
+		if len(labels) <= highest {
+			want = fmt.Sprintf("%d of them occur: give %d names, or %d to name the labels from 0 on", len(labels), len(labels), highest+1)
+		}
+		return nil, fmt.Errorf("decode.class_names has %d names, the labels go from %d to %d; %s", len(names), lowest, highest, want)
+	}
+	classes := make([]string, highest+1)
+	for label := range classes {
+		classes[label] = strconv.Itoa(label)
+	}
+	for i, name := range names {
+		classes[labels[i]] = name
+	}
+	return classes, nil
+}
+
 func idxMarks(split string) []string {
-	if split == "test" {
+	switch split {
+	case valSplit:
+		return []string{"val", "valid", "validation"}
+	case testSplit:
 		return []string{"t10k", "test"}
 	}
 	return []string{"train"}
@@ -95,7 +143,12 @@ func findIDX(entries []os.DirEntry, split, kind string) (string, error) {
 	found := ""
 	for _, e := range entries {
 		name := strings.ToLower(e.Name())
-		ofSplit := slices.ContainsFunc(idxMarks(split), func(mark string) bool { return strings.Contains(name, mark) })
+		ofSplit := slices.ContainsFunc(idxMarks(split), func(mark string) bool {
+			if split == valSplit { // which is a part of other words
+				return slices.Contains(word.FindAllString(name, -1), mark)
+			}
+			return strings.Contains(name, mark)
+		})
 		if !ofSplit || !strings.Contains(name, kind) {
 			continue
 		}

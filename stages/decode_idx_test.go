@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/pipeline/progress"
 )
 
 // idx is an IDX file of uint8.
@@ -127,6 +129,83 @@ func TestDecodeIDXErrors(t *testing.T) {
 				t.Errorf("%v, expected %q", err, c.want)
 			}
 		})
+	}
+}
+
+// Labels need not begin at 0 nor be without gaps; names are those of the labels, or of the labels that occur.
+func TestDecodeIDXClasses(t *testing.T) {
+	letters := strings.Split("abcdefghijklmnopqrstuvwxyz", "")
+	one := func(from, to int) (labels []byte) {
+		for label := from; label <= to; label++ {
+			labels = append(labels, byte(label))
+		}
+		return labels
+	}
+	for name, c := range map[string]struct {
+		train   []byte
+		names   []string
+		classes []string // that are kept
+		first   int32    // class of the first image
+		note    string
+		err     string
+	}{
+		"EMNIST Letters":                   {train: one(1, 26), classes: numbered("", 27)[1:], note: `no image is of class "0": left out`},
+		"EMNIST Letters, 26 names":         {train: one(1, 26), names: letters, classes: letters, note: `class "0"`},
+		"EMNIST Letters, 27 names":         {train: one(1, 26), names: append([]string{"N/A"}, letters...), classes: letters, note: `class "N/A"`},
+		"EMNIST Letters, 25 names":         {train: one(1, 26), names: letters[1:], err: "decode.class_names has 25 names, the labels go from 1 to 26; 26 of them occur: give 26 names, or 27 to name the labels from 0 on"},
+		"gaps":                             {train: []byte{9, 3, 5}, classes: []string{"3", "5", "9"}, first: 2, note: `no image is of the classes "0", "1", "2", "4", "6" and 2 more: left out`},
+		"gaps, named":                      {train: []byte{9, 3, 5}, names: []string{"x", "y", "z"}, classes: []string{"x", "y", "z"}, first: 2, note: "left out"},
+		"a class that has lost its images": {train: []byte{1, 0}, names: []string{"x", "y", "z"}, classes: []string{"x", "y"}, first: 1, note: `class "z"`},
+		"too few":                          {train: []byte{1, 0, 2}, names: []string{"x", "y"}, err: "the labels go from 0 to 2; give 3 names"},
+		"the same in NFC":                  {train: []byte{0, 1}, names: []string{"e\u0301", "\u00e9"}, err: "two classes have the name"},
+		"a control character":              {train: []byte{0, 1}, names: []string{"a", "b\n"}, err: "line break"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := decodeJob(t, map[string][]byte{
+				"train-images": idx(make([]byte, 4*len(c.train)), len(c.train), 2, 2), "train-labels": idx(c.train, len(c.train)),
+				"test-images": idx(make([]byte, 4), 1, 2, 2), "test-labels": idx(c.train[:1], 1),
+			})
+			w := &warned{}
+			job.Progress = progress.NewReporter("decode", w)
+			err := decodeStage(&Decode{Format: "idx", ClassNames: c.names}, Env{}).Run(t.Context(), job)
+			if err != nil || c.err != "" {
+				if err == nil || c.err == "" || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "exclude") {
+					t.Fatalf("got %v, want %q", err, c.err)
+				}
+				return
+			}
+			m, err := OpenImages(job.Out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if !cmp.Equal(m.Classes, c.classes) || m.Labels[0] != c.first {
+				t.Errorf("classes %q, labels %v", m.Classes, m.Labels)
+			}
+			if got := strings.Join(w.texts, "\n"); !strings.Contains(got, c.note) {
+				t.Errorf("warnings %q, want %q", got, c.note)
+			}
+		})
+	}
+}
+
+// A validation part of an IDX data set stands between train and test.
+func TestDecodeIDXVal(t *testing.T) {
+	files := idxFiles(t)
+	files["val-images-idx3-ubyte"] = idx(bytes.Repeat([]byte{7}, 6), 1, 2, 3)
+	files["val-labels-idx1-ubyte"] = idx([]byte{2}, 1)
+	job, err := runDecode(t, &Decode{Format: "idx"}, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenImages(job.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	samples, err := m.Samples()
+	if err != nil || len(samples) != 6 || samples[3] != (Sample{"val-images-idx3-ubyte#0", "val", "2"}) || samples[4].Split != "test" || m.Pixels.Row(3)[0] != 7 {
+		t.Errorf("samples %v, %v", samples, err)
 	}
 }
 

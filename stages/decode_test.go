@@ -384,7 +384,9 @@ func TestDecodeProblems(t *testing.T) {
 		want     []string
 	}{
 		"fine":           {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "test": "b/c"}, Exclude: []string{"*.gif"}}, nil},
-		"val":            {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "val": "b"}}, []string{"splits.val: val is not a split of decode"}},
+		"val":            {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "val": "b", "test": "c"}}, nil},
+		"valid":          {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "valid": "b"}}, []string{`splits.valid: unknown split "valid"; expected train, val or test; did you mean val: b?`}},
+		"nested":         {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "test": "a/b"}}, []string{"splits.train: the folders of the splits test and train lie one in the other"}},
 		"unknown":        {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "dev": "b"}}, []string{`splits.dev: unknown split "dev"`}},
 		"same":           {Decode{Format: "image-folder", Splits: map[string]string{"train": "a", "test": "a/"}}, []string{"splits.train: the splits test and train are the same folder"}},
 		"dot and more":   {Decode{Format: "image-folder", Splits: map[string]string{"train": ".", "test": "a"}}, []string{"splits.train: the whole archive"}},

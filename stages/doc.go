@@ -10,7 +10,8 @@
 //	          labels.npy          int32 [N], index into classes
 //	          images.json         {"count", "shape": [H, W, C], "shard_size", "classes": [names], "decoder", "rejected",
 //	                              "resize" (where decode scaled)}
-//	          samples.jsonl       one line an image, in row order: {"path", "split", "class"}; split is train or test
+//	          samples.jsonl       one line an image, in row order: {"path", "split", "class"}; the splits are train, then val,
+//	                    then test, of which a data set may lack the last two
 //	          rejected.jsonl      one line a file that could not be read: {"path", "reason"}
 //	dataset   dataset.json        recipe (mode, mean, std, crop), classes, class counts of each split, statistics
 //	          train.npy val.npy test.npy   int64 rows of images, ascending; an empty split has no file

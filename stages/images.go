@@ -112,7 +112,7 @@ type imagesInfo struct {
 // Sample is one line of samples.jsonl: where an image comes from.
 type Sample struct {
 	Path  string `json:"path"`  // in the archive
-	Split string `json:"split"` // train or test
+	Split string `json:"split"` // train, val or test
 	Class string `json:"class"`
 }
 

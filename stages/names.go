@@ -1,11 +1,15 @@
 package stages
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Printable keeps a name that others chose from moving the cursor or breaking a line.
@@ -16,15 +20,65 @@ func Printable(name string) string {
 	return name
 }
 
+// className is a name as classes have it, in Unicode NFC: the é of Café is one character there, whoever wrote it.
+func className(name string) string { return norm.NFC.String(name) }
+
 // checkClassNames refuses names that could not stand on a line of labels.txt.
 func checkClassNames(names []string) error {
 	for _, name := range names {
 		if !utf8.ValidString(name) {
-			return fmt.Errorf("the name of class %q is not UTF-8; give it another, or leave it out with decode.exclude", name)
+			return fmt.Errorf("the name of class %q is not UTF-8; give it another", name)
 		}
 		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp) }) {
-			return fmt.Errorf("the name of class %q is empty, or holds a line break or another control character; give it another, or leave it out with decode.exclude", name)
+			return fmt.Errorf("the name of class %q is empty, or holds a line break or another control character; give it another", name)
 		}
+	}
+	return nil
+}
+
+// settleClasses leaves out the classes without any image, with a note. Where a class has images, and none for training, all
+// stay as they are: normalize refuses that.
+func (src *imageSource) settleClasses() error {
+	images, training := make([]int, len(src.classes)), make([]int, len(src.classes))
+	for _, it := range src.items {
+		images[it.class]++
+		if it.split == trainSplit {
+			training[it.class]++
+		}
+	}
+	drop := !slices.ContainsFunc(src.items, func(it imageItem) bool { return training[it.class] == 0 })
+	var kept, without []string
+	renumbered := make([]int32, len(src.classes))
+	for class, name := range src.classes {
+		if drop && images[class] == 0 {
+			without = append(without, name)
+			continue
+		}
+		renumbered[class] = int32(len(kept))
+		kept = append(kept, className(name))
+	}
+	if len(without) > 0 {
+		src.notes = append(src.notes, fmt.Sprintf("no image is of %s %s: left out", plural(len(without), "class", "the classes"), quotedList(without)))
+	}
+	for i := range src.items {
+		src.items[i].class = renumbered[src.items[i].class]
+	}
+	src.classes = kept
+	return cmp.Or(checkClassNames(kept), src.checkTwins())
+}
+
+// checkTwins refuses two classes of one name, and notes names that only the case of letters tells apart.
+func (src *imageSource) checkTwins() error {
+	folded := map[string]string{}
+	for _, name := range src.classes {
+		lower := strings.ToLower(name)
+		switch twin, known := folded[lower]; {
+		case known && twin == name:
+			return fmt.Errorf("two classes have the name %q", name)
+		case known:
+			src.notes = append(src.notes, fmt.Sprintf("the names of the classes %q and %q differ in the case of letters alone: they stay two classes", twin, name))
+		}
+		folded[lower] = name
 	}
 	return nil
 }

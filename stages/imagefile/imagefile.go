@@ -185,6 +185,12 @@ func detect(data []byte) (codec, error) {
 	return codec{}, notAnImage(data)
 }
 
+// Known says whether data begin as a picture in one of the formats that are read, whatever their name.
+func Known(data []byte) bool {
+	_, err := detect(data)
+	return err == nil
+}
+
 func reading[T any](f func(io.Reader) (T, error)) func(data []byte) (T, error) {
 	return func(data []byte) (T, error) { return f(bytes.NewReader(data)) }
 }

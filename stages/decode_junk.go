@@ -1,0 +1,86 @@
+package stages
+
+import (
+	"path"
+	"strings"
+
+	"tlpipe/stages/archivefs"
+	"tlpipe/stages/imagefile"
+)
+
+// junkNames are files and folders that systems, desktops and network drives leave behind, in small letters. Whatever begins
+// with a dot is junk too: .DS_Store, ._photo.jpg (AppleDouble), .git, .ipynb_checkpoints, .Trash-1000, .Spotlight-V100.
+var junkNames = map[string]bool{
+	"__macosx": true, "icon\r": true, "temporary items": true, "network trash folder": true, // macOS
+	"thumbs.db": true, "ehthumbs.db": true, "ehthumbs_vista.db": true, "desktop.ini": true, // Windows
+	"$recycle.bin": true, "system volume information": true, "found.000": true,
+	"@eadir": true, "#recycle": true, "#snapshot": true, "@recycle": true, "@recently-snapshot": true, "@__thumb": true, "@tmp": true, // Synology, QNAP
+	"lost+found": true, "__pycache__": true, "picasa.ini": true, "zbthumbnail.info": true,
+}
+
+// junk says whether a name is none of the data set's: hidden, or left behind by a system.
+func junk(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, ".") || junkNames[strings.ToLower(part)] {
+			return true
+		}
+	}
+	return false
+}
+
+// noPictures are the extensions of what lies beside pictures in class folders and is none: notes, labels, programs,
+// films, archives. What has another extension, or none, is a picture that can be read or one that is set aside.
+var noPictures = map[string]bool{
+	".txt": true, ".md": true, ".rst": true, ".rtf": true, ".pdf": true, ".doc": true, ".docx": true, ".log": true, ".html": true, ".htm": true,
+	".csv": true, ".tsv": true, ".xls": true, ".xlsx": true, ".ods": true, ".parquet": true,
+	".json": true, ".jsonl": true, ".ndjson": true, ".xml": true, ".yaml": true, ".yml": true, ".toml": true, ".ini": true, ".cfg": true,
+	".npy": true, ".npz": true, ".mat": true, ".pkl": true, ".pickle": true, ".pt": true, ".pth": true, ".h5": true, ".hdf5": true, ".tfrecord": true,
+	".db": true, ".sqlite": true, ".lst": true, ".idx": true, ".cache": true, ".md5": true, ".sha256": true, ".sig": true,
+	".xmp": true, ".aae": true, ".thm": true, ".lnk": true, ".url": true, ".torrent": true, // beside photographs, and what a download leaves
+	".py": true, ".pyc": true, ".ipynb": true, ".sh": true, ".bat": true, ".js": true, ".css": true, ".m": true, ".r": true,
+	".mp4": true, ".mov": true, ".avi": true, ".mkv": true, ".webm": true, ".wav": true, ".mp3": true,
+	".zip": true, ".tar": true, ".gz": true, ".tgz": true, ".bz2": true, ".xz": true, ".zst": true, ".7z": true, ".rar": true,
+}
+
+// noPicture says whether entry i of an archive is no picture by its name, nor by its content.
+func noPicture(archive *archivefs.Archive, i int) bool {
+	const most = 4 << 20 // bytes; what is larger, such as a film, is not read for this
+	e := archive.Entries[i]
+	if e.Dir || !noPictures[strings.ToLower(path.Ext(e.Name))] {
+		return false
+	}
+	if e.Size > most {
+		return true
+	}
+	data, err := archive.Read(i, nil)
+	return err != nil || !imagefile.Known(data)
+}
+
+// excluded says whether one of the patterns matches the name or a folder it lies in. As in .gitignore, a pattern with a
+// slash that is not its last character is matched with the path, any other with the last part of it.
+func excluded(patterns []string, name string) bool {
+	for _, pattern := range patterns {
+		pattern = strings.TrimSuffix(pattern, "/")
+		whole := strings.Contains(pattern, "/")
+		pattern = strings.TrimPrefix(pattern, "/")
+		for part := name; part != "."; part = path.Dir(part) {
+			subject := part
+			if !whole {
+				subject = path.Base(part)
+			}
+			if ok, _ := path.Match(pattern, subject); ok { // problems reports a bad pattern
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// excluding is the pattern that excluded matches with a folder, and with nothing else.
+func excluding(folder string) string {
+	escaped := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(folder)
+	if !strings.Contains(folder, "/") {
+		return "/" + escaped
+	}
+	return escaped
+}
