@@ -149,9 +149,14 @@ def write_predictions(file, split, images, rows, probabilities):
     table, text = [["path", "split", "label", "predicted", "probability", "correct"]], io.StringIO()
     for row, p in zip(rows, probabilities):
         label, predicted = images.classes[images.labels[row]], images.classes[p.argmax()]
-        table.append([images.paths[row], split, label, predicted, f"{p.max():.6f}", str(label == predicted).lower()])
+        table.append([cell(images.paths[row]), split, cell(label), cell(predicted), f"{p.max():.6f}", str(label == predicted).lower()])
     csv.writer(text, lineterminator="\n").writerows(table)
     write(file, text.getvalue())
+
+
+def cell(name):
+    """A name as it may stand in a CSV file: what a spreadsheet would compute begins with an apostrophe, as tlpipe has it."""
+    return "'" + name if name.startswith(("=", "+", "-", "@", "'")) else name
 
 
 def write_json(file, value):

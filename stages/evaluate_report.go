@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"tlpipe/pipeline/sanitize"
 )
 
 const (
@@ -43,9 +45,13 @@ func writeReport(dir string, r *Report, classes []string, predictions []predicti
 func digits(v float64) string { return strconv.FormatFloat(v, 'f', 6, 64) }
 
 func matrixTable(classes []string, matrix [][]int) [][]string {
-	table := [][]string{append([]string{"label \\ predicted"}, classes...)}
+	head := []string{"label \\ predicted"}
+	for _, class := range classes {
+		head = append(head, sanitize.Cell(class))
+	}
+	table := [][]string{head}
 	for class, counts := range matrix {
-		line := []string{classes[class]}
+		line := []string{head[class+1]}
 		for _, n := range counts {
 			line = append(line, strconv.Itoa(n))
 		}
@@ -57,7 +63,7 @@ func matrixTable(classes []string, matrix [][]int) [][]string {
 func classTable(metrics []ClassMetrics) [][]string {
 	table := [][]string{{"class", "precision", "recall", "f1", "support"}}
 	for _, m := range metrics {
-		table = append(table, []string{m.Class, digits(m.Precision), digits(m.Recall), digits(m.F1), strconv.Itoa(m.Support)})
+		table = append(table, []string{sanitize.Cell(m.Class), digits(m.Precision), digits(m.Recall), digits(m.F1), strconv.Itoa(m.Support)})
 	}
 	return table
 }
@@ -65,7 +71,7 @@ func classTable(metrics []ClassMetrics) [][]string {
 func predictionTable(split string, classes []string, predictions []prediction, rows []int64, samples []Sample) [][]string {
 	table := [][]string{predictionColumns}
 	for i, p := range predictions {
-		table = append(table, []string{samples[rows[i]].Path, split, classes[p.label], classes[p.predicted],
+		table = append(table, []string{sanitize.Cell(samples[rows[i]].Path), split, sanitize.Cell(classes[p.label]), sanitize.Cell(classes[p.predicted]),
 			digits(p.probability), strconv.FormatBool(p.label == p.predicted)})
 	}
 	return table

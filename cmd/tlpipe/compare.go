@@ -2,11 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 
-	"github.com/google/renameio/v2"
 	"github.com/urfave/cli/v2"
 
 	"tlpipe/pipeline/exit"
@@ -36,6 +36,10 @@ func compareRuns(c *cli.Context) error {
 	if c.NArg() < 2 {
 		return exit.Errorf(exit.Usage, "expected two runs or more, received %d; try `tlpipe compare configs/quickstart.yaml quickstart~1`", c.NArg())
 	}
+	page, err := openOutput("html", c.String("html"))
+	if err != nil {
+		return err
+	}
 	s, err := store.At(c.String("store"))
 	if err != nil {
 		return err
@@ -62,12 +66,12 @@ func compareRuns(c *cli.Context) error {
 		}
 		all = append(all, one)
 	}
-	if path := c.String("html"); path != "" {
-		if err := writePage(path, c.String("intro"), all); err != nil {
-			return fmt.Errorf("--html: %w", err)
+	if page != nil {
+		if err := writePage(c.Context, page, c.String("intro"), all); err != nil {
+			return err
 		}
 		if !c.Bool("json") && !c.Bool("markdown") {
-			fmt.Fprintln(c.App.Writer, "look at "+path)
+			fmt.Fprintln(c.App.Writer, "look at "+page.path)
 			return nil
 		}
 	} else if c.IsSet("intro") {
@@ -92,7 +96,7 @@ func printComparisons(c *cli.Context, all comparison.Comparisons) error {
 	}
 }
 
-func writePage(path, introPath string, all comparison.Comparisons) error {
+func writePage(ctx context.Context, to *output, introPath string, all comparison.Comparisons) error {
 	var intro []byte
 	if introPath != "" {
 		var err error
@@ -104,5 +108,5 @@ func writePage(path, introPath string, all comparison.Comparisons) error {
 	if err := all.HTML(&page, string(intro)); err != nil {
 		return err
 	}
-	return renameio.WriteFile(path, page.Bytes(), 0o644)
+	return to.write(ctx, page.Bytes())
 }

@@ -5,11 +5,13 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/sanitize"
 )
 
 func main() {
@@ -19,9 +21,18 @@ func main() {
 		<-ctx.Done()
 		stop() // a second Ctrl-C ends the process the hard way; what is committed stays
 	}()
-	err := app(os.Stdout, os.Stderr).RunContext(ctx, interspersed(os.Args))
-	if err != nil && err.Error() != "" {
-		fmt.Fprintln(os.Stderr, "tlpipe: "+err.Error())
+	os.Exit(execute(ctx, os.Args, os.Stdout, os.Stderr))
+}
+
+// execute carries out a command line and gives its exit code. Whatever is printed, of errors too, is sanitized.
+func execute(ctx context.Context, args []string, out, diagnostics io.Writer) int {
+	stdout, stderr := sanitize.NewWriter(out), sanitize.NewWriter(diagnostics)
+	err := app(stdout, stderr).RunContext(ctx, interspersed(args))
+	if lost := stdout.Err(); err == nil && lost != nil { // commands print without looking
+		err = exit.Exhausted(fmt.Errorf("what was to be printed is lost: %w", lost))
 	}
-	os.Exit(exit.Code(err))
+	if err != nil && err.Error() != "" {
+		fmt.Fprintln(stderr, "tlpipe: "+err.Error())
+	}
+	return exit.Code(err)
 }

@@ -13,6 +13,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/worker"
 	"tlpipe/stages"
 )
@@ -55,7 +56,7 @@ func predict(c *cli.Context) error {
 	failed := 0
 	unreadable := func(path string, reason error) {
 		failed++
-		fmt.Fprintf(c.App.ErrWriter, "tlpipe: %s: %v\n", stages.Printable(path), reason)
+		fmt.Fprintf(c.App.ErrWriter, "tlpipe: %s: %v\n", sanitize.Name(path), reason)
 	}
 	images := stages.ImageFiles(c.Args().Tail(), unreadable)
 	if len(images) > 0 {

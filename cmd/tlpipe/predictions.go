@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tlpipe/pipeline/sanitize"
 	"tlpipe/stages"
 )
 
@@ -58,7 +59,7 @@ func (w *predictionWriter) json() func(string, stages.Prediction) error {
 	enc := json.NewEncoder(w.out)
 	enc.SetEscapeHTML(false)
 	return func(image string, p stages.Prediction) error {
-		l := line{Image: image}
+		l := line{Image: sanitize.UTF8(image)}
 		for i, index := range p.Classes {
 			l.Predictions = append(l.Predictions, class{w.classes[index], index, p.Probabilities[i]})
 		}
@@ -75,7 +76,7 @@ func (w *predictionWriter) csv() func(string, stages.Prediction) error {
 			head = nil
 		}
 		for i, index := range p.Classes {
-			out.Write([]string{image, strconv.Itoa(i + 1), w.classes[index], strconv.FormatFloat(float64(p.Probabilities[i]), 'g', -1, 32)})
+			out.Write([]string{sanitize.Cell(image), strconv.Itoa(i + 1), sanitize.Cell(w.classes[index]), strconv.FormatFloat(float64(p.Probabilities[i]), 'g', -1, 32)})
 		}
 		out.Flush()
 		return out.Error()
@@ -88,7 +89,7 @@ func (w *predictionWriter) table() func(string, stages.Prediction) error {
 	width := func(names []string, least string) int {
 		most := len(least)
 		for _, name := range names {
-			if n := utf8.RuneCountInString(stages.Printable(name)); n <= widest {
+			if n := utf8.RuneCountInString(sanitize.Name(name)); n <= widest {
 				most = max(most, n)
 			}
 		}
@@ -104,9 +105,9 @@ func (w *predictionWriter) table() func(string, stages.Prediction) error {
 			row("image", "class", "probability")
 			begun = true
 		}
-		image = stages.Printable(image)
+		image = sanitize.Name(image)
 		for i, index := range p.Classes {
-			row(image, stages.Printable(w.classes[index]), strconv.FormatFloat(float64(p.Probabilities[i]), 'f', 4, 32))
+			row(image, sanitize.Name(w.classes[index]), strconv.FormatFloat(float64(p.Probabilities[i]), 'f', 4, 32))
 			image = "" // once for all its classes
 		}
 		return nil

@@ -22,8 +22,10 @@ import (
 	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
+	"tlpipe/stages"
 	"tlpipe/stages/sources"
 )
 
@@ -50,7 +52,13 @@ func runCommand() *cli.Command {
 
 // runSelected executes those stages of a config's pipeline that are wanted: it locks the store, keeps a record of the
 // run and prints how it ends.
-func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline.Options) error {
+func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline.Options) (err error) {
+	outputs, err := openRunOutputs(c)
+	if err != nil {
+		return err
+	}
+	var cfg stages.Config
+	defer func() { err = outputs.refused(c.Context, cfg.Name, err) }()
 	cfg, files, err := loadConfig(c)
 	if err != nil {
 		return err
@@ -106,34 +114,16 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	results, runErr := e.pipeline.Run(c.Context, opts)
 	sum := summarize(e, record.id, results, time.Since(began), runErr)
 	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
-	if path := c.String("summary-json"); path != "" {
-		if err := writeSummary(path, sum); err != nil {
-			runErr = errors.Join(runErr, err)
-		}
-	}
+	runErr = errors.Join(runErr, outputs.writeSummary(c.Context, sum))
 	opts.Sink.Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
 	if !c.Bool("json") {
 		sum.print(c.App.Writer, e)
 	}
-	if opts.Profile {
-		runErr = errors.Join(runErr, writeProfile(c, timeline))
-	}
+	runErr = errors.Join(runErr, outputs.writeProfile(c, timeline))
 	if runErr != nil && exit.Code(runErr) == exit.Interrupted {
 		return exit.Errorf(exit.Interrupted, "interrupted; the same command continues from here")
 	}
 	return runErr
-}
-
-// writeProfile writes the timeline that --profile asks for, and what it comes to.
-func writeProfile(c *cli.Context, timeline *progress.Timeline) error {
-	file := c.String("profile")
-	if err := renameio.WriteFile(file, timeline.Trace(), 0o644); err != nil {
-		return fmt.Errorf("write the profile: %w", err)
-	}
-	if !c.Bool("json") {
-		fmt.Fprintf(c.App.Writer, "\n%stimeline: %s (open it in chrome://tracing or ui.perfetto.dev)\n", timeline.Summary(), file)
-	}
-	return nil
 }
 
 // screen shows events where the user looks: a bar on a terminal, plain lines elsewhere, JSON on request.
@@ -141,8 +131,10 @@ func screen(c *cli.Context) progress.Sink {
 	if c.Bool("json") {
 		return progress.Lines(c.App.Writer)
 	}
-	if f, ok := c.App.ErrWriter.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
-		return progress.Terminal(f)
+	if w, ok := c.App.ErrWriter.(*sanitize.Writer); ok {
+		if f, ok := w.Unwrap().(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			return progress.Terminal(f)
+		}
 	}
 	return progress.Plain(c.App.ErrWriter, plainEvery)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -10,7 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"go.yaml.in/yaml/v3"
 
 	"tlpipe/pipeline"
@@ -23,6 +21,7 @@ type summary struct {
 	Config  string                    `json:"config"`
 	Run     string                    `json:"run"`
 	OK      bool                      `json:"ok"`
+	Error   string                    `json:"error,omitempty"` // why not ok
 	Seconds float64                   `json:"seconds"`
 	Stages  []pipeline.StageResult    `json:"stages"`
 	Models  []pipeline.StageResult    `json:"models"` // exported SavedModels; not stages of the config
@@ -39,7 +38,7 @@ type summary struct {
 
 func summarize(e *experiment, run string, results []pipeline.StageResult, took time.Duration, err error) summary {
 	sum := summary{
-		Config: e.config.Name, Run: run, OK: err == nil, Seconds: took.Seconds(),
+		Config: e.config.Name, Run: run, OK: err == nil, Error: text(err), Seconds: took.Seconds(),
 		Stages: []pipeline.StageResult{}, Models: []pipeline.StageResult{}, Metrics: map[string]map[string]any{},
 		Settings: settingsOf(e.config.Public()), Precision: map[string]string{}, inOrder: results,
 	}
@@ -74,17 +73,6 @@ func settingsOf(c stages.Config) map[string]any {
 		panic("a config that was read as YAML can't be written as YAML") // a type in it lacks its MarshalYAML
 	}
 	return settings
-}
-
-func writeSummary(path string, sum summary) error {
-	text, err := json.MarshalIndent(sum, "", "  ")
-	if err != nil {
-		return err
-	}
-	if err := renameio.WriteFile(path, append(text, '\n'), 0o644); err != nil {
-		return fmt.Errorf("--summary-json: %w", err)
-	}
-	return nil
 }
 
 // print ends a run for a person: each stage's time, the metrics, and where to look.

@@ -10,6 +10,8 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"golang.org/x/term"
+
+	"tlpipe/pipeline/sanitize"
 )
 
 // Terminal redraws one line with a bar while something is counted, and prints the rest above it.
@@ -34,9 +36,9 @@ const clearLine = "\r\x1b[2K"
 func (t *terminal) Handle(e Event) {
 	if e.Type == Progress {
 		t.meter.update(e)
-		fmt.Fprint(t.w, clearLine, t.line(e))
+		fmt.Fprint(t.w, clearLine, sanitize.Text(t.line(e)))
 	} else if text := Text(e); text != "" {
-		fmt.Fprint(t.w, clearLine, text, "\n")
+		fmt.Fprint(t.w, clearLine, sanitize.Text(text), "\n")
 	}
 }
 
