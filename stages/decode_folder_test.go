@@ -119,3 +119,26 @@ func TestExcluded(t *testing.T) {
 		}
 	}
 }
+
+// TestDecodeKeepsNamesApart decodes files whose names JSON, which holds no bytes that are not UTF-8, would merge.
+func TestDecodeKeepsNamesApart(t *testing.T) {
+	job, err := runDecode(t, &Decode{Format: "image-folder"}, map[string][]byte{"archive": packTarGz(t, []archiveFile{
+		{"train/a/\xfe.png", tinyPNG(t, 4, 4, 1)}, {"train/a/\xff.png", tinyPNG(t, 4, 4, 2)}, {"train/a/\ufffd.png", tinyPNG(t, 4, 4, 3)},
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := OpenImages(job.Out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	samples, err := m.Samples()
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []Sample{{"train/a/\ufffd.png", "train", "a"}, {`"train/a/\xfe.png"`, "train", "a"}, {`"train/a/\xff.png"`, "train", "a"}}
+	if diff := cmp.Diff(want, samples); diff != "" {
+		t.Errorf("samples (-want +got):\n%s", diff)
+	}
+}

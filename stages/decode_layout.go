@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"tlpipe/pipeline/sanitize"
 )
 
 // folderFile is a file or folder of an archive, below the folder that all stands in.
@@ -162,7 +164,7 @@ func (f *imageFolder) add(split, dir string, files []folderFile) *layoutError {
 		if c := classes[name]; c != nil {
 			slices.SortFunc(c.pictures, func(a, b folderFile) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.entry, b.entry)) })
 			for _, file := range c.pictures {
-				f.items, f.entries = append(f.items, imageItem{file.name, split, int32(class)}), append(f.entries, file.entry)
+				f.items, f.entries = append(f.items, imageItem{sanitize.UTF8(file.name), split, int32(class)}), append(f.entries, file.entry)
 			}
 		}
 	}
