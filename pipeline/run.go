@@ -171,7 +171,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 			return store.Artifact{}, 0, err
 		}
 	}
-	job := &Job{Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Progress: progress.NewReporter(s.Name, opts.Sink)}
+	job := &Job{Key: step.Key, Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Progress: progress.NewReporter(s.Name, opts.Sink)}
 	if opts.Profile {
 		job.Progress.Profile()
 	}

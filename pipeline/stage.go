@@ -50,6 +50,7 @@ type Inputs map[string]store.Artifact
 
 // Job is one execution of a stage.
 type Job struct {
+	Key      []store.Line       // what names the action, so that a stage can hold against it what it reads elsewhere
 	Out      string             // the directory to fill; becomes the artifact when Run returns nil
 	Scratch  string             // private to the action, removed after the commit: checkpoints, partial downloads
 	Inputs   Inputs             // the artifacts the stage takes, by type; read-only

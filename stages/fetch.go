@@ -1,7 +1,6 @@
 package stages
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -40,76 +39,17 @@ type ArchiveFile struct {
 func fetchStage(s *Fetch, env Env) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "fetch", Version: 1, Gives: archiveType,
-		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) { return s.key(ctx, env.Digests) },
+		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {
+			return s.key(ctx, env.Digests)
+		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			err := (&fetcher{job: job, get: sources.New(job.Scratch, job.Progress)}).run(ctx, s.list())
+			f := &fetcher{job: job, get: sources.New(job.Scratch, job.Progress), digests: env.Digests}
+			err := f.holds(ctx, s)
+			if err == nil {
+				err = f.run(ctx, s.list())
+			}
 			return store.Exhausted(job.Out, err)
 		},
-	}
-}
-
-// list gives the files by name.
-func (s *Fetch) list() []File {
-	if len(s.Files) == 0 {
-		return []File{{Name: archiveName, Sources: s.Sources, ContentSHA256: s.ContentSHA256}}
-	}
-	files := slices.Clone(s.Files)
-	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
-	return files
-}
-
-// key names each file by its digests, so that a mirror can come and go, or a local copy take its place, without a
-// change of the key. Only a source without a digest is named by where it is.
-func (s *Fetch) key(ctx context.Context, digests *sources.Digests) ([]store.Line, error) {
-	var lines []store.Line
-	for _, f := range s.list() {
-		var values []string
-		for _, src := range f.Sources {
-			value, err := f.identity(ctx, src, digests)
-			if err != nil {
-				return nil, err
-			}
-			if !slices.Contains(values, value) {
-				values = append(values, value)
-			}
-		}
-		lines = append(lines, store.Line{Name: "file " + f.Name, Value: strings.Join(values, ", ")})
-	}
-	return lines, nil
-}
-
-// identity is what is known of a file's content before it is fetched from src.
-func (f File) identity(ctx context.Context, src Source, digests *sources.Digests) (string, error) {
-	switch {
-	case f.ContentSHA256 != "":
-		return "content_sha256:" + f.ContentSHA256, nil
-	case src.SHA256 != "":
-		return "sha256:" + src.SHA256, nil
-	case src.MD5 != "":
-		return "md5:" + src.MD5, nil
-	case src.Path != "":
-		value, err := sources.LocalKey(ctx, src.Path, digests)
-		if err != nil {
-			return "a path that cannot be read", ctx.Err() // another source may do
-		}
-		return value, nil
-	case src.URL != "":
-		return sources.URLKey(src.URL), nil
-	}
-	return src.title(), nil
-}
-
-// title names a source for people, without secrets.
-func (src Source) title() string {
-	switch {
-	case src.URL != "":
-		return sources.PublicURL(src.URL)
-	case src.Path != "":
-		return "path " + src.Path
-	case src.Apt != "":
-		return "apt " + src.Apt + " " + src.Member
-	default:
-		return "pip " + src.Pip + " " + src.Member
 	}
 }
 
@@ -137,8 +77,28 @@ func (c Config) Public() Config {
 
 // fetcher is one execution of the stage.
 type fetcher struct {
-	job *pipeline.Job
-	get *sources.Getter
+	job     *pipeline.Job
+	get     *sources.Getter
+	digests *sources.Digests
+}
+
+// holds looks whether local sources still hold what the action is named by.
+func (f *fetcher) holds(ctx context.Context, s *Fetch) error {
+	now, err := s.key(ctx, f.digests)
+	if err != nil || f.job.Key == nil {
+		return err
+	}
+	for i, file := range s.list() {
+		if slices.Contains(f.job.Key, now[i]) {
+			continue
+		}
+		for _, src := range file.Sources {
+			if src.Path != "" && !file.pinned(src) {
+				return &sources.ChangedError{Path: src.Path}
+			}
+		}
+	}
+	return nil
 }
 
 func (f *fetcher) run(ctx context.Context, files []File) error {
@@ -175,7 +135,7 @@ func (f *fetcher) finished(ctx context.Context, name string) (ArchiveFile, bool)
 	if info, err := file.Stat(); err != nil || info.Size() != want.Bytes {
 		return want, false
 	}
-	got, err := meterAll(ctx, file)
+	got, err := meterAll(ctx, file, false)
 	return want, err == nil && digest(got.sha256) == want.SHA256
 }
 
@@ -186,13 +146,17 @@ func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
 		done, err := f.from(ctx, file, src)
 		if err == nil {
 			f.job.Progress.Notef("%s: from %s", file.Name, src.title())
-			if src.URL != "" && src.SHA256 == "" && src.MD5 == "" && file.ContentSHA256 == "" {
+			if src.URL != "" && !file.pinned(src) {
 				f.job.Progress.Warnf("%s has no digest, so a changed file would go unnoticed: add sha256: %s to that source", src.title(), done.SHA256)
 			}
 			return done, nil
 		}
 		if ctx.Err() != nil {
 			return ArchiveFile{}, ctx.Err()
+		}
+		if changed := (*sources.ChangedError)(nil); errors.As(err, &changed) { // what names the action is void
+			f.digests.Forget(src.Path)
+			return ArchiveFile{}, err
 		}
 		if err := store.Exhausted(f.job.Out, err); exit.Code(err) == exit.Resources {
 			return ArchiveFile{}, err
@@ -215,6 +179,9 @@ func (f *fetcher) from(ctx context.Context, file File, src Source) (ArchiveFile,
 		if err != nil {
 			return ArchiveFile{}, err
 		}
+		for _, note := range body.Notes {
+			f.job.Progress.Warnf("%s", note)
+		}
 		done, err := f.take(ctx, file, src, body)
 		err = errors.Join(err, body.Close())
 		var wrong *wrongContent
@@ -233,10 +200,15 @@ func (f *fetcher) from(ctx context.Context, file File, src Source) (ArchiveFile,
 func (f *fetcher) open(ctx context.Context, file File, src Source) (*sources.Body, error) {
 	switch {
 	case src.URL != "":
-		pinned := src.SHA256 != "" || src.MD5 != "" || file.ContentSHA256 != ""
-		return f.get.URL(ctx, src.URL, file.Name, pinned)
+		return f.get.URL(ctx, src.URL, file.Name, file.pinned(src))
+	case src.Path != "" && file.pinned(src):
+		return sources.Local(ctx, src.Path, nil)
 	case src.Path != "":
-		return sources.Local(ctx, src.Path)
+		seen, err := f.digests.Look(ctx, src.Path)
+		if err != nil {
+			return nil, err
+		}
+		return sources.Local(ctx, src.Path, seen)
 	case src.Apt != "":
 		return f.get.Apt(ctx, src.Apt, src.Member)
 	default:

@@ -38,26 +38,41 @@ func (w *wrongContent) Error() string { return w.reason }
 
 // meter measures what is written to it.
 type meter struct {
-	bytes       int64
-	sha256, md5 hash.Hash
-	head        []byte
+	bytes  int64
+	sha256 hash.Hash
+	md5    hash.Hash // nil where nobody asks for it
+	head   []byte
 }
 
-func newMeter() *meter { return &meter{sha256: sha256.New(), md5: md5.New()} }
+func newMeter(withMD5 bool) *meter {
+	m := &meter{sha256: sha256.New()}
+	if withMD5 {
+		m.md5 = md5.New()
+	}
+	return m
+}
 
 func (m *meter) Write(p []byte) (int, error) {
 	m.bytes += int64(len(p))
 	m.sha256.Write(p)
-	m.md5.Write(p)
+	if m.md5 != nil {
+		m.md5.Write(p)
+	}
 	m.head = append(m.head, p[:min(len(p), headBytes-len(m.head))]...)
 	return len(p), nil
 }
 
-func digest(h hash.Hash) string { return hex.EncodeToString(h.Sum(nil)) }
+// digest is in hex; none is empty.
+func digest(h hash.Hash) string {
+	if h == nil {
+		return ""
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
 
 // meterAll reads r to its end.
-func meterAll(ctx context.Context, r io.Reader) (*meter, error) {
-	m := newMeter()
+func meterAll(ctx context.Context, r io.Reader, withMD5 bool) (*meter, error) {
+	m := newMeter(withMD5)
 	_, err := io.CopyBuffer(m, &cancelable{ctx, r}, make([]byte, copyBytes))
 	return m, err
 }
@@ -69,11 +84,15 @@ func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources
 	var err error
 	if body.Partial != "" && file.ContentSHA256 == "" {
 		temp = body.Partial // moved, not copied
-		raw, err = meterAll(ctx, body)
+		raw, err = meterAll(ctx, body, src.MD5 != "")
 		content = raw
 	} else {
 		f.job.Progress.Start("bytes", 0, body.Size)
-		raw, content, err = f.copy(ctx, temp, body, file.ContentSHA256 != "")
+		raw = newMeter(src.MD5 != "")
+		content, err = f.copy(ctx, temp, body, raw, file.ContentSHA256 != "")
+	}
+	if err == nil && body.SHA256 != "" && body.SHA256 != digest(raw.sha256) {
+		err = &sources.ChangedError{Path: src.Path}
 	}
 	if err == nil {
 		err = verify(raw, content, file, src)
@@ -94,18 +113,17 @@ func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources
 	return done, syncDir(filepath.Dir(f.stored(file.Name)))
 }
 
-// copy writes a body to path, unpacked if it is to be and is a gzip. raw is what was read, content what was written.
-func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, unpack bool) (raw, content *meter, err error) {
+// copy writes a body to path, unpacked if it is to be and is a gzip. raw measures what is read, content what was written.
+func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, raw *meter, unpack bool) (content *meter, err error) {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
-	raw = newMeter()
 	tee := io.TeeReader(&cancelable{ctx, body}, io.MultiWriter(raw, reported{f.job.Progress.Add}))
 	packed := bufio.NewReaderSize(tee, copyBytes)
 	if magic, _ := packed.Peek(2); unpack && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		content = newMeter()
+		content = newMeter(false)
 		err = gunzip(io.MultiWriter(out, content), packed)
 	} else {
 		content = raw
@@ -114,7 +132,7 @@ func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, unpack 
 	if err == nil {
 		err = out.Sync()
 	}
-	return raw, content, err
+	return content, err
 }
 
 // gunzip unpacks a gzip to its end.

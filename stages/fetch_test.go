@@ -535,7 +535,7 @@ func TestFetchReads(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
-	if _, err := meterAll(ctx, bytes.NewReader(fetchData)); !errors.Is(err, context.Canceled) {
+	if _, err := meterAll(ctx, bytes.NewReader(fetchData), true); !errors.Is(err, context.Canceled) {
 		t.Errorf("got error %v, want %v", err, context.Canceled)
 	}
 	packed := gzipAt(t, fetchData, gzip.BestSpeed, "")

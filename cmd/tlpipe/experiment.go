@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,7 +84,7 @@ func bind(c *cli.Context, cfg stages.Config, files []string, s *store.Store, log
 	}
 	env := stages.Env{
 		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
-		Digests:  sources.NewDigests(filepath.Join(s.Dir(), "digests.json")),
+		Digests:  sources.NewDigests(digestsDir(s.Dir())),
 		Machine:  machine,
 		Memory:   stages.FreeMemory,
 	}
@@ -91,6 +92,15 @@ func bind(c *cli.Context, cfg stages.Config, files []string, s *store.Store, log
 		config: cfg, files: files, store: s, env: env,
 		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg, env), Store: s},
 	}, nil
+}
+
+// digestsDir keeps the digests of local files, in a store that is there: what only reads makes none.
+func digestsDir(storeDir string) string {
+	dir := filepath.Join(storeDir, "digests")
+	if _, err := store.OpenExisting(storeDir); err == nil {
+		_ = os.Mkdir(dir, 0o777) // where it can't be made, files are read each time
+	}
+	return dir
 }
 
 // weightsCache keeps downloaded weights for every store: in .deps beside the folder this program stands in, or where

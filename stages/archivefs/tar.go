@@ -170,6 +170,10 @@ func (a *Archive) addTar(f *os.File, h *tar.Header, offset, fileSize int64) erro
 			}
 			return data, err
 		}})
+	case tar.TypeSymlink:
+		if reason := h.PAXRecords[UnreadableRecord]; reason != "" {
+			return a.add(h.Name, Entry{read: func([]byte) ([]byte, error) { return nil, errors.New(reason) }})
+		}
 	case tar.TypeXGlobalHeader:
 		return nil
 	}

@@ -2,136 +2,153 @@ package sources
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
-	"io"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
-	"syscall"
 	"time"
-
-	"github.com/google/renameio/v2"
 )
 
-// Digests remembers the SHA-256 of local files, so that a file that has not changed since is not read at every plan. A
-// nil Digests remembers nothing.
+// Digests remembers the SHA-256 of local files, so that a file that has not changed since is not read at every plan. It
+// is for one command, which looks at each source once: who reads it later holds it against that look. A nil Digests
+// remembers nothing.
 type Digests struct {
-	file string // where they are kept from process to process; not made where its folder is missing
+	dir string // where they are kept from command to command, a file for each source; not made where it is missing
 
-	mu    sync.Mutex
-	known map[string]knownDigest // by absolute path; nil: not read yet
+	mu   sync.Mutex
+	seen map[string]*Snapshot // by absolute path
 }
 
 // knownDigest is the digest of a file as it was in some state.
 type knownDigest struct {
-	State  fileState `json:"state"`
-	SHA256 string    `json:"sha256"`
+	state   fileState
+	sha256  [32]byte
+	settled bool
 }
 
-// fileState changes whenever a file is written, replaced or renamed, also where its old time is restored.
-type fileState struct {
-	Bytes    int64  `json:"bytes"`
-	Modified int64  `json:"modified"` // in nanoseconds
-	Changed  int64  `json:"changed"`  // the inode was, in nanoseconds
-	Inode    uint64 `json:"inode"`
-}
-
-// settled is how old a file's times must be: one that is written again within a tick of the clock looks the same.
+// settled is how much older than its digest a file's times must be for the digest to be kept: a file that is written
+// again within a tick of the clock looks the same.
 const settled = 2 * time.Second
 
-// NewDigests keeps digests in a file.
-func NewDigests(file string) *Digests { return &Digests{file: file} }
+// isSettled says whether a state that was hashed from begun on is that of no later content. The time of the content
+// counts as well, for where the inode's is not kept, unless it lies ahead and so was set by hand.
+func isSettled(state fileState, begun time.Time) bool {
+	newest := state.changed
+	if state.modified <= begun.UnixNano() {
+		newest = max(newest, state.modified)
+	}
+	return begun.UnixNano()-newest > int64(settled)
+}
+
+// NewDigests keeps digests in a folder.
+func NewDigests(dir string) *Digests { return &Digests{dir: dir} }
 
 // SHA256 is the digest of a file in hex.
 func (d *Digests) SHA256(ctx context.Context, path string) (string, error) {
+	s, err := d.Look(ctx, path)
+	if err != nil {
+		return "", err
+	}
+	if s.folder {
+		return "", &fs.PathError{Op: "read", Path: path, Err: errIsFolder}
+	}
+	return hex.EncodeToString(s.entries[0].known.sha256[:]), nil
+}
+
+// Look says what a file or folder holds. Only files that are not known as they are now are read.
+func (d *Digests) Look(ctx context.Context, path string) (*Snapshot, error) {
+	source, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
 	if d == nil {
-		return hashFile(ctx, path)
+		s, err := list(ctx, source)
+		if err != nil {
+			return nil, err
+		}
+		return s, s.digest(ctx, nil)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	path, err := filepath.Abs(path)
+	if s := d.seen[source]; s != nil {
+		return s, nil
+	}
+	s, err := list(ctx, source)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	state, err := stateOf(path)
+	known := readMemory(d.memory(source), source)
+	err = s.digest(ctx, known)
+	d.remember(source, s, known) // also what was hashed before Ctrl-C
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	d.read()
-	if known, ok := d.known[path]; ok && known.State == state {
-		return known.SHA256, nil
+	if d.seen == nil {
+		d.seen = map[string]*Snapshot{}
 	}
-	begun := time.Now()
-	digest, err := hashFile(ctx, path)
-	if err != nil {
-		return "", err
-	}
-	old := time.Duration(begun.UnixNano() - max(state.Modified, state.Changed))
-	if now, err := stateOf(path); err == nil && now == state && old > settled {
-		d.known[path] = knownDigest{state, digest}
-		d.write()
-	}
-	return digest, nil
+	d.seen[source] = s
+	return s, nil
 }
 
-func (d *Digests) read() {
-	if d.known != nil {
-		return
-	}
-	text, err := os.ReadFile(d.file)
-	if err != nil || json.Unmarshal(text, &d.known) != nil || d.known == nil {
-		d.known = map[string]knownDigest{}
-	}
-}
-
-// write keeps what is still so. Where nothing can be kept, files are read again: that costs time only.
-func (d *Digests) write() {
-	for path, known := range d.known {
-		if now, err := stateOf(path); err != nil || now != known.State {
-			delete(d.known, path)
+// remember keeps what was hashed; what is gone is forgotten.
+func (d *Digests) remember(source string, s *Snapshot, known map[string]knownDigest) {
+	same, n := true, 0
+	for i := range s.entries {
+		e := &s.entries[i]
+		before, isKnown := known[e.name]
+		if isKnown && e.isFile() && e.known == (knownDigest{}) { // not looked at yet
+			e.known = before
+		}
+		if e.known.settled {
+			n++
+			same = same && e.known == before
 		}
 	}
-	if text, err := json.Marshal(d.known); err == nil {
-		_ = renameio.WriteFile(d.file, text, 0o644)
+	if !same || n != len(known) {
+		d.keep(source, s.entries)
 	}
 }
 
-func stateOf(path string) (fileState, error) {
-	info, err := os.Stat(path)
+// Forget drops what is remembered of a source that turned out to be otherwise.
+func (d *Digests) Forget(path string) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if source, err := filepath.Abs(path); err == nil {
+		delete(d.seen, source)
+		_ = os.Remove(d.memory(source))
+	}
+}
+
+// keep writes down what is known of a source, and forgets sources that are gone. Where nothing can be kept, files are
+// read again: that costs time only.
+func (d *Digests) keep(source string, entries []entry) {
+	if !replaceFile(d.memory(source), appendMemory(nil, source, entries)) {
+		return
+	}
+	others, _ := os.ReadDir(d.dir)
+	for _, other := range others {
+		file := filepath.Join(d.dir, other.Name())
+		if source, ok := sourceOf(file); !ok {
+			_ = os.Remove(file)
+		} else if _, err := os.Lstat(source); errors.Is(err, fs.ErrNotExist) {
+			_ = os.Remove(file)
+		}
+	}
+}
+
+// replaceFile writes a file under another name first. It is not synced: what a power cut leaves of it is found out by
+// its digest.
+func replaceFile(path string, text []byte) bool {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
 	if err != nil {
-		return fileState{}, err
+		return false
 	}
-	state := fileState{Bytes: info.Size(), Modified: info.ModTime().UnixNano()}
-	if sys, ok := info.Sys().(*syscall.Stat_t); ok {
-		state.Changed, state.Inode = sys.Ctim.Nano(), sys.Ino
-	}
-	return state, nil
-}
-
-func hashFile(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, &cancelable{ctx, f}); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// cancelable is a reader that fails once ctx is done.
-type cancelable struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *cancelable) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
+	defer os.Remove(f.Name()) // fails once renamed
+	_, err = f.Write(text)
+	return errors.Join(err, f.Close()) == nil && os.Rename(f.Name(), path) == nil
 }

@@ -3,162 +3,129 @@ package sources
 import (
 	"archive/tar"
 	"context"
-	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"slices"
-	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"tlpipe/stages/archivefs"
 )
 
 // Local reads a local file, or packs a folder into a tar: entries sorted by name, folders before what they hold,
-// without times or owners, so that the same files always give the same bytes. A link in a folder counts as the file it
-// leads to; one that leaves the folder is an error, and so is what is neither file nor folder.
-func Local(ctx context.Context, path string) (*Body, error) {
-	info, err := os.Stat(path)
+// without times or owners, so that the same files always give the same bytes. A link in a folder counts as what it leads
+// to. What cannot be read has an entry with the reason, which the reader of the tar finds when it comes to it.
+//
+// seen is what the path held when it was looked at; what is no longer so ends in a *ChangedError. Where it is nil, the
+// caller verifies the bytes.
+func Local(ctx context.Context, path string, seen *Snapshot) (*Body, error) {
+	var st unix.Stat_t
+	err := stat(path, &st)
+	if err == nil {
+		err = refuseType(st.Mode)
+	}
+	if err == errIsFolder && seen == nil { // the files of a folder have no digests of their own
+		seen, err = (*Digests)(nil).Look(ctx, path)
+	}
 	switch {
-	case err != nil:
+	case seen == nil && err == nil:
+		return localFile(path)
+	case seen == nil:
 		return nil, err
-	case info.IsDir():
-		return packFolder(ctx, path)
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is neither a file nor a folder", path)
+	case err != nil && err != errIsFolder:
+		return nil, &ChangedError{path, err}
+	case seen.folder != (err == errIsFolder):
+		return nil, &ChangedError{Path: path}
+	case seen.folder:
+		return seen.pack(ctx), nil
 	}
-	f, err := os.Open(path)
+	body, err := localFile(path)
+	if err != nil {
+		return nil, &ChangedError{path, err}
+	}
+	body.ReadCloser = seenFile{body.ReadCloser, path}
+	sum := seen.entries[0].known.sha256
+	body.SHA256 = hex.EncodeToString(sum[:])
+	return body, nil
+}
+
+// seenFile is a file that was looked at: that it cannot be read is news.
+type seenFile struct {
+	io.ReadCloser
+	path string
+}
+
+func (f seenFile) Read(p []byte) (int, error) {
+	n, err := f.ReadCloser.Read(p)
+	if err != nil && err != io.EOF {
+		err = &ChangedError{f.path, err}
+	}
+	return n, err
+}
+
+func localFile(path string) (*Body, error) {
+	fd, state, err := openFile(path)
+	if err == nil {
+		err = unix.SetNonblock(fd, false)
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Body{ReadCloser: f, Size: info.Size()}, nil
+	const more = 1 // byte, which tells of a file that grows
+	f := os.NewFile(uintptr(fd), path)
+	return &Body{ReadCloser: reader{io.LimitReader(f, state.bytes+more), f.Close}, Size: state.bytes}, nil
 }
 
-// LocalKey tells apart states of a file, by its content, or of a folder, by the names, sizes and modification times in
-// it. To read a folder's files at every plan would be slow. Its key only decides whether it is packed again: what comes
-// of it is named by content.
-func LocalKey(ctx context.Context, path string, digests *Digests) (string, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", err
-	}
-	if info.IsDir() {
-		h := sha256.New()
-		entries, err := listFolder(ctx, path)
-		if err != nil {
-			return "", err
-		}
-		for _, e := range entries {
-			fmt.Fprintf(h, "%q %d %d\n", e.name, e.size, e.modified)
-		}
-		return fmt.Sprintf("folder of %d names, listing sha256:%s", len(entries), hex.EncodeToString(h.Sum(nil))), nil
-	}
-	digest, err := digests.SHA256(ctx, path)
-	return "sha256:" + digest, err
-}
-
-// entry is a file or a folder (its name ends in a slash) in a folder.
-type entry struct {
-	name     string // relative, with forward slashes
-	size     int64
-	modified int64 // nanoseconds; 0 for a folder
-}
-
-func (e entry) isDir() bool { return strings.HasSuffix(e.name, "/") }
-
-// listFolder lists a folder bytewise by name.
-func listFolder(ctx context.Context, path string) ([]entry, error) {
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, err
-	}
-	defer root.Close()
-	var entries []entry
-	err = fs.WalkDir(root.FS(), ".", func(name string, d fs.DirEntry, err error) error {
-		if err := errors.Join(err, ctx.Err()); err != nil || name == "." {
-			return err
-		}
-		if d.IsDir() {
-			entries = append(entries, entry{name: name + "/"})
-			return nil
-		}
-		info, err := root.Stat(name) // follows links, but not out of the folder
-		if err != nil {
-			return fmt.Errorf("%q in %s: %w", name, path, plain(err))
-		}
-		if !info.Mode().IsRegular() {
-			return fmt.Errorf("%q in %s is neither a file nor a folder", name, path)
-		}
-		entries = append(entries, entry{name: name, size: info.Size(), modified: info.ModTime().UnixNano()})
-		return nil
-	})
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return entries, err
-}
-
-// plain takes the operation and path off an error of a file.
-func plain(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
-}
-
-func packFolder(ctx context.Context, path string) (*Body, error) {
-	entries, err := listFolder(ctx, path)
-	if err != nil {
-		return nil, err
-	}
-	root, err := os.OpenRoot(path)
-	if err != nil {
-		return nil, err
-	}
-	var total int64
-	for _, e := range entries {
-		const block = 512
-		total += block + (e.size+block-1)/block*block
+// pack packs a folder while it is read.
+func (s *Snapshot) pack(ctx context.Context) *Body {
+	const block = 512
+	total := int64(2 * block)
+	for i := range s.entries {
+		total += block + (s.entries[i].known.state.bytes+block-1)/block*block
 	}
 	r, w := io.Pipe()
-	go func() {
-		err := writeTar(ctx, w, root, entries)
-		w.CloseWithError(errors.Join(err, root.Close())) // nil ends the tar
-	}()
-	return &Body{ReadCloser: r, Size: total}, nil
+	go func() { w.CloseWithError(s.writeTar(ctx, w)) }() // nil ends the tar
+	return &Body{ReadCloser: r, Size: total, Notes: s.Notes()}
 }
 
-func writeTar(ctx context.Context, w io.Writer, root *os.Root, entries []entry) error {
+func (s *Snapshot) writeTar(ctx context.Context, w io.Writer) error {
 	t := tar.NewWriter(w)
-	for _, e := range entries {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Mode: 0o644, Size: e.size}
-		if e.isDir() {
+	r := newHasher()
+	for i := range s.entries {
+		e := &s.entries[i]
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Mode: 0o644, Size: e.known.state.bytes}
+		switch {
+		case e.isDir():
 			header.Typeflag, header.Mode = tar.TypeDir, 0o755
+		case e.unreadable != "":
+			header.Typeflag, header.Linkname = tar.TypeSymlink, "unreadable"
+			header.PAXRecords = map[string]string{archivefs.UnreadableRecord: e.unreadable}
 		}
 		if err := t.WriteHeader(header); err != nil {
 			return fmt.Errorf("pack %q: %w", e.name, err)
 		}
-		if e.isDir() {
-			continue
-		}
-		if err := packFile(t, root, e); err != nil {
-			return fmt.Errorf("pack %q: %w", e.name, plain(err))
+		if e.isFile() {
+			if err := s.packFile(ctx, t, r, e); err != nil {
+				return err
+			}
 		}
 	}
 	return t.Close()
 }
 
-func packFile(t *tar.Writer, root *os.Root, e entry) error {
-	f, err := root.Open(e.name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	n, err := io.Copy(t, f)
-	if errors.Is(err, tar.ErrWriteTooLong) || err == nil && n != e.size {
-		return errors.New("the file changed while it was packed")
+// packFile writes a file, which must be as it was when it was looked at.
+func (s *Snapshot) packFile(ctx context.Context, t *tar.Writer, r *hasher, e *entry) error {
+	path := s.at(e)
+	state, err := r.file(ctx, path, t)
+	var failed *fs.PathError
+	switch {
+	case errors.As(err, &failed):
+		return &ChangedError{path, err}
+	case errors.Is(err, tar.ErrWriteTooLong), errors.Is(err, errIsFolder), standing(err) != "", err == nil && (state.bytes != e.known.state.bytes || e.known.sha256 != r.sum()):
+		return &ChangedError{Path: path}
 	}
 	return err
 }

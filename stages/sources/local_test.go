@@ -10,10 +10,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/stages/archivefs"
 )
 
 // folder makes a folder of files; a name that ends in a slash is an empty folder.
@@ -36,9 +39,19 @@ func folder(t *testing.T, files ...string) string {
 	return dir
 }
 
+// looked is what a path holds.
+func looked(t *testing.T, path string) *Snapshot {
+	t.Helper()
+	s, err := (*Digests)(nil).Look(t.Context(), path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
 func packed(t *testing.T, path string) []byte {
 	t.Helper()
-	body, err := Local(t.Context(), path)
+	body, err := Local(t.Context(), path, looked(t, path))
 	return read(t, body, err)
 }
 
@@ -87,50 +100,89 @@ func TestLocalFolder(t *testing.T) {
 	}
 }
 
-func TestLocalRefuses(t *testing.T) {
-	outside := folder(t, "secret")
-	leaving := folder(t, "a")
-	if err := os.Symlink(filepath.Join(outside, "secret"), filepath.Join(leaving, "b")); err != nil {
-		t.Fatal(err)
-	}
-	linked := folder(t, "a/b")
-	if err := os.Symlink("a", filepath.Join(linked, "c")); err != nil {
-		t.Fatal(err)
-	}
-	for path, want := range map[string]string{
-		filepath.Join(outside, "none"): "no such file",
-		"/dev/null":                    "neither a file nor a folder",
-		leaving:                        `"b" in ` + leaving + ": path escapes",
-		linked:                         `"c" in ` + linked + " is neither a file nor a folder",
-	} {
-		body, err := Local(t.Context(), path)
-		if err == nil {
-			_, err = io.ReadAll(body)
-		}
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: got error %v, want %q", path, err, want)
-		}
-	}
-}
-
-func TestLocalFolderChangesWhilePacked(t *testing.T) {
-	dir := folder(t, "a")
-	write(t, filepath.Join(dir, "a"), strings.Repeat("x", 1<<20))
-	body, err := Local(t.Context(), dir)
+// What cannot be read has an entry that says so.
+func TestLocalFolderSetsAside(t *testing.T) {
+	dir := folder(t, "ants/1.jpg")
+	link(t, dir, "ants/2.jpg -> none", "ants/loop -> ..")
+	s := looked(t, dir)
+	body, err := Local(t.Context(), dir, s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, filepath.Join(dir, "a"), "short")
-	if _, err = io.ReadAll(body); err == nil || !strings.Contains(err.Error(), "changed while it was packed") {
-		t.Errorf("got error %v, want one that says that the file changed", err)
+	notes := []string{
+		"1 of the files in " + dir + ` cannot be read and are set aside, such as "ants/2.jpg": a link that leads nowhere`,
+		"1 links in " + dir + ` lead to a folder that they stand in and are not followed, such as "ants/loop"`,
 	}
-	if err := body.Close(); err != nil {
+	if diff := cmp.Diff(notes, body.Notes); diff != "" {
+		t.Errorf("notes (-want +got):\n%s", diff)
+	}
+	file := filepath.Join(t.TempDir(), "tar")
+	write(t, file, string(read(t, body, nil)))
+	archive, err := archivefs.Open(t.Context(), file, t.TempDir())
+	if err != nil {
 		t.Fatal(err)
+	}
+	defer archive.Close()
+	var got []string
+	for i, e := range archive.Entries {
+		if e.Dir {
+			continue
+		}
+		text, err := archive.Read(i, nil)
+		got = append(got, fmt.Sprintf("%s: %s, %v", e.Name, text, err))
+	}
+	want := []string{"ants/1.jpg: content of ants/1.jpg, <nil>", "ants/2.jpg: , a link that leads nowhere"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// What is read must be what was looked at, for that is in the key.
+func TestLocalChanges(t *testing.T) {
+	long := strings.Repeat("x", 1<<20)
+	for _, test := range []struct {
+		name   string
+		change func(path string) error // of a file that holds long
+	}{
+		{"shorter", func(path string) error { return os.WriteFile(path, []byte("short"), 0o644) }},
+		{"longer", func(path string) error { return os.WriteFile(path, []byte(long+"x"), 0o644) }},
+		{"other bytes", func(path string) error { return os.WriteFile(path, []byte("y"+long[1:]), 0o644) }},
+		{"gone", os.Remove},
+		{"a folder now", func(path string) error { return errors.Join(os.Remove(path), os.Mkdir(path, 0o755)) }},
+		{"a link to nothing now", func(path string) error { return errors.Join(os.Remove(path), os.Symlink("none", path)) }},
+		{"a FIFO now", func(path string) error { return errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o644)) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := folder(t, "a")
+			file := filepath.Join(dir, "a")
+			for _, path := range []string{dir, file} {
+				os.RemoveAll(file)
+				write(t, file, long)
+				seen := looked(t, path)
+				if err := test.change(file); err != nil {
+					t.Fatal(err)
+				}
+				body, err := Local(t.Context(), path, seen)
+				var text []byte
+				if err == nil {
+					text, err = io.ReadAll(body)
+				}
+				var changed *ChangedError
+				if errors.As(err, &changed) && changed.Path == file {
+					continue
+				}
+				// Of a file alone the caller compares the digest.
+				if path == dir || err == nil && body.SHA256 == fmt.Sprintf("%x", sha256.Sum256(text)) {
+					t.Errorf("%s: got error %v, want one that says that %s changed", path, err, file)
+				}
+			}
+		})
 	}
 }
 
 func TestLocalFolderStops(t *testing.T) {
-	body, err := Local(t.Context(), folder(t, "a"))
+	dir := folder(t, "a")
+	body, err := Local(t.Context(), dir, looked(t, dir))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,46 +192,64 @@ func TestLocalFolderStops(t *testing.T) {
 	}
 }
 
-func TestLocalKey(t *testing.T) {
-	key := func(path string) string {
+// A key is the content's: not of its place or its times, nor of anything that could stand for it.
+func TestSnapshotKey(t *testing.T) {
+	at := time.Unix(1000, 5)
+	make := func(change func(dir string) error) string {
 		t.Helper()
-		k, err := LocalKey(t.Context(), path, nil)
-		if err != nil {
+		dir := folder(t, "a/b", "a/c", "d")
+		link(t, dir, "a/e -> none")
+		if err := change(dir); err != nil {
 			t.Fatal(err)
 		}
-		if strings.Contains(k, filepath.Dir(path)) {
+		for _, name := range []string{"a/b", "a/c", "d"} {
+			if err := os.Chtimes(filepath.Join(dir, name), at, at); err != nil && !errors.Is(err, os.ErrNotExist) {
+				t.Fatal(err)
+			}
+		}
+		k := looked(t, dir).Key()
+		if strings.Contains(k, filepath.Dir(dir)) {
 			t.Errorf("the key %q holds a path", k)
 		}
 		return k
 	}
-	dir := folder(t, "a/b", "c")
-	at := time.Unix(1000, 5)
-	touch := func(path string) {
-		t.Helper()
-		if err := os.Chtimes(path, at, at); err != nil {
-			t.Fatal(err)
+	same := func(string) error { return nil }
+	first := make(same)
+	at = at.Add(time.Hour)
+	if got := make(same); got != first {
+		t.Errorf("elsewhere, at another time, the key is %q, not %q", got, first)
+	}
+	keys := map[string]string{first: "the folder"}
+	for name, change := range map[string]func(dir string) error{
+		"other bytes, as many": func(dir string) error { return os.WriteFile(dir+"/d", []byte("content of e"), 0o644) },
+		"swapped": func(dir string) error {
+			return errors.Join(os.Rename(dir+"/a/b", dir+"/x"), os.Rename(dir+"/a/c", dir+"/a/b"), os.Rename(dir+"/x", dir+"/a/c"))
+		},
+		"another name":          func(dir string) error { return os.Rename(dir+"/d", dir+"/f") },
+		"one file less":         func(dir string) error { return os.Remove(dir + "/d") },
+		"an empty folder more":  func(dir string) error { return os.Mkdir(dir+"/g", 0o755) },
+		"the link mended":       func(dir string) error { return os.WriteFile(dir+"/a/none", nil, 0o644) },
+		"the link gone":         func(dir string) error { return os.Remove(dir + "/a/e") },
+		"unreadable otherwise":  func(dir string) error { return errors.Join(os.Remove(dir+"/a/e"), syscall.Mkfifo(dir+"/a/e", 0o644)) },
+		"a link of other bytes": func(dir string) error { return errors.Join(os.Remove(dir+"/d"), os.Symlink("a/b", dir+"/d")) },
+	} {
+		k := make(change)
+		if other := keys[k]; other != "" {
+			t.Errorf("%s has the key of %s", name, other)
 		}
+		keys[k] = name
 	}
-	file := filepath.Join(dir, "c")
-	touch(file)
-	fileKey, dirKey := key(file), key(dir)
-	if want := fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("content of c"))); fileKey != want {
-		t.Errorf("got key %q of a file, want %q", fileKey, want)
+	linked := make(func(dir string) error {
+		return errors.Join(os.Rename(dir+"/d", dir+"/../d"), os.Symlink("../d", dir+"/d"))
+	})
+	if linked != first {
+		t.Error("a link to a file has another key than the file")
 	}
-
-	at = at.Add(1)
-	touch(file)
-	if key(file) != fileKey {
-		t.Error("the key of a file depends on its time")
+	file := filepath.Join(folder(t, "c"), "c")
+	if got, want := looked(t, file).Key(), fmt.Sprintf("sha256:%x", sha256.Sum256([]byte("content of c"))); got != want {
+		t.Errorf("got key %q of a file, want %q", got, want)
 	}
-	if key(dir) == dirKey {
-		t.Error("the key of a folder does not depend on its files' times")
-	}
-	write(t, file, "content of d")
-	if key(file) == fileKey {
-		t.Error("the key of a file does not depend on its content")
-	}
-	if _, err := LocalKey(t.Context(), filepath.Join(dir, "none"), nil); !errors.Is(err, os.ErrNotExist) {
+	if _, err := (*Digests)(nil).Look(t.Context(), file+"?"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("missing: got error %v, want %v", err, os.ErrNotExist)
 	}
 }

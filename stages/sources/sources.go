@@ -30,4 +30,7 @@ type Body struct {
 	Size      int64  // in bytes; 0: not known
 	Partial   string // a file of just these bytes that may be moved away; empty: there is none
 	Continued bool   // the bytes are of several answers, perhaps not all of the same version
+
+	SHA256 string   // what the bytes had when they were looked at; empty: they were not
+	Notes  []string // what is not read, for people
 }

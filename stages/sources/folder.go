@@ -1,0 +1,188 @@
+package sources
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxEntries is how much a folder may hold: links to folders can multiply what they lead to.
+const maxEntries = 5_000_000
+
+// entry is a file or a folder (its name ends in a slash) in a folder.
+type entry struct {
+	name       string      // relative, with forward slashes
+	known      knownDigest // of a file's content, once it was looked at
+	unreadable string      // why it is set aside; empty: it is read
+}
+
+func (e *entry) isDir() bool { return strings.HasSuffix(e.name, "/") }
+
+func (e *entry) isFile() bool { return !e.isDir() && e.unreadable == "" }
+
+// lister lists a folder. A link counts as what it leads to, inside the folder or outside.
+type lister struct {
+	ctx     context.Context
+	root    string
+	entries []entry
+	loops   []string // names of links to a folder that they stand in
+}
+
+// inode names a folder however it is come by.
+type inode struct{ device, number uint64 }
+
+// listFolder lists a folder bytewise by name. The entries are not looked at yet: only those that cannot be read by what
+// they are have a reason.
+func listFolder(ctx context.Context, root string) ([]entry, []string, error) {
+	l := &lister{ctx: ctx, root: root}
+	if err := l.folder("", nil); err != nil {
+		return nil, nil, err
+	}
+	slices.Sort(l.loops)
+	slices.SortFunc(l.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return l.entries, l.loops, nil
+}
+
+// folder lists what is in a folder; name is empty or ends in a slash. within are the folders it stands in, by the way
+// that led to it.
+func (l *lister) folder(name string, within []inode) error {
+	f, err := os.OpenFile(l.root+"/"+name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return l.noFolder(name, err)
+	}
+	defer f.Close() // a second time does nothing
+	var st unix.Stat_t
+	if err := retry(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
+		return err
+	}
+	self := inode{uint64(st.Dev), st.Ino}
+	if slices.Contains(within, self) {
+		l.loops = append(l.loops, strings.TrimSuffix(name, "/"))
+		return nil
+	}
+	if st.Blocks == 0 && ofKernel(int(f.Fd())) {
+		return l.noFolder(name, &notAFile{"a folder of the kernel's, not one on a disk"})
+	}
+	if name != "" {
+		l.entries = append(l.entries, entry{name: name})
+	}
+	folders, err := l.files(f, name)
+	if err := errors.Join(err, f.Close()); err != nil { // before what it holds: a deep tree would keep many open
+		return err
+	}
+	within = append(slices.Clip(within), self)
+	for _, folder := range folders {
+		if err := l.folder(folder, within); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// files takes in what is in an open folder, and names the folders in it.
+func (l *lister) files(f *os.File, name string) (folders []string, err error) {
+	for {
+		const some = 4096
+		found, err := f.ReadDir(some)
+		for _, d := range found {
+			isFolder, err := l.add(name+d.Name(), d.Type())
+			if err != nil {
+				return nil, err
+			}
+			if isFolder {
+				folders = append(folders, name+d.Name()+"/")
+			}
+		}
+		if err == io.EOF {
+			return folders, nil
+		}
+		if err := errors.Join(err, l.ctx.Err()); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// noFolder judges a folder that cannot be listed: what it holds may be a whole class, so that only one that is no
+// part of any data set is passed over.
+func (l *lister) noFolder(name string, err error) error {
+	base := filepath.Base(name)
+	if reason := standing(err); name != "" && reason != "" && (base == "lost+found" || strings.HasPrefix(base, ".")) {
+		l.entries = append(l.entries, entry{name: strings.TrimSuffix(name, "/"), unreadable: reason})
+		return nil
+	}
+	if name == "" {
+		return err
+	}
+	return fmt.Errorf("the folder %q in %s cannot be read: %w", strings.TrimSuffix(name, "/"), l.root, plain(err))
+}
+
+// add takes in what has a name in a folder, unless it is a folder itself.
+func (l *lister) add(name string, mode fs.FileMode) (isFolder bool, err error) {
+	if len(l.entries) >= maxEntries {
+		return false, fmt.Errorf("%s holds more than %d files; links in it may multiply what they lead to, such as %q", l.root, maxEntries, name)
+	}
+	if mode.IsDir() {
+		return true, nil
+	}
+	if !mode.IsRegular() { // a link, for one
+		var st unix.Stat_t
+		err := stat(l.root+"/"+name, &st)
+		if err == nil {
+			err = refuseType(st.Mode)
+		}
+		if err == errIsFolder {
+			return true, nil
+		}
+		if err != nil {
+			return false, l.aside(name, err)
+		}
+	}
+	l.entries = append(l.entries, entry{name: name})
+	return false, nil
+}
+
+// aside takes in what has a name and cannot be read, if it will not be readable at another time either.
+func (l *lister) aside(name string, err error) error {
+	reason := standing(err)
+	if reason == "" {
+		return fmt.Errorf("%q in %s: %w", name, l.root, plain(err))
+	}
+	l.entries = append(l.entries, entry{name: name, unreadable: reason})
+	return nil
+}
+
+// standing is the reason that something cannot be read as long as nobody mends it; empty for an error that may be
+// another one next time, such as one of the disk, or too many open files.
+func standing(err error) string {
+	var not *notAFile
+	switch {
+	case errors.As(err, &not):
+		return not.what
+	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
+		return "a link that leads nowhere"
+	case errors.Is(err, unix.ELOOP):
+		return "a link that leads to itself"
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return "permission denied"
+	case errors.Is(err, unix.ENAMETOOLONG):
+		return "its name is too long"
+	}
+	return ""
+}
+
+// plain takes the operation and path off an error of a file.
+func plain(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,97 @@
+package sources
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// fileState changes whenever a file is written, replaced or renamed, also where its old time is put back.
+type fileState struct {
+	device, inode     uint64
+	bytes             int64
+	modified, changed int64 // the content and the inode were, in nanoseconds
+}
+
+func stateOf(st *unix.Stat_t) fileState {
+	return fileState{device: uint64(st.Dev), inode: st.Ino, bytes: st.Size, modified: st.Mtim.Nano(), changed: st.Ctim.Nano()}
+}
+
+// notAFile says what something is that is not read, though it has a name.
+type notAFile struct{ what string }
+
+func (n *notAFile) Error() string { return n.what }
+
+// openFile opens a file to read it, one that was seen to be an ordinary file: anything else is not to be opened, for a
+// FIFO waits for its writer, and a device may give bytes without an end. As it may have been replaced since, it is opened
+// without waiting and looked at again. (An os.File would cost a third of the time that reading a small file takes.)
+func openFile(path string) (fd int, state fileState, err error) {
+	err = retry(func() error {
+		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return -1, state, &fs.PathError{Op: "open", Path: path, Err: err}
+	}
+	var st unix.Stat_t
+	err = retry(func() error { return unix.Fstat(fd, &st) })
+	switch {
+	case err != nil:
+		err = &fs.PathError{Op: "stat", Path: path, Err: err}
+	case refuseType(st.Mode) != nil:
+		err = refuseType(st.Mode)
+	case st.Blocks == 0 && ofKernel(fd): // one on a disk has blocks, unless it is empty
+		err = &notAFile{"a file of the kernel's, not one on a disk"}
+	default:
+		return fd, stateOf(&st), nil
+	}
+	return -1, state, errors.Join(err, unix.Close(fd))
+}
+
+func refuseType(mode uint32) error {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFREG:
+		return nil
+	case unix.S_IFDIR:
+		return errIsFolder
+	case unix.S_IFIFO:
+		return &notAFile{"a FIFO, neither a file nor a folder"}
+	case unix.S_IFSOCK:
+		return &notAFile{"a socket, neither a file nor a folder"}
+	case unix.S_IFCHR, unix.S_IFBLK:
+		return &notAFile{"a device, neither a file nor a folder"}
+	}
+	return &notAFile{"neither a file nor a folder"}
+}
+
+var errIsFolder = errors.New("a folder, not a file")
+
+// kernels are the file systems whose files the kernel writes when they are read: they have no content of their own, and
+// some have no end.
+var kernels = []uint32{
+	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC,
+	unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.DEVPTS_SUPER_MAGIC, unix.BPF_FS_MAGIC,
+}
+
+func ofKernel(fd int) bool {
+	var st unix.Statfs_t
+	return retry(func() error { return unix.Fstatfs(fd, &st) }) == nil && slices.Contains(kernels, uint32(st.Type))
+}
+
+func stat(path string, st *unix.Stat_t) error {
+	if err := retry(func() error { return unix.Stat(path, st) }); err != nil {
+		return &fs.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return nil
+}
+
+// retry calls again what a signal broke off.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}
