@@ -7,71 +7,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"slices"
+	"path"
 	"strings"
-
-	"github.com/klauspost/compress/gzip"
 )
 
-// A gzip file may unpack to maxRatio times its size and spare bytes more. Beyond it, it is made to fill a disk.
-const (
-	maxRatio = 200
-	spare    = 1 << 30
-)
-
-// unpack writes what a gzip file holds to plain, at most maxRatio times its size and spare bytes, and opens it. If plain
-// is there, an earlier call has finished it.
-func unpack(ctx context.Context, packed *os.File, plain string, spare int64) (*os.File, error) {
-	if f, err := os.Open(plain); err == nil {
-		return f, nil
+// isTar says whether head is a header of a tar: also the oldest ones, which carry nothing but a checksum.
+func isTar(head []byte) bool {
+	if len(head) == 512 && string(head[257:262]) == "ustar" {
+		return true
 	}
-	info, err := packed.Stat()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := packed.Seek(0, io.SeekStart); err != nil {
-		return nil, err
-	}
-	in, err := gzip.NewReader(packed)
-	if err != nil {
-		return nil, fmt.Errorf("gzip: %w", err)
-	}
-	temp := plain + ".tmp"
-	out, err := os.Create(temp)
-	if err != nil {
-		return nil, err
-	}
-	most := info.Size()*maxRatio + spare
-	n, err := io.Copy(out, io.LimitReader(contextReader{ctx, in}, most+1))
-	switch {
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		err = errors.New("truncated: the gzip data end early; remove it and fetch it again")
-	case err == nil && n > most:
-		err = fmt.Errorf("unpacks to more than %d bytes, %d times its size", most, maxRatio)
-	case err == nil:
-		err = out.Sync()
-	}
-	if err = errors.Join(err, out.Close()); err == nil {
-		err = os.Rename(temp, plain)
-	}
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(temp))
-	}
-	return os.Open(plain)
-}
-
-// contextReader stops reading once ctx is done.
-type contextReader struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c contextReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
+	_, err := tar.NewReader(bytes.NewReader(head)).Next()
+	return err == nil
 }
 
 // readAhead reads a file with fewer and larger calls: between the headers of small files lies little.
@@ -110,75 +56,98 @@ func (r *readAhead) Seek(offset int64, whence int) (int64, error) {
 	return r.next, nil
 }
 
-// openTar lists a tar. Only headers are read.
-func openTar(ctx context.Context, f *os.File) (_ *Archive, err error) {
-	a := &Archive{file: f}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	info, err := f.Stat()
+// listTar lists a tar. Only headers are read.
+func (a *Archive) listTar(ctx context.Context) error {
+	info, err := a.file.Stat()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	const block = 512
 	end := int64(0) // of the last entry
-	window := &readAhead{file: f}
+	d := &disk{file: a.file}
+	window := &readAhead{file: d}
 	for r := tar.NewReader(window); ; {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			// The tar reader takes a file that stops between two entries for complete: look for the end mark.
 			mark := make([]byte, block)
-			if _, err := f.ReadAt(mark, end); end >= 0 && (err != nil || !bytes.Equal(mark, make([]byte, block))) {
-				return nil, damagedTar(io.ErrUnexpectedEOF)
+			if _, err := d.ReadAt(mark, end); end >= 0 && (err != nil || !bytes.Equal(mark, make([]byte, block))) {
+				return d.or(damagedTar(io.ErrUnexpectedEOF))
 			}
-			return a, nil
+			return nil
 		}
 		if err != nil {
-			return nil, damagedTar(err)
+			return d.or(damagedTar(err))
 		}
 		offset := window.next // the tar reader does not read ahead: here the content begins
 		if end = (offset + h.Size + block - 1) / block * block; isSparse(h) {
 			end = -1 // its size in the file is not known here
 		}
-		if err := a.addTar(f, h, offset, info.Size()); err != nil {
-			return nil, err
+		if err := a.addTar(h, offset, info.Size()); err != nil {
+			return err
 		}
 	}
 }
 
-func (a *Archive) addTar(f *os.File, h *tar.Header, offset, fileSize int64) error {
+func (a *Archive) addTar(h *tar.Header, offset, fileSize int64) error {
 	switch h.Typeflag {
 	case tar.TypeDir:
-		return a.add(h.Name, Entry{Dir: true})
-	case tar.TypeReg:
+		_, err := a.add(h.Name, Entry{Dir: true})
+		return err
+	case tar.TypeReg, tar.TypeGNUSparse:
 		if isSparse(h) { // the stored bytes are not the content
-			break
+			return a.addUnreadable(h.Name, errors.New("a sparse file, which is not read; pack it again without tar's --sparse"))
 		}
 		if h.Size > fileSize-offset {
 			return damagedTar(io.ErrUnexpectedEOF)
 		}
-		return a.add(h.Name, Entry{Size: h.Size, read: func(into []byte) ([]byte, error) {
-			data := slices.Grow(into[:0], int(h.Size))[:h.Size]
-			_, err := f.ReadAt(data, offset)
-			if errors.Is(err, io.EOF) && h.Size == 0 {
-				err = nil
-			}
-			return data, err
-		}})
+		_, err := a.add(h.Name, Entry{Size: h.Size, at: offset})
+		return err
 	case tar.TypeSymlink:
 		if reason := h.PAXRecords[UnreadableRecord]; reason != "" {
-			return a.add(h.Name, Entry{read: func([]byte) ([]byte, error) { return nil, errors.New(reason) }})
+			return a.addUnreadable(h.Name, errors.New(reason))
 		}
+		return a.addLink(h.Name, h.Linkname)
+	case tar.TypeLink:
+		return a.addHardLink(h.Name, h.Linkname)
 	case tar.TypeXGlobalHeader:
 		return nil
 	}
 	a.Skipped = append(a.Skipped, h.Name)
 	return nil
+}
+
+// addHardLink takes in another name of an entry that came before. Should a third entry of that name follow, this one
+// stays what it is, as a file unpacked so would.
+func (a *Archive) addHardLink(name, target string) error {
+	i, ok := a.seen[path.Clean(target)]
+	if !ok || a.Entries[i].Dir {
+		return a.addUnreadable(name, fmt.Errorf("a hard link to %q, which is no file before it in the archive", target))
+	}
+	e, reason, leads := a.Entries[i], a.unreadable[i], a.links[i]
+	if leads != "" { // a second name of a symbolic link, which leads on from its own folder
+		return a.addLink(name, relative(path.Dir(path.Clean(name)), path.Dir(e.Name), leads))
+	}
+	at, err := a.add(name, e)
+	if at >= 0 && reason != nil {
+		a.unreadable[at] = reason
+	}
+	return err
+}
+
+// relative makes a link's target that is meant from one folder one that leads to the same from another.
+func relative(from, to, target string) string {
+	if path.IsAbs(target) {
+		return target
+	}
+	up := strings.Repeat("../", strings.Count("/"+from, "/"))
+	if from == "." {
+		up = ""
+	}
+	return up + to + "/" + target
 }
 
 func isSparse(h *tar.Header) bool {

@@ -1,63 +1,107 @@
 package archivefs
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"math"
+	"strings"
 )
 
-// openZip lists a zip.
-func openZip(ctx context.Context, f *os.File) (_ *Archive, err error) {
-	a := &Archive{file: f}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, f.Close())
-		}
-	}()
-	info, err := f.Stat()
+// Systems that a zip's member can be packed on, of those whose attributes are Unix's.
+const (
+	systemUnix  = 3
+	systemMacOS = 19
+)
+
+// maxLinkTarget is the longest path that a symbolic link can hold.
+const maxLinkTarget = 4096
+
+// listZip lists a zip.
+func (a *Archive) listZip(ctx context.Context) error {
+	a.zip = true
+	info, err := a.file.Stat()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	r, err := zip.NewReader(f, info.Size())
-	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // unsafe names are skipped below
-		if errors.Is(err, zip.ErrFormat) {
-			return nil, errors.New("truncated or damaged: no zip directory at its end; remove it and fetch it again")
-		}
-		return nil, fmt.Errorf("damaged: %w", err)
+	d := &disk{file: a.file}
+	backslashes := false
+	read := func(each func(zipMember) error) error {
+		return d.or(readDirectory(d, info.Size(), func(m zipMember) error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return each(m)
+		}))
 	}
-	for _, file := range r.File {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		if err := a.addZip(file); err != nil {
-			return nil, err
-		}
+	err = read(func(m zipMember) error {
+		backslashes = backslashes || strings.Contains(m.name, `\`) && !strings.Contains(m.name, "/")
+		return nil
+	})
+	if err != nil {
+		return err
 	}
-	return a, nil
+	return read(func(m zipMember) error {
+		// The format knows / alone. A backslash is a part of a name only where a Unix has packed it, beside names with /.
+		if backslashes || !m.unix() {
+			m.name = strings.ReplaceAll(m.name, `\`, "/")
+		}
+		return a.addMember(m)
+	})
 }
 
-func (a *Archive) addZip(file *zip.File) error {
-	const encrypted = 1
-	mode := file.Mode()
-	switch {
-	case mode.IsDir():
-		return a.add(file.Name, Entry{Dir: true})
-	case !mode.IsRegular():
-		a.Skipped = append(a.Skipped, file.Name)
-		return nil
-	case file.Flags&encrypted != 0:
-		return fmt.Errorf("%q is encrypted; unpack it and pack it again without a password", file.Name)
+func (m zipMember) unix() bool { return m.system == systemUnix || m.system == systemMacOS }
+
+func (a *Archive) addMember(m zipMember) error {
+	const (
+		fileType, regular, folder, symlink = 0xf000, 0x8000, 0x4000, 0xa000 // of Unix, above the 16 bits of DOS
+		dosFolder                          = 0x10
+	)
+	e := Entry{
+		Size: int64(min(m.size, math.MaxInt64)), at: int64(min(m.at, math.MaxInt64)), packed: int64(min(m.packed, math.MaxInt64)),
+		crc: m.crc, method: m.method,
 	}
-	size := int64(min(file.UncompressedSize64, 1<<62))
-	return a.add(file.Name, Entry{Size: size, read: func([]byte) ([]byte, error) {
-		r, err := file.Open()
-		if err != nil {
-			return nil, err
-		}
-		data, err := io.ReadAll(r) // it fails beyond the size that the zip's directory says, which Read has judged
-		return data, errors.Join(err, r.Close())
-	}})
+	if m.flags&1 != 0 {
+		e.flags |= encrypted
+	}
+	if m.flags&2 != 0 {
+		e.flags |= endMarked
+	}
+	kind := uint32(regular)
+	if m.unix() && m.attributes>>16&fileType != 0 {
+		kind = m.attributes >> 16 & fileType
+	} else if !m.unix() && m.attributes&dosFolder != 0 {
+		kind = folder
+	}
+	switch {
+	case kind == folder || strings.HasSuffix(m.name, "/"):
+		_, err := a.add(m.name, Entry{Dir: true})
+		return err
+	case kind == symlink:
+		return a.addZipLink(m.name, e)
+	case kind != regular:
+		a.Skipped = append(a.Skipped, m.name)
+		return nil
+	}
+	_, err := a.add(m.name, e)
+	return err
+}
+
+// addZipLink takes in a symbolic link, whose content is where it leads.
+func (a *Archive) addZipLink(name string, e Entry) error {
+	if e.Size > maxLinkTarget {
+		return a.addUnreadable(name, fmt.Errorf("a link of %d bytes: more than %d are refused", e.Size, maxLinkTarget))
+	}
+	err := e.refusedInZip()
+	target := make([]byte, e.Size)
+	if err == nil {
+		err = a.content(e, target, true)
+	}
+	if disk := (*DiskError)(nil); errors.As(err, &disk) {
+		return err
+	}
+	if err != nil {
+		return a.addUnreadable(name, fmt.Errorf("a link that cannot be read: %w", err))
+	}
+	return a.addLink(name, string(target))
 }

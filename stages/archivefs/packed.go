@@ -1,0 +1,194 @@
+package archivefs
+
+import (
+	"bufio"
+	"bytes"
+	"compress/bzip2"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+	"github.com/pierrec/lz4/v4"
+	"github.com/ulikunitz/xz"
+	"github.com/ulikunitz/xz/lzma"
+)
+
+// A packed file may unpack to maxRatio times its size and spare bytes more. Beyond it, it is made to fill a disk.
+const (
+	maxRatio = 200
+	spare    = 1 << 30
+)
+
+// maxWindow is the most memory that unpacking may look back in: what the highest ordinary levels of zstd and xz take.
+const maxWindow = 128 << 20
+
+// packing is a way to pack one file.
+type packing struct {
+	name  string
+	magic string // what it begins with
+	open  func(r *bufio.Reader) (io.Reader, error)
+}
+
+// packings are those that a tar may be packed with.
+func packings() []packing {
+	return []packing{
+		{"gzip", "\x1f\x8b", func(r *bufio.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+		{"bzip2", "BZh", func(r *bufio.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
+		{"xz", "\xfd7zXZ\x00", openXZ},
+		{"Zstandard", "\x28\xb5\x2f\xfd", openZstd},
+		{"LZ4", "\x04\x22\x4d\x18", func(r *bufio.Reader) (io.Reader, error) { return lz4.NewReader(r), nil }},
+	}
+}
+
+// packingOf tells by the first bytes what a file is packed with.
+func packingOf(head []byte) (packing, bool) {
+	for _, p := range packings() {
+		if bytes.HasPrefix(head, []byte(p.magic)) {
+			return p, true
+		}
+	}
+	return packing{}, false
+}
+
+func openZstd(r *bufio.Reader) (io.Reader, error) {
+	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
+}
+
+// openXZ refuses a dictionary that is larger than the window may be, as the reader would take the memory for it at once.
+func openXZ(r *bufio.Reader) (io.Reader, error) {
+	if size := xzDictionary(r); size > maxWindow {
+		return nil, fmt.Errorf("needs %d MiB of memory to unpack, more than %d are refused; pack it again with xz -9 or less", size>>20, maxWindow>>20)
+	}
+	return xz.ReaderConfig{DictCap: lzma.MinDictCap}.NewReader(r)
+}
+
+// xzDictionary is the size of the dictionary that the first block of an xz file names, 0 where it is not found: then the
+// reader says what is wrong.
+func xzDictionary(r *bufio.Reader) int64 {
+	const streamHeader, lzma2 = 12, 0x21
+	size, err := r.Peek(streamHeader + 1)
+	if err != nil {
+		return 0
+	}
+	block, err := r.Peek(streamHeader + 4*(int(size[streamHeader])+1))
+	if err != nil {
+		return 0
+	}
+	block = block[streamHeader+1:]
+	at := 1 // behind the flags; then sizes of variable length, where the flags say so
+	for flag := byte(0x40); flag != 0; flag <<= 1 {
+		if block[0]&flag != 0 {
+			for at < len(block) && block[at]&0x80 != 0 {
+				at++
+			}
+			at++
+		}
+	}
+	if at+2 >= len(block) || block[at] != lzma2 {
+		return 0
+	}
+	dictionary, err := lzma.DecodeDictCap(block[at+2])
+	if err != nil {
+		return 0
+	}
+	return dictionary
+}
+
+// unpack writes what a packed file holds to plain, at most maxRatio times its size and spare bytes, and opens it. If
+// plain is there, an earlier call has finished it.
+func unpack(ctx context.Context, file *os.File, p packing, plain string, spare int64) (*os.File, error) {
+	if f, err := os.Open(plain); err == nil {
+		return f, nil
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	d := &disk{file: file}
+	in, err := p.open(bufio.NewReaderSize(io.NewSectionReader(d, 0, info.Size()), 64<<10))
+	if err != nil {
+		return nil, d.or(p.damaged(err))
+	}
+	temp := plain + ".tmp"
+	out, err := os.Create(temp)
+	if err != nil {
+		return nil, err
+	}
+	most := info.Size()*maxRatio + spare
+	content := &content{ctx: ctx, r: in}
+	n, err := io.Copy(out, io.LimitReader(content, most+1))
+	switch {
+	case content.err != nil && content.err == err:
+		err = d.or(p.damaged(err))
+	case err == nil && n > most:
+		err = fmt.Errorf("unpacks to more than %d bytes, %d times its size", most, maxRatio)
+	case err == nil:
+		err = out.Sync()
+	}
+	if err = errors.Join(err, out.Close()); err == nil {
+		err = os.Rename(temp, plain)
+	}
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(temp))
+	}
+	return os.Open(plain)
+}
+
+// or is the failure of the disk, if there was one, or else err.
+func (d *disk) or(err error) error {
+	if d.failed != nil {
+		return d.failed
+	}
+	return err
+}
+
+// damaged says what a decoder's error means.
+func (p packing) damaged(err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
+		return fmt.Errorf("truncated: the %s data end early; remove it and fetch it again", p.name)
+	}
+	return fmt.Errorf("damaged: %s: %w", p.name, errors.New(strings.TrimPrefix(err.Error(), p.name+": ")))
+}
+
+// content stops reading once ctx is done, and keeps the error of reading apart from those of writing.
+type content struct {
+	ctx context.Context
+	r   io.Reader
+	err error
+}
+
+func (c *content) Read(p []byte) (n int, err error) {
+	if err = c.ctx.Err(); err == nil {
+		n, err = c.r.Read(p)
+	}
+	if err != nil && err != io.EOF {
+		c.err = err
+	}
+	return n, err
+}
+
+// notAnArchive says what a file that is no archive seems to be.
+func notAnArchive(head []byte) error {
+	const advice = "zip, tar and tar packed with gzip, bzip2, xz, Zstandard or LZ4 are read"
+	for _, other := range []struct{ magic, name string }{
+		{"7z\xbc\xaf", "7z"}, {"Rar!", "RAR"}, {"LZIP", "lzip"}, {"\x1f\x9d", "compress (.Z)"}, {"\x5d\x00\x00", "LZMA"},
+		{"PK\x07\x08PK", "split zip"}, {"07070", "cpio"}, {"!<arch>\n", "ar"},
+	} {
+		if bytes.HasPrefix(head, []byte(other.magic)) {
+			return fmt.Errorf("a %s file, which is not read; %s, so pack it again", other.name, advice)
+		}
+	}
+	text := bytes.ToLower(bytes.TrimLeft(head, "\xef\xbb\xbf \t\r\n"))
+	if bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.Contains(text, []byte("<html")) {
+		return errors.New("a web page (HTML), not an archive; look at what its address gives in a browser")
+	}
+	return fmt.Errorf("not an archive: it begins with %q; %s", head[:min(len(head), 8)], advice)
+}

@@ -1,0 +1,184 @@
+package archivefs
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+)
+
+// Lengths of the fixed parts of a zip's records.
+const (
+	localHeaderBytes  = 30
+	memberHeaderBytes = 46
+	endBytes          = 22
+	end64LocatorBytes = 20
+	end64Bytes        = 56
+)
+
+// zipMember is a file in a zip's directory.
+type zipMember struct {
+	name         string
+	system       byte // that it was packed on
+	flags        uint16
+	method       uint16
+	crc          uint32
+	packed, size uint64
+	attributes   uint32
+	at           uint64 // of its own header
+}
+
+// isZip tells by the first bytes; a zip of nothing has but the end of its directory.
+func isZip(head []byte) bool {
+	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+}
+
+var errNoDirectory = errors.New("truncated or damaged: no zip directory at its end; remove it and fetch it again")
+
+// readDirectory gives the members that a zip's directory lists, one by one: the standard library's reader keeps all that
+// is known of each, and takes over 400 MB for a million.
+func readDirectory(file io.ReaderAt, size int64, each func(m zipMember) error) error {
+	directory, err := findDirectory(file, size)
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(file, directory.at, size-directory.at), 64<<10)
+	var fixed [memberHeaderBytes]byte
+	var rest []byte
+	count := uint64(0)
+	for {
+		if signature, err := r.Peek(4); err != nil || string(signature) != "PK\x01\x02" {
+			if err != nil && !errors.Is(err, io.EOF) {
+				return err
+			}
+			break
+		}
+		if _, err := io.ReadFull(r, fixed[:]); err != nil {
+			return cutDirectory(err)
+		}
+		word := func(at int) int { return int(binary.LittleEndian.Uint16(fixed[at:])) }
+		long := func(at int) uint32 { return binary.LittleEndian.Uint32(fixed[at:]) }
+		name, extra, comment := word(28), word(30), word(32)
+		if cap(rest) < name+extra+comment {
+			rest = make([]byte, 3<<16)
+		}
+		rest = rest[:name+extra+comment]
+		if _, err := io.ReadFull(r, rest); err != nil {
+			return cutDirectory(err)
+		}
+		m := zipMember{
+			name: string(rest[:name]), system: fixed[5], flags: uint16(word(8)), method: uint16(word(10)), crc: long(16),
+			packed: uint64(long(20)), size: uint64(long(24)), attributes: long(38), at: uint64(long(42)),
+		}
+		m.large(rest[name : name+extra])
+		m.at += uint64(directory.base)
+		if err := each(m); err != nil {
+			return err
+		}
+		count++
+	}
+	if count&0xffff != directory.count&0xffff { // some writers keep but 16 bits of it
+		return fmt.Errorf("damaged: its directory announces %d files and lists %d; remove it and fetch it again", directory.count, count)
+	}
+	return nil
+}
+
+// cutDirectory is the error for a directory that ends early.
+func cutDirectory(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errNoDirectory
+	}
+	return err
+}
+
+// large takes values of more than 32 bits from the extra fields.
+func (m *zipMember) large(extra []byte) {
+	const zip64 = 1
+	for len(extra) >= 4 {
+		id, n := binary.LittleEndian.Uint16(extra), int(binary.LittleEndian.Uint16(extra[2:]))
+		if extra = extra[4:]; n > len(extra) {
+			return
+		}
+		if field := extra[:n]; id == zip64 {
+			for _, v := range []*uint64{&m.size, &m.packed, &m.at} {
+				if *v == 0xffffffff && len(field) >= 8 {
+					*v, field = binary.LittleEndian.Uint64(field), field[8:]
+				}
+			}
+		}
+		extra = extra[n:]
+	}
+}
+
+// zipDirectory is where the directory of a zip lies.
+type zipDirectory struct {
+	at, base int64 // base is added to all offsets: something may stand before the zip, or be cut off it
+	count    uint64
+}
+
+// findDirectory reads the record at the end of a zip.
+func findDirectory(file io.ReaderAt, size int64) (zipDirectory, error) {
+	tail := make([]byte, min(size, endBytes+0xffff)) // there may be a comment behind it
+	if err := readAt(file, tail, size-int64(len(tail))); err != nil {
+		return zipDirectory{}, err
+	}
+	end := -1
+	for i := len(tail) - endBytes; i >= 0 && end < 0; i-- {
+		if bytes.HasPrefix(tail[i:], []byte("PK\x05\x06")) && i+endBytes+int(binary.LittleEndian.Uint16(tail[i+20:])) <= len(tail) {
+			end = i
+		}
+	}
+	if end < 0 {
+		return zipDirectory{}, errNoDirectory
+	}
+	record := tail[end:]
+	disk := binary.LittleEndian.Uint16(record[4:])
+	count := uint64(binary.LittleEndian.Uint16(record[10:]))
+	length, start := uint64(binary.LittleEndian.Uint32(record[12:])), uint64(binary.LittleEndian.Uint32(record[16:]))
+	behind := size - int64(len(tail)-end) // of the directory
+	if count == 0xffff || length == 0xffffffff || start == 0xffffffff {
+		var locator [end64LocatorBytes]byte
+		var large [end64Bytes]byte
+		if err := readAt(file, locator[:], behind-end64LocatorBytes); err == nil && string(locator[:4]) == "PK\x06\x07" {
+			at := binary.LittleEndian.Uint64(locator[8:])
+			if err := readAt(file, large[:], int64(min(at, uint64(size)))); err != nil {
+				return zipDirectory{}, err
+			}
+			if string(large[:4]) != "PK\x06\x06" {
+				return zipDirectory{}, errNoDirectory
+			}
+			count, length = binary.LittleEndian.Uint64(large[32:]), binary.LittleEndian.Uint64(large[40:])
+			start, behind = binary.LittleEndian.Uint64(large[48:]), int64(at)
+		}
+	}
+	if disk != 0 && disk != 0xffff {
+		return zipDirectory{}, fmt.Errorf("part %d of a zip in several parts; join them with zip -s 0 --out", disk+1)
+	}
+	if length > uint64(behind) || start > math.MaxInt64 {
+		return zipDirectory{}, errNoDirectory
+	}
+	d := zipDirectory{at: behind - int64(length), count: count}
+	d.base = d.at - int64(start)
+	if d.base > 0 { // unless the length is wrong, and the directory stands where it says
+		var signature [4]byte
+		if readAt(file, signature[:], int64(start)) == nil && string(signature[:]) == "PK\x01\x02" {
+			d.at, d.base = int64(start), 0
+		}
+	}
+	return d, nil
+}
+
+// readAt fills p.
+func readAt(file io.ReaderAt, p []byte, at int64) error {
+	if at < 0 {
+		return errNoDirectory
+	}
+	n, err := file.ReadAt(p, at)
+	if n == len(p) {
+		return nil
+	}
+	return cutDirectory(err)
+}
