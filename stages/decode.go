@@ -185,9 +185,14 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())
 	}
-	if n := len(archive.Skipped); n > 0 {
-		src.notes = append(src.notes, fmt.Sprintf("%d links or unsafe names in the archive are left out, such as %q", n, archive.Skipped[0]))
+	note := func(names []string, what string) {
+		if n := len(names); n > 0 {
+			src.notes = append(src.notes, fmt.Sprintf("%d %s, such as %q", n, what, names[0]))
+		}
 	}
+	note(archive.Skipped, "devices or unsafe names in the archive are left out")
+	note(archive.Dangling, "links in the archive lead to nothing in it and cannot be read")
+	note(archive.Circular, "links in the archive lead to a folder that they lie in and are not followed")
 	return src, nil
 }
 

@@ -42,6 +42,7 @@ type Archive struct {
 	Entries  []Entry  // in the order of the archive, then what links stand for; of a name that occurs twice, the last
 	Skipped  []string // names of devices and unsafe entries
 	Dangling []string // names of links that lead to nothing in the archive; their entries cannot be read
+	Circular []string // names of links to folders that they lie in; they have no entries
 
 	file       *os.File
 	zip        bool

@@ -32,6 +32,7 @@ type resolver struct {
 	folders map[string]bool // all of them: many have no entry of their own
 	sorted  []int32         // entries by name, so that those of a folder stand together; nil until a folder is linked
 	count   int             // entries before any was added for a link
+	left    map[int]bool    // entries that are links to folders that they lie in
 }
 
 // visit is a folder, real and not linked, that is gone through from its top down to a link in it.
@@ -42,7 +43,7 @@ func (a *Archive) resolveLinks(ctx context.Context) error {
 	if len(a.links) == 0 {
 		return nil
 	}
-	r := &resolver{Archive: a, folders: map[string]bool{".": true}, count: len(a.Entries)}
+	r := &resolver{Archive: a, folders: map[string]bool{".": true}, count: len(a.Entries), left: map[int]bool{}}
 	for _, e := range a.Entries {
 		if e.Dir {
 			r.addFolder(e.Name)
@@ -60,7 +61,27 @@ func (a *Archive) resolveLinks(ctx context.Context) error {
 			return err
 		}
 	}
+	r.leaveOut()
 	return nil
+}
+
+// leaveOut takes out the entries that are left.
+func (r *resolver) leaveOut() {
+	if len(r.left) == 0 {
+		return
+	}
+	unreadable, kept := map[int]error{}, 0
+	for i, e := range r.Entries {
+		if r.left[i] {
+			continue
+		}
+		if reason := r.unreadable[i]; reason != nil {
+			unreadable[kept] = reason
+		}
+		r.Entries[kept] = e
+		kept++
+	}
+	r.Entries, r.unreadable = r.Entries[:kept], unreadable
 }
 
 func (r *resolver) addFolder(name string) {
@@ -89,7 +110,11 @@ func (r *resolver) resolve(ctx context.Context, name string, i int, visited []vi
 	}
 	for _, v := range visited {
 		if within(real, v.top) && within(v.down, real) {
-			return r.dangle(name, fmt.Errorf("a link to %q, a folder that it lies in itself", target))
+			r.Circular = append(r.Circular, name)
+			if at, ok := r.seen[name]; ok {
+				r.left[at] = true
+			}
+			return nil
 		}
 	}
 	if _, err := r.put(name, Entry{Dir: true}); err != nil {
