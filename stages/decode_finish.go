@@ -72,8 +72,8 @@ func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
 	case share > maxRejected:
 		return exit.Errorf(exit.Rejected,
 			"%d of %d images (%.4g%%) could not be read, decode.max_rejected allows %.4g%%; the first:%s\n"+
-				"repair them, leave them out with decode.exclude, or set decode.max_rejected to %.2g: that continues from what is done",
-			n, total, 100*share, 100*maxRejected, firstOf(rejected), roundUp(share))
+				"repair them, leave them out with decode.exclude%s, or set decode.max_rejected to %.2g: that continues from what is done",
+			n, total, 100*share, 100*maxRejected, firstOf(rejected), excludingRejected(rejected), roundUp(share))
 	}
 	return nil
 }

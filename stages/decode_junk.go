@@ -2,6 +2,7 @@ package stages
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"tlpipe/stages/archivefs"
@@ -83,4 +84,20 @@ func excluding(folder string) string {
 		return "/" + escaped
 	}
 	return escaped
+}
+
+// excludingRejected is the list for decode.exclude that leaves out what was rejected; "" where that would take pictures with it.
+func excludingRejected(rejected []rejectedLine) string {
+	pictures := []string{"", ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
+	var patterns []string
+	for _, r := range rejected {
+		ext := path.Ext(r.Path)
+		if slices.Contains(pictures, strings.ToLower(ext)) {
+			return ""
+		}
+		if pattern := "*" + ext; !slices.Contains(patterns, pattern) {
+			patterns = append(patterns, pattern)
+		}
+	}
+	return ": " + flowList(patterns)
 }

@@ -205,6 +205,31 @@ func TestDecodeLayoutAdvice(t *testing.T) {
 	}
 }
 
+// The patterns that an error about unreadable images gives leave out those, and nothing else.
+func TestDecodeExcludingRejected(t *testing.T) {
+	for _, c := range []struct{ files, patterns string }{
+		{"a/1.svg a/2.svg b/3.SVG", ": ['*.svg', '*.SVG']"}, {"a/1.svg a/1.PNG", ""}, {"a/1", ""},
+	} {
+		var rejected []rejectedLine
+		for name := range strings.FieldsSeq(c.files) {
+			rejected = append(rejected, rejectedLine{name, "it is broken"})
+		}
+		if got := excludingRejected(rejected); got != c.patterns {
+			t.Errorf("%s: %s, want %s", c.files, got, c.patterns)
+		}
+	}
+	s := &Decode{Format: "image-folder", MaxRejected: 0.01}
+	files := pictures(t, "train/a/1.png", "train/b/2.png", "train/a/x.svg|<svg/>", "train/b/y.psd|8BPS")
+	_, _, err := samplesOf(t, s, files)
+	if want := "decode.exclude: ['*.svg', '*.psd'],"; err == nil || !strings.Contains(err.Error(), want) {
+		t.Fatalf("got %v, want %q", err, want)
+	}
+	s.Exclude = []string{"*.svg", "*.psd"}
+	if rows, _, err := samplesOf(t, s, files); err != nil || len(rows) != 2 {
+		t.Errorf("with that: %q, %v", rows, err)
+	}
+}
+
 // Without a way that is clear, all that is needed is named at once.
 func TestDecodeLayoutUnclear(t *testing.T) {
 	for name, files := range map[string][]string{
