@@ -34,6 +34,7 @@ func openFolder(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (
 	if err != nil {
 		return nil, l.advised(err)
 	}
+	f.noteNested()
 	f.noteSpellings(archive.Entries)
 	return f.source(archive, opts), nil
 }
@@ -47,6 +48,17 @@ type imageFolder struct {
 	loose   []string // files outside the class folders
 	others  []string // files in class folders that are no pictures by their names
 	notes   []string
+}
+
+// noteNested says which the classes are where all of their folders hold nothing but folders: those may be meant.
+func (f *imageFolder) noteNested() {
+	for _, c := range f.train {
+		if c.flat {
+			return
+		}
+	}
+	within := path.Dir(f.train[f.names[0]].pictures[0].name)
+	f.notes = append(f.notes, fmt.Sprintf("no class folder holds pictures itself, only folders, such as %q: the classes are %s, and not what they hold", within, quotedList(f.names)))
 }
 
 // noteSpellings says which classes have folders whose names are written in two ways.
