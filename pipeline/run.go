@@ -64,11 +64,30 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 				return results, p.damaged(ctx, err, Inputs{s.Gives: artifact})
 			}
 		}
+		if s.Suits != nil {
+			if err := s.Suits(artifact, p.later(i, opts.Until)); err != nil {
+				return results, p.damaged(ctx, err, Inputs{s.Gives: artifact})
+			}
+		}
 		if s.Name == opts.Until {
 			break
 		}
 	}
 	return results, nil
+}
+
+// later names the stages that a run reaches after the one at i.
+func (p *Pipeline) later(i int, until string) (names []string) {
+	if p.Stages[i].Name == until {
+		return nil
+	}
+	for _, s := range p.Stages[i+1:] {
+		names = append(names, s.Name)
+		if s.Name == until {
+			break
+		}
+	}
+	return names
 }
 
 // damaged looks, when something failed for no reason it knows, whether an artifact that it read is no longer as it was

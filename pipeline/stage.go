@@ -43,6 +43,10 @@ type Stage struct {
 	// Check, if set, looks at the finished artifact each time the stage is reached, also when it was cached. An error
 	// ends the run there but leaves the artifact (a missed gate, for one).
 	Check func(a store.Artifact) error
+
+	// Suits, if set, refuses an artifact that the stages which are to follow can do nothing with. It is asked as soon as
+	// the artifact is stored, cached or not, and by whoever plans with it; later names those stages.
+	Suits func(a store.Artifact, later []string) error
 }
 
 // Inputs are the artifacts a stage takes, by artifact type.
