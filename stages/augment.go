@@ -1,7 +1,6 @@
 package stages
 
 import (
-	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 )
 
@@ -40,12 +39,11 @@ func shortest(sides []int) int {
 	return least
 }
 
-// checkChannels refuses what would do nothing to these images.
-func (a Augment) checkChannels(stage string, images *Images) error {
-	if a.Saturation > 0 && images.Channels == 1 {
-		return exit.Errorf(exit.Usage, "%s.augment.saturation: the images are gray, so their saturation can't change: leave it out", stage)
+// dataProblems reports what would do nothing to the images of a data set.
+func (a Augment) dataProblems(d *census, at string, report func(path, format string, args ...any)) {
+	if a.Saturation > 0 && d.shape[2] == 1 {
+		report(at+".saturation", "the images are gray, so their saturation can't change: leave it out")
 	}
-	return nil
 }
 
 // augmentProblems reports augmentation that would not take place, or not for what it is meant.

@@ -3,7 +3,6 @@ package stages
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -240,27 +239,6 @@ func TestEpochsTakeTurns(t *testing.T) {
 		got := slices.Concat(seen.x[epoch*steps : (epoch+1)*steps]...)
 		if !slices.Equal(sorted(got), sorted(b.featuresOf(train, epoch%3))) {
 			t.Errorf("epoch %d does not train on copy %d of each image", epoch, epoch%3)
-		}
-	}
-}
-
-// Folders may turn out to hold gray images only when they are read.
-func TestSaturationOfGray(t *testing.T) {
-	for stage, change := range map[string]func(c *Config){
-		"featurize": func(c *Config) { c.Stages.Featurize.Copies, c.Stages.Featurize.Augment.Saturation = 2, 0.5 },
-		"fine-tune": func(c *Config) { c.Model.FreezeThrough, c.Stages.FineTune.Augment.Saturation = "none", 0.5 },
-	} {
-		b := newBed(t, change)
-		b.have[imagesType] = writeTestImages(t, 1)
-		b.run("normalize")
-		if stage == "fine-tune" {
-			b.run("featurize")
-		}
-		s := b.stage(stage)
-		job, _ := newJob(t, b.inputs(s))
-		want := fmt.Sprintf("%s.augment.saturation: the images are gray", stage)
-		if err := s.Run(t.Context(), job); exit.Code(err) != exit.Usage || !strings.HasPrefix(err.Error(), want) {
-			t.Errorf("%s: error %v, want %s", stage, err, want)
 		}
 	}
 }

@@ -121,7 +121,8 @@ func (c *Config) modelProblems(report func(path, format string, args ...any)) {
 	}
 }
 
-// splitProblems reports uses of splits that there will not be, as far as settings tell, and crops that do not fit.
+// splitProblems reports uses of splits that there will not be, as far as settings tell, and crops that do not fit. What the
+// images must tell comes after decode, see dataProblems.
 func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 	n, d := c.Stages.Normalize, c.Stages.Decode
 	if n == nil || d == nil {
@@ -129,6 +130,17 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 	}
 	_, mapsTest := d.Splits[testSplit]
 	given := d.Format != "image-folder" || len(d.Splits) == 0 || mapsTest // decode gives a test split
+	_, mapsVal := d.Splits[valSplit]
+	mayVal := d.Format == "image-folder" && (len(d.Splits) == 0 || mapsVal) // decode gives a val split, if there is such a folder
+	if mapsVal && n.Split.Val > 0 {
+		report("stages.normalize.split.val", "decode.splits.val gives a val split: leave split.val out, or decode.splits.val to cut val from train")
+	}
+	if mapsVal && n.Split.Folds > 0 {
+		report("stages.normalize.split.folds", "decode.splits.val gives a val split: leave split.folds out, or decode.splits.val to cut val from train")
+	}
+	if _, ok := n.Split.PerClass[valSplit]; ok && !mayVal && !n.Split.hasVal() {
+		report("stages.normalize.split.per_class.val", "val is cut from train: set split.val to a share of it")
+	}
 	if n.Split.Test > 0 && (mapsTest || strings.HasPrefix(d.Format, "cifar")) {
 		report("stages.normalize.split.test", "decode already gives a test split: leave split.test out")
 	}
@@ -136,14 +148,14 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 		if e.Split == testSplit && !given && n.Split.Test == 0 {
 			report("stages.evaluate.split", "there is no test split: set decode.splits.test to a folder, or cut one with normalize.split.test")
 		}
-		if e.Split == valSplit && !n.Split.hasVal() {
+		if e.Split == valSplit && !mayVal && !n.Split.hasVal() {
 			report("stages.evaluate.split", "there is no val split: set normalize.split.val, such as 0.1")
 		}
 	}
 	if _, ok := n.Split.PerClass[testSplit]; ok && !given && n.Split.Test == 0 {
 		report("stages.normalize.split.per_class.test", "there is no test split to take images from: set decode.splits.test or normalize.split.test")
 	}
-	if f := c.Stages.FineTune; f != nil && !n.Split.hasVal() {
+	if f := c.Stages.FineTune; f != nil && !mayVal && !n.Split.hasVal() {
 		for _, need := range f.needsVal() {
 			report("stages.fine-tune."+need[0], "it chooses by val, but there is no val split: set normalize.split.val, such as 0.1, or %s", need[1])
 		}

@@ -27,6 +27,22 @@ func checked() Config {
 	return c
 }
 
+// noVal makes a change where decode gives no val split.
+func noVal(change func(c *Config)) func(c *Config) {
+	return func(c *Config) {
+		c.Stages.Decode.Splits = map[string]string{"train": "train", "test": "test"}
+		change(c)
+	}
+}
+
+// withVal makes a change where decode gives one.
+func withVal(change func(c *Config)) func(c *Config) {
+	return func(c *Config) {
+		c.Stages.Decode.Splits = map[string]string{"train": "train", "val": "val", "test": "test"}
+		change(c)
+	}
+}
+
 func TestProblems(t *testing.T) {
 	c := checked()
 	if got := problemsOf(&c); len(got) > 0 {
@@ -45,8 +61,13 @@ func TestProblems(t *testing.T) {
 		"std of 0": {func(c *Config) {
 			*c.Stages.Normalize = Normalize{Mode: "mean-std", Mean: []float64{0.5, 0.5, 0.5}, Std: []float64{1, 1, 0}}
 		}, "stages.normalize.std[2]: std is on the scale 0 to 1 and not 0, received 0"},
-		"per_class val":      {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"val": 5} }, "stages.normalize.split.per_class.val: val is cut from train"},
-		"per_class other":    {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"dev": 5} }, "stages.normalize.split.per_class.dev: expected train or test"},
+		"per_class val": {noVal(func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"val": 5} }), "stages.normalize.split.per_class.val: val is cut from train"},
+		"per_class val of a share": {func(c *Config) {
+			c.Stages.Normalize.Split.PerClass, c.Stages.Normalize.Split.Val = map[string]int{"val": 5}, 0.1
+		}, "stages.normalize.split.per_class.val: val is cut from train: split.val or split.folds say"},
+		"val twice":          {withVal(func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }), "stages.normalize.split.val: decode.splits.val gives a val split"},
+		"folds beside val":   {withVal(func(c *Config) { c.Stages.Normalize.Split.Folds = 5 }), "stages.normalize.split.folds: decode.splits.val gives a val split"},
+		"per_class other":    {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"dev": 5} }, "stages.normalize.split.per_class.dev: expected train, val or test"},
 		"per_class none":     {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"train": 0} }, "stages.normalize.split.per_class.train: expected at least 1 image"},
 		"fold without folds": {func(c *Config) { c.Stages.Normalize.Split.Fold = 1 }, "stages.normalize.split.fold: there are no folds"},
 		"folds and val":      {func(c *Config) { c.Stages.Normalize.Split = Split{Folds: 5, Val: 0.1} }, "stages.normalize.split.val: split.folds says already"},
@@ -58,8 +79,8 @@ func TestProblems(t *testing.T) {
 			c.Stages.Decode.Splits, c.Stages.Normalize.Split.Test = map[string]string{"train": "a", "test": "b"}, 0.1
 		}, "stages.normalize.split.test: decode already gives"},
 		"no test": {func(c *Config) { c.Stages.Decode.Splits = map[string]string{"train": "."} }, "stages.evaluate.split: there is no test split"},
-		"no val":  {func(c *Config) { c.Stages.Evaluate.Split = "val" }, "stages.evaluate.split: there is no val split"},
-		"best":    {func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but there is no val split"},
+		"no val":  {noVal(func(c *Config) { c.Stages.Evaluate.Split = "val" }), "stages.evaluate.split: there is no val split"},
+		"best":    {noVal(func(c *Config) { c.Stages.FineTune.Keep = "best" }), "stages.fine-tune.keep: it chooses by val, but there is no val split"},
 		"batch_size does nothing": {func(c *Config) { c.Model.FreezeThrough, c.Stages.Featurize.BatchSize = "none", 1 },
 			"stages.featurize.batch_size: nothing is frozen"},
 		"store does nothing": {func(c *Config) { c.Model.FreezeThrough, c.Stages.Featurize.Store = "none", "float16" },
@@ -117,11 +138,11 @@ func TestProblems(t *testing.T) {
 		"step_size":             {func(c *Config) { c.Stages.FineTune.Schedule.StepSize = 3 }, "stages.fine-tune.schedule.step_size: schedule constant has no step_size"},
 		"patience":              {func(c *Config) { c.Stages.FineTune.Schedule.Patience = 3 }, "stages.fine-tune.schedule.patience: schedule constant has no patience"},
 		"min_delta":             {func(c *Config) { c.Stages.FineTune.Schedule.MinDelta = 1 }, "stages.fine-tune.schedule.min_delta: schedule constant has no min_delta"},
-		"plateau":               {func(c *Config) { c.Stages.FineTune.Schedule.Name, c.Stages.FineTune.Schedule.Patience = "plateau", 2 }, "stages.fine-tune.schedule.name: it chooses by val"},
+		"plateau":               {noVal(func(c *Config) { c.Stages.FineTune.Schedule.Name, c.Stages.FineTune.Schedule.Patience = "plateau", 2 }), "stages.fine-tune.schedule.name: it chooses by val"},
 		"late plateau": {func(c *Config) {
 			c.Stages.Normalize.Split.Val, c.Stages.FineTune.Schedule.Name, c.Stages.FineTune.Schedule.Patience = 0.1, "plateau", 9
 		}, "stages.fine-tune.schedule.patience: of 10 epochs none comes after one and 9 more"},
-		"early_stopping": {func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }, "stages.fine-tune.early_stopping: it chooses by val"},
+		"early_stopping": {noVal(func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }), "stages.fine-tune.early_stopping: it chooses by val"},
 		"late stop": {func(c *Config) { c.Stages.Normalize.Split.Val, c.Stages.FineTune.EarlyStopping.Patience = 0.1, 9 },
 			"stages.fine-tune.early_stopping.patience: of 10 epochs none"},
 		"idle min_delta":   {func(c *Config) { c.Stages.FineTune.EarlyStopping.MinDelta = 1 }, "stages.fine-tune.early_stopping.min_delta: min_delta does nothing"},
@@ -187,10 +208,12 @@ func TestNoProblems(t *testing.T) {
 		"early_stopping": func(c *Config) {
 			c.Stages.Normalize.Split.Val, c.Stages.FineTune.EarlyStopping = 0.1, EarlyStop{8, 0.01, "val_accuracy"}
 		},
-		"several taps":             func(c *Config) { c.Model.TruncateAt = Taps{"block5_pool", "block3_pool"} },
-		"best":                     func(c *Config) { c.Stages.Normalize.Split.Val, c.Stages.FineTune.Keep = 0.1, "best" },
-		"tutorial":                 func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"fc2"}, "block5_pool" },
-		"a block beside FC layers": func(c *Config) { c.Model.TruncateAt, c.Model.Pooling = Taps{"fc2", "block4_pool"}, "max" },
+		"several taps":                       func(c *Config) { c.Model.TruncateAt = Taps{"block5_pool", "block3_pool"} },
+		"best":                               func(c *Config) { c.Stages.Normalize.Split.Val, c.Stages.FineTune.Keep = 0.1, "best" },
+		"best of a folder that may be there": func(c *Config) { c.Stages.FineTune.Keep, c.Stages.Evaluate.Split = "best", "val" },
+		"part of a folder that may be there": func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"val": 5} },
+		"tutorial":                           func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"fc2"}, "block5_pool" },
+		"a block beside FC layers":           func(c *Config) { c.Model.TruncateAt, c.Model.Pooling = Taps{"fc2", "block4_pool"}, "max" },
 		"best of a fold": func(c *Config) {
 			c.Stages.Normalize.Split, c.Stages.FineTune.Keep, c.Stages.Evaluate.Split = Split{Folds: 5, Fold: 4}, "best", "val"
 		},

@@ -84,13 +84,13 @@ type Normalize struct {
 	Split Split     `yaml:"split"`
 }
 
-// Split says how train, val and test are cut. val is always cut from train, stratified and seeded.
+// Split says how train, val and test are cut. Where decode gives no val, it is cut from train, stratified and seeded.
 type Split struct {
-	Val      float64        `yaml:"val" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of train that becomes val"`
+	Val      float64        `yaml:"val" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of train that becomes val; only where the data has no val split of its own"`
 	Test     float64        `yaml:"test" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of a single folder that becomes test; only where decode gives no test split"`
 	Folds    int            `yaml:"folds" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"cross-validation inside train: it is cut into so many equal parts, one of which becomes val; 0: val is a share"`
 	Fold     int            `yaml:"fold" jsonschema:"minimum=0,maximum=999" jsonschema_description:"which of the folds becomes val, from 0"`
-	PerClass map[string]int `yaml:"per_class" jsonschema_description:"take only so many images of each class: {train: 100, test: 1000}; val is cut from that train"`
+	PerClass map[string]int `yaml:"per_class" jsonschema_description:"take only so many images of each class: {train: 100, test: 1000}; where val is cut from train, it is cut from those"`
 	Seed     *int64         `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"of the split; the split does not follow the run's seed, so that runs with other seeds share features"`
 }
 

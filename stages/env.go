@@ -6,6 +6,7 @@ import (
 
 	"github.com/klauspost/cpuid/v2"
 
+	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/sources"
@@ -18,8 +19,9 @@ type Env struct {
 	Exporter *savedmodels.Exporter
 	Digests  *sources.Digests // of local files; nil: they are read each time
 	Machine  Machine
-	Continue *Previous    // the training that fine-tune continues; nil: it begins anew
-	Memory   func() int64 // bytes that a stage may take now, see FreeMemory; where it is nil or gives 0, nothing is refused
+	Source   *config.Source // says where settings were given; nil: that is not known
+	Continue *Previous      // the training that fine-tune continues; nil: it begins anew
+	Memory   func() int64   // bytes that a stage may take now, see FreeMemory; where it is nil or gives 0, nothing is refused
 }
 
 // Machine is what results can depend on besides settings and inputs, resolved before any key is computed.

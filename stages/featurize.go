@@ -192,9 +192,6 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 		return err
 	}
 	spec := prefixSpec(f.config)
-	if err := f.settings.Augment.checkChannels("featurize", images); err != nil {
-		return err
-	}
 	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
 	w := &featureWriter{
 		job: job, images: images, dataset: d, featureRows: rows, seed: f.settings.Seed,

@@ -75,9 +75,6 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
-	if err := f.settings.Augment.checkChannels("fine-tune", data.images); err != nil {
-		return err
-	}
 	every, err := time.ParseDuration(f.settings.CheckpointEvery)
 	if err != nil {
 		return fmt.Errorf("fine-tune.checkpoint_every: %w", err)

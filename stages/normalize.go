@@ -20,14 +20,20 @@ const (
 )
 
 // normalizeStage makes the split, the statistics and the recipe. It stores no pixels: decode holds the only copy.
-func normalizeStage(s *Normalize) pipeline.Stage {
+func normalizeStage(c *Config) pipeline.Stage {
+	s := c.Stages.Normalize
 	return pipeline.Stage{
 		Name: "normalize", Version: 1, Takes: []string{imagesType}, Gives: datasetType,
 		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := settingLines(s)
 			return append(lines, inputLines(in, imagesType)...), err
 		},
-		Run: s.run,
+		Run: func(ctx context.Context, job *pipeline.Job) error {
+			if err := c.checkData(job.Inputs[imagesType].Dir, []string{"normalize"}, nil); err != nil {
+				return err
+			}
+			return s.run(ctx, job)
+		},
 	}
 }
 
@@ -40,10 +46,6 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	samples, err := images.Samples()
 	if err != nil {
 		return err
-	}
-	if s.Crop > images.Height || s.Crop > images.Width {
-		return fmt.Errorf("crop %d does not fit into the stored images, which are %d × %d: lower normalize.crop or raise decode.size",
-			s.Crop, images.Height, images.Width)
 	}
 	d := &Dataset{
 		Recipe: Recipe{Mode: s.Mode, Mean: s.Mean, Std: s.Std, Crop: s.Crop},
@@ -158,7 +160,7 @@ func (s *Normalize) problems(report func(path, format string, args ...any)) {
 	s.Split.problems(report)
 }
 
-// hasVal reports whether images of train become val.
+// hasVal reports whether images of train become val. Where they do not, decode may give images of val.
 func (s Split) hasVal() bool { return s.Val > 0 || s.Folds > 0 }
 
 func (s Split) problems(report func(path, format string, args ...any)) {
@@ -175,10 +177,10 @@ func (s Split) problems(report func(path, format string, args ...any)) {
 	}
 	for _, split := range slices.Sorted(maps.Keys(s.PerClass)) {
 		path := at + "per_class." + split
-		if split == valSplit {
-			report(path, "val is cut from train: set split.val to a share of it")
-		} else if split != trainSplit && split != testSplit {
-			report(path, "expected train or test, received %s", split)
+		if !slices.Contains(splitNames[:], split) {
+			report(path, "expected train, val or test, received %s", split)
+		} else if split == valSplit && s.hasVal() {
+			report(path, "val is cut from train: split.val or split.folds say how large it is, so leave per_class.val out")
 		} else if n := s.PerClass[split]; n < 1 {
 			report(path, "expected at least 1 image of each class, received %d", n)
 		}

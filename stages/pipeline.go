@@ -12,8 +12,12 @@ func Pipeline(c *Config, env Env) []pipeline.Stage {
 	}
 	s := c.Stages
 	add(s.Fetch != nil, func() pipeline.Stage { return fetchStage(s.Fetch, env) })
-	add(s.Decode != nil, func() pipeline.Stage { return decodeStage(s.Decode, env) })
-	add(s.Normalize != nil, func() pipeline.Stage { return normalizeStage(s.Normalize) })
+	add(s.Decode != nil, func() pipeline.Stage {
+		decode := decodeStage(s.Decode, env)
+		decode.Suits = c.suits(env.Source)
+		return decode
+	})
+	add(s.Normalize != nil, func() pipeline.Stage { return normalizeStage(c) })
 	add(s.Featurize != nil && c.Model.FreezeThrough != "none", func() pipeline.Stage { return exportPrefixStage(c, env) })
 	add(s.Featurize != nil, func() pipeline.Stage { return featurizeStage(c, env) })
 	add(s.FineTune != nil, func() pipeline.Stage { return exportSuffixStage(c, env) })

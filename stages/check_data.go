@@ -1,0 +1,174 @@
+package stages
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"tlpipe/pipeline/config"
+	"tlpipe/pipeline/store"
+)
+
+// suits tells as soon as images are decoded what in the settings of the later stages does not fit them: a split that there
+// is not, a class that nobody has, too few images. Those stages would say so after hours.
+func (c *Config) suits(source *config.Source) func(images store.Artifact, later []string) error {
+	return func(images store.Artifact, later []string) error {
+		return c.checkData(images.Dir, later, source)
+	}
+}
+
+// checkData refuses settings of some stages that do not fit the images in dir. source says where settings were given; nil:
+// that is not known.
+func (c *Config) checkData(dir string, stages []string, source *config.Source) error {
+	d, err := takeCensus(dir)
+	if err != nil {
+		return err
+	}
+	var problems config.Problems
+	c.dataProblems(d, stages, func(path, format string, args ...any) {
+		if source == nil {
+			problems = append(problems, config.Problem{Path: path, Message: fmt.Sprintf(format, args...)})
+			return
+		}
+		problems = append(problems, source.Problem(path, format, args...))
+	})
+	if len(problems) > 0 {
+		return problems
+	}
+	return nil
+}
+
+// dataProblems reports the settings of some stages that do not fit the images of a data set, as Problems reports those that
+// do not fit each other.
+func (c *Config) dataProblems(d *census, stages []string, report func(path, format string, args ...any)) {
+	s := c.Stages
+	for _, check := range []struct {
+		stage string
+		of    func(*census, func(path, format string, args ...any))
+	}{
+		{"normalize", c.normalizeDataProblems}, {"featurize", c.featurizeDataProblems},
+		{"fine-tune", c.fineTuneDataProblems}, {"evaluate", c.evaluateDataProblems},
+	} {
+		if s.Normalize != nil && slices.Contains(stages, check.stage) {
+			check.of(d, report)
+		}
+	}
+}
+
+func (c *Config) normalizeDataProblems(d *census, report func(path, format string, args ...any)) {
+	if n := c.Stages.Normalize; n.Crop > d.shape[0] || n.Crop > d.shape[1] {
+		report("stages.normalize.crop", "crop %d does not fit into the stored images, which are %d × %d: lower normalize.crop or raise decode.size",
+			n.Crop, d.shape[0], d.shape[1])
+	}
+	c.splitDataProblems(d, report)
+}
+
+func (c *Config) featurizeDataProblems(d *census, report func(path, format string, args ...any)) {
+	c.Stages.Featurize.Augment.dataProblems(d, "stages.featurize.augment", report)
+}
+
+func (c *Config) fineTuneDataProblems(d *census, report func(path, format string, args ...any)) {
+	s, n := c.Stages.FineTune, c.Stages.Normalize
+	s.Augment.dataProblems(d, "stages.fine-tune.augment", report)
+	if len(d.classes) < 2 {
+		where := ""
+		if c.Stages.Decode.Format == "image-folder" {
+			where = "; if those are not the classes, say with decode.splits which folder holds the class folders"
+		}
+		report("stages.fine-tune", "there is a single class, %q, and a classifier tells at least two apart%s", strings.Join(d.classes, ", "), where)
+	}
+	if !d.has(valSplit) && !n.Split.hasVal() {
+		for _, need := range s.needsVal() {
+			report("stages.fine-tune."+need[0], "it chooses by val, but the data has no val split: %s", either("", append(c.waysToVal(d), need[1])))
+		}
+	}
+	counted := &Dataset{Classes: d.classes, Counts: map[string][]int{trainSplit: make([]int, len(d.classes))}}
+	for class := range d.classes {
+		met, _ := n.Split.cut(d.of(class))
+		counted.Counts[trainSplit][class] = met.train
+	}
+	if _, err := s.ClassWeight.of(counted); err != nil {
+		report("stages.fine-tune.class_weight", "%v", err)
+	}
+}
+
+func (c *Config) evaluateDataProblems(d *census, report func(path, format string, args ...any)) {
+	s, n := c.Stages.Evaluate, c.Stages.Normalize
+	switch {
+	case s.Split == testSplit && !d.has(testSplit) && n.Split.Test == 0:
+		ways := c.waysToTest(d)
+		if d.has(valSplit) || n.Split.hasVal() {
+			ways = append(ways, "measure on val, which also chooses, by evaluate.split: val")
+		}
+		report("stages.evaluate.split", "evaluate.split is test, but the data has no test split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
+	case s.Split == valSplit && !d.has(valSplit) && !n.Split.hasVal():
+		ways := c.waysToVal(d)
+		if d.has(testSplit) || n.Split.Test > 0 {
+			ways = append(ways, "set evaluate.split: test")
+		}
+		report("stages.evaluate.split", "evaluate.split is val, but the data has no val split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
+	}
+	usual := slices.Equal(s.TopK, Defaults().Stages.Evaluate.TopK) // which are for any number of classes
+	for i, k := range s.TopK {
+		if !usual && k >= len(d.classes) {
+			report(fmt.Sprintf("stages.evaluate.top_k[%d]", i), "of %d classes the label is always among the top %d: leave it out, or set %d at most", len(d.classes), k, len(d.classes)-1)
+		}
+		gate := fmt.Sprintf("top_%d", k)
+		if _, gated := s.Gates[gate]; gated && k >= len(d.classes) {
+			report("stages.evaluate.gates."+gate, "of %d classes the label is always among the top %d, so %s is not measured: leave this gate out", len(d.classes), k, gate)
+		}
+	}
+}
+
+// splitsOf names the splits that there will be.
+func (c *Config) splitsOf(d *census) (names []string) {
+	s := c.Stages.Normalize.Split
+	for _, split := range splitNames {
+		if d.has(split) || (split == valSplit && s.hasVal()) || (split == testSplit && s.Test > 0) {
+			names = append(names, split)
+		}
+	}
+	return names
+}
+
+// waysToTest are settings that would give a test split; each was tried on the counts.
+func (c *Config) waysToTest(d *census) (ways []string) {
+	s := c.Stages.Normalize.Split
+	if train, val := d.folders[trainSplit], d.folders[valSplit]; d.has(valSplit) && c.Stages.Decode.Format == "image-folder" && train != "" && val != "" {
+		way := fmt.Sprintf("take the val images for test by decode.splits: {train: %s, test: %s}", yamlText(train), yamlText(val))
+		f := fitting{config: c, census: d.renamed(valSplit, testSplit)}
+		if len(c.needsVal()) == 0 && f.works(s) {
+			ways = append(ways, way)
+		} else if share := f.share(0.1+1e-9, func(v float64) Split { s := s; s.Val = v; return s }); share > 0 {
+			ways = append(ways, fmt.Sprintf("%s, and cut val from train by normalize.split.val: %v", way, share))
+		}
+	}
+	if !strings.HasPrefix(c.Stages.Decode.Format, "cifar") {
+		f := fitting{config: c, census: d}
+		if share := f.share(0.2+1e-9, func(v float64) Split { s := s; s.Test = v; return s }); share > 0 {
+			ways = append(ways, fmt.Sprintf("cut test from train by normalize.split.test: %v", share))
+		}
+	}
+	if c.Stages.Decode.Format == "image-folder" && !d.has(valSplit) && d.folders[trainSplit] != "." && d.folders[trainSplit] != "" {
+		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: {train: %s, test: FOLDER}", yamlText(d.folders[trainSplit])))
+	}
+	return ways
+}
+
+// waysToVal are settings that would give a val split; each was tried on the counts.
+func (c *Config) waysToVal(d *census) (ways []string) {
+	f := fitting{config: c, census: d}
+	s := c.Stages.Normalize.Split
+	if share := f.share(0.1+1e-9, func(v float64) Split { s := s; s.Val = v; return s }); share > 0 {
+		ways = append(ways, fmt.Sprintf("cut it from train by normalize.split.val: %v", share))
+	}
+	return ways
+}
+
+// needsVal is that of fine-tune, if there is one.
+func (c *Config) needsVal() [][2]string {
+	if c.Stages.FineTune == nil {
+		return nil
+	}
+	return c.Stages.FineTune.needsVal()
+}

@@ -1,0 +1,290 @@
+package stages
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// splitDataProblems reports settings of normalize.split that the images of a data set do not allow, with a way out that was
+// tried on them.
+func (c *Config) splitDataProblems(d *census, report func(path, format string, args ...any)) {
+	const at = "stages.normalize.split."
+	s := c.Stages.Normalize.Split
+	own := fmt.Sprintf("the data has a val split of its own, %d images%s", d.total(valSplit), d.inFolder(valSplit))
+	switch {
+	case s.Test > 0 && d.has(testSplit):
+		report(at+"test", "decode already gives %d test images%s: leave split.test out", d.total(testSplit), d.inFolder(testSplit))
+		return
+	case s.Val > 0 && d.has(valSplit):
+		report(at+"val", "%s: leave split.val out%s", own, c.withoutVal(d))
+		return
+	case s.Folds > 0 && d.has(valSplit):
+		report(at+"folds", "%s: leave split.folds out%s", own, c.withoutVal(d))
+		return
+	}
+	if _, ok := s.PerClass[valSplit]; ok && !d.has(valSplit) {
+		report(at+"per_class.val", "decode gives no val split to take images from: leave per_class.val out; split.val cuts val from train")
+		return
+	}
+	if _, ok := s.PerClass[testSplit]; ok && !d.has(testSplit) && s.Test == 0 {
+		report(at+"per_class.test", "there is no test split to take images from: leave per_class.test out%s", either("; or ", c.waysToTest(d)))
+		return
+	}
+	f := fitting{config: c, census: d}
+	if setting, class, failing := f.short(s); setting != "" {
+		path := at + setting
+		if setting == trainSplit {
+			path = "stages.normalize"
+		}
+		report(path, "%s: %s", f.says(s, setting, class, failing), f.advice(s, setting, class, failing))
+	}
+}
+
+// withoutVal says how to have normalize cut val from train all the same.
+func (c *Config) withoutVal(d *census) string {
+	if d.folders[trainSplit] == "" || d.folders[trainSplit] == "." {
+		return ""
+	}
+	splits := fmt.Sprintf("{train: %s}", yamlText(d.folders[trainSplit]))
+	if d.has(testSplit) {
+		splits = fmt.Sprintf("{train: %s, test: %s}", yamlText(d.folders[trainSplit]), yamlText(d.folders[testSplit]))
+	} else if d.folders[valSplit] != "" {
+		splits = fmt.Sprintf("{train: %s, test: %s}", yamlText(d.folders[trainSplit]), yamlText(d.folders[valSplit]))
+	}
+	return ", or do without that split, by decode.splits: " + splits
+}
+
+// inFolder says where the images of a split lie, if they lie in a folder of its own.
+func (c *census) inFolder(split string) string {
+	if folder := c.folders[split]; folder != "" && folder != "." {
+		return fmt.Sprintf(" in the folder %q", folder)
+	}
+	return ""
+}
+
+// fitting tries settings of the split on the counts of a data set.
+type fitting struct {
+	config *Config
+	census *census
+	except map[int]bool // classes that are left out
+}
+
+// short gives the first setting that some class has too few images for; of the classes that have too few for it the one with
+// the fewest, and all of them. setting is empty where all classes have enough.
+func (f fitting) short(s Split) (setting string, least int, failing []int) {
+	fewest := math.MaxInt
+	for class := range f.census.classes {
+		if f.except[class] {
+			continue
+		}
+		met, short := s.cut(f.census.of(class))
+		if short == "" || (setting != "" && short != setting) {
+			continue
+		}
+		setting = short
+		failing = append(failing, class)
+		if n := *met.of(short); n < fewest {
+			fewest, least = n, class
+		}
+	}
+	return setting, least, failing
+}
+
+// of is the count that a setting of split takes images from.
+func (n *classCounts) of(setting string) *int {
+	switch setting {
+	case "per_class.val":
+		return &n.val
+	case "per_class.test":
+		return &n.test
+	default:
+		return &n.train
+	}
+}
+
+func (f fitting) works(s Split) bool {
+	setting, _, _ := f.short(s)
+	return setting == ""
+}
+
+// says what is wrong.
+func (f fitting) says(s Split, setting string, class int, failing []int) string {
+	met, _ := s.cut(f.census.of(class))
+	kind := map[string]string{"per_class.val": "val", "per_class.test": "test"}[setting]
+	if kind == "" {
+		kind = "training"
+	}
+	n := *met.of(setting)
+	text := fmt.Sprintf("class %q has %d %s images", f.census.classes[class], n, kind)
+	if n == 1 {
+		text = fmt.Sprintf("class %q has 1 %s image", f.census.classes[class], kind)
+	}
+	if s.Test > 0 && setting != "test" && kind == "training" {
+		text += fmt.Sprintf(" beside those of split.test: %v", s.Test)
+	}
+	if more := len(failing) - 1; more > 0 {
+		text += fmt.Sprintf(" (and %d more %s too few)", more, map[bool]string{true: "class has", false: "classes have"}[more == 1])
+	}
+	switch setting {
+	case trainSplit:
+		return text
+	case "test", "val":
+		return text + fmt.Sprintf(", and none would be left to train on with split.%s: %v", setting, map[string]float64{"test": s.Test, "val": s.Val}[setting])
+	case "folds":
+		return text + fmt.Sprintf(", split.folds asks for %d parts", s.Folds)
+	default:
+		return text + fmt.Sprintf(", split.%s asks for %d", setting, s.PerClass[strings.TrimPrefix(setting, "per_class.")])
+	}
+}
+
+// advice names the ways out that work.
+func (f fitting) advice(s Split, setting string, class int, failing []int) string {
+	var ways []string
+	if way := f.adjusted(s, setting); way != "" {
+		ways = append(ways, way)
+	}
+	ways = append(ways, f.before(s, setting)...)
+	if way := f.leftOut(s, failing); way != "" {
+		ways = append(ways, way)
+	}
+	if strings.HasPrefix(setting, "per_class.") && len(ways) == 0 {
+		if without := s.without(setting); f.works(without) {
+			ways = append(ways, "leave it out")
+		}
+	}
+	return either("", append(ways, "add images to "+map[bool]string{true: "it", false: "them"}[len(failing) == 1]))
+}
+
+// adjusted lowers a setting as little as the classes need.
+func (f fitting) adjusted(s Split, setting string) string {
+	switch setting {
+	case "test", "val":
+		now := map[string]float64{"test": s.Test, "val": s.Val}[setting]
+		if share := f.share(now, func(v float64) Split {
+			lower := s
+			if setting == "test" {
+				lower.Test = v
+			} else {
+				lower.Val = v
+			}
+			return lower
+		}); share > 0 {
+			return fmt.Sprintf("lower it to %v", share)
+		}
+	case "folds":
+		for n := s.Folds - 1; n >= 2; n-- {
+			lower := s
+			lower.Folds, lower.Fold = n, min(s.Fold, n-1)
+			if !f.works(lower) {
+				continue
+			}
+			if lower.Fold != s.Fold {
+				return fmt.Sprintf("lower it to %d and split.fold to %d", n, lower.Fold)
+			}
+			return fmt.Sprintf("lower it to %d", n)
+		}
+	case "per_class.train", "per_class.val", "per_class.test":
+		if n := f.perClass(s, setting, func(n int) int { return n - 1 }); n > 0 {
+			return fmt.Sprintf("lower it to %d", n)
+		}
+	}
+	return ""
+}
+
+// before changes what takes images away before a setting has its turn.
+func (f fitting) before(s Split, setting string) (ways []string) {
+	if s.PerClass[trainSplit] > 0 && (setting == "val" || setting == "folds") {
+		if n := f.perClass(s, "per_class.train", func(n int) int { return n + 1 }); n > 0 {
+			ways = append(ways, fmt.Sprintf("raise split.per_class.train to %d", n))
+		}
+	}
+	if s.Test > 0 && slices.Contains([]string{"val", "folds", "per_class.train"}, setting) {
+		if share := f.share(s.Test, func(v float64) Split { s.Test = v; return s }); share > 0 {
+			ways = append(ways, fmt.Sprintf("lower split.test to %v", share))
+		}
+	}
+	return ways
+}
+
+// perClass is the nearest number of images of each class that works, going from that of a setting; 0 if none does.
+func (f fitting) perClass(s Split, setting string, next func(int) int) int {
+	split := strings.TrimPrefix(setting, "per_class.")
+	least := math.MaxInt
+	for class := range f.census.classes {
+		n := f.census.of(class)
+		least = min(least, n.train+n.val+n.test)
+	}
+	for n := min(next(s.PerClass[split]), least); n >= 1 && n <= least; n = next(n) {
+		other := s
+		other.PerClass = maps.Clone(s.PerClass)
+		if other.PerClass[split] = n; f.works(other) {
+			return n
+		}
+	}
+	return 0
+}
+
+// share is the largest share of at most two digits below limit that works; 0 if none does.
+func (f fitting) share(limit float64, with func(float64) Split) float64 {
+	for _, unit := range []float64{100, 1000, 10000} {
+		for n := min(math.Ceil(limit*unit)-1, 99); n >= 1; n-- {
+			if v := n / unit; f.works(with(v)) {
+				return v
+			}
+		}
+	}
+	return 0
+}
+
+// leftOut names the classes to leave out, if the rest is a data set to learn from.
+func (f fitting) leftOut(s Split, failing []int) string {
+	rest := fitting{f.config, f.census, map[int]bool{}}
+	for _, class := range failing {
+		rest.except[class] = true
+	}
+	const most = 5
+	if f.config.Stages.Decode.Format != "image-folder" || len(failing) > most || len(f.census.classes)-len(failing) < 2 || !rest.works(s) {
+		return ""
+	}
+	var patterns []string
+	for _, class := range failing {
+		patterns = append(patterns, strconv.Quote(patternOf(f.census.classes[class])))
+	}
+	return fmt.Sprintf("leave %s out by decode.exclude: [%s]", map[bool]string{true: "the class", false: "those classes"}[len(failing) == 1], strings.Join(patterns, ", "))
+}
+
+// patternOf is the pattern of decode.exclude that matches a name.
+func patternOf(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
+// without is the split without a setting of per_class.
+func (s Split) without(setting string) Split {
+	s.PerClass = maps.Clone(s.PerClass)
+	delete(s.PerClass, strings.TrimPrefix(setting, "per_class."))
+	return s
+}
+
+// yamlText is a string as it can stand in a flow mapping of YAML.
+func yamlText(s string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./", r)
+	}
+	words := []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
+	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) || !(s[0] >= 'A' && s[0] <= 'z') || slices.Contains(words, strings.ToLower(s)) {
+		return strconv.Quote(s)
+	}
+	return s
+}
+
+// either joins ways to choose from, each of which helps; "" if there are none.
+func either(before string, ways []string) string {
+	if len(ways) == 0 {
+		return ""
+	}
+	return before + strings.Join(ways, ", or ")
+}
