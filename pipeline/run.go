@@ -47,13 +47,13 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	if err := p.fits(ctx, opts.Until); err != nil {
 		return nil, err
 	}
-	have := map[string]store.Artifact{}
+	have, before := map[string]store.Artifact{}, past{pipeline: p}
 	var results []StageResult
 	reached := opts.From == ""
 	for i := range p.Stages {
 		s := &p.Stages[i]
 		reached = reached || s.Name == opts.From
-		result, artifact, err := p.runStage(ctx, s, have, opts, reached)
+		result, artifact, err := p.runStage(ctx, s, have, &before, opts, reached)
 		results = append(results, result)
 		if err != nil {
 			return results, fmt.Errorf("%s: %w", s.Name, err)
@@ -125,7 +125,7 @@ func (p *Pipeline) fits(ctx context.Context, until string) error {
 	return nil
 }
 
-func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store.Artifact, opts Options, reached bool) (StageResult, store.Artifact, error) {
+func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store.Artifact, before *past, opts Options, reached bool) (StageResult, store.Artifact, error) {
 	begun := time.Now()
 	result := StageResult{Stage: s.Name, Status: "failed", Auxiliary: s.Auxiliary}
 	event := func(e progress.Event) {
@@ -145,7 +145,7 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 		return fail(fmt.Errorf("no earlier stage gives %q", missing))
 	}
 	step := Step{Stage: s}
-	if err := p.look(ctx, &step, in); err != nil {
+	if err := p.look(ctx, &step, in, before); err != nil {
 		return fail(p.damaged(ctx, err, in))
 	}
 	if step.Status == Cached && s.Name != opts.Force {

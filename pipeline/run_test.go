@@ -170,7 +170,7 @@ func TestPlanSaysWhy(t *testing.T) {
 		}
 		return strings.Join(lines, "; ")
 	}
-	if got, want := plan(), "one pending first run; two waiting after one; three waiting after two"; got != want {
+	if got, want := plan(), "one pending first run of this config; two waiting after one; three waiting after two"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	if _, err := l.run(t, Options{}); err != nil {
@@ -181,10 +181,16 @@ func TestPlanSaysWhy(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 
-	// What differs in many ways is another experiment, whose differences help nobody.
+	// What another config has stored explains nothing, however near it is.
+	stranger := l.pipeline()
+	stranger.Name = "stranger"
+	if steps, err := stranger.Plan(t.Context()); err != nil || steps[1].Reason != "first run of this config" {
+		t.Errorf("got %q, %v", steps[1].Reason, err)
+	}
+
 	p := l.pipeline()
 	key := p.Stages[1].Key
-	for n, want := range map[int]string{1: "word: b → B, a: new, x", 3: "nothing like it is stored yet"} {
+	for n, want := range map[int]string{1: "word: b → B, a: new, x", 3: "word: b → B, a: new, x, b: new, x, and 1 more"} {
 		p.Stages[1].Key = func(_ context.Context, in Inputs) ([]store.Line, error) {
 			lines, err := key(t.Context(), in)
 			for _, name := range []string{"a", "b", "c"}[:n] {

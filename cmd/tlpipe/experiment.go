@@ -30,22 +30,28 @@ type experiment struct {
 	pipeline *pipeline.Pipeline
 }
 
+// loaded is a config with where it comes from.
+type loaded struct {
+	stages.Config
+	files  []string
+	source *config.Source
+}
+
 // loadConfig reads the config the command line names and reports all its problems at once.
-func loadConfig(c *cli.Context) (stages.Config, []string, error) {
+func loadConfig(c *cli.Context) (loaded, error) {
 	files := append(c.Args().Slice(), c.StringSlice("file")...)
 	if len(files) == 0 {
-		return stages.Config{}, nil, exit.Errorf(exit.Usage, "no config given; try `tlpipe %s configs/quickstart.yaml`", c.Command.Name)
+		return loaded{}, exit.Errorf(exit.Usage, "no config given; try `tlpipe %s configs/quickstart.yaml`", c.Command.Name)
 	}
-	cfg, err := checkConfig(files, c.StringSlice("set"))
-	return cfg, files, err
+	return checkConfig(files, c.StringSlice("set"))
 }
 
 // checkConfig finds what is wrong in the YAML and, in the same pass, what does not fit together.
-func checkConfig(files, sets []string) (stages.Config, error) {
+func checkConfig(files, sets []string) (loaded, error) {
 	cfg, source, err := config.Load(files, sets, stages.Defaults)
 	var problems config.Problems
 	if err != nil && (!errors.As(err, &problems) || cfg.Model.Backbone == "") {
-		return cfg, err
+		return loaded{cfg, files, source}, err
 	}
 	if w := cfg.Model.Weights; w != "imagenet" && w != "random" && !filepath.IsAbs(w) {
 		cfg.Model.Weights = filepath.Join(source.Dir("model.weights"), w)
@@ -58,14 +64,14 @@ func checkConfig(files, sets []string) (stages.Config, error) {
 		}
 	})
 	if len(problems) > 0 {
-		return cfg, problems
+		return loaded{cfg, files, source}, problems
 	}
-	return cfg, nil
+	return loaded{cfg, files, source}, nil
 }
 
 // readExperiment loads the config and binds it to its store to read; nothing is made, also where there is no store.
 func readExperiment(c *cli.Context) (*experiment, error) {
-	cfg, files, err := loadConfig(c)
+	cfg, err := loadConfig(c)
 	if err != nil {
 		return nil, err
 	}
@@ -73,10 +79,10 @@ func readExperiment(c *cli.Context) (*experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bind(c, cfg, files, s, io.Discard)
+	return bind(c, cfg, s, io.Discard)
 }
 
-func bind(c *cli.Context, cfg stages.Config, files []string, s *store.Store, log io.Writer) (*experiment, error) {
+func bind(c *cli.Context, cfg loaded, s *store.Store, log io.Writer) (*experiment, error) {
 	linked, _ := findLinked(s) // a missing runtime matters only to the stages that need it, and they say so
 	machine, err := linked.Machine(c.String("device"))
 	if err != nil {
@@ -87,10 +93,11 @@ func bind(c *cli.Context, cfg stages.Config, files []string, s *store.Store, log
 		Digests:  sources.NewDigests(digestsDir(s.Dir())),
 		Machine:  machine,
 		Memory:   stages.FreeMemory,
+		Source:   cfg.source,
 	}
 	return &experiment{
-		config: cfg, files: files, store: s, env: env,
-		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg, env), Store: s},
+		config: cfg.Config, files: cfg.files, store: s, env: env,
+		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg.Config, env), Store: s},
 	}, nil
 }
 

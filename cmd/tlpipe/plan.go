@@ -33,7 +33,7 @@ func planCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("json") {
-				return errors.Join(planJSON(c.App.Writer, steps), fits(c.Context, steps, e.store.Dir()), pipeline.Damaged(steps))
+				return errors.Join(planJSON(c.App.Writer, steps), fits(c.Context, steps, e.store.Dir()), pipeline.Damaged(steps), e.pipeline.Unsuited(c.Context, steps))
 			}
 			table := tabwriter.NewWriter(c.App.Writer, 0, 0, 2, ' ', 0)
 			for _, s := range steps {
@@ -43,7 +43,7 @@ func planCommand() *cli.Command {
 				}
 				fmt.Fprintln(table)
 			}
-			return errors.Join(table.Flush(), fits(c.Context, steps, e.store.Dir()), pipeline.Damaged(steps))
+			return errors.Join(table.Flush(), fits(c.Context, steps, e.store.Dir()), pipeline.Damaged(steps), e.pipeline.Unsuited(c.Context, steps))
 		},
 	}
 }

@@ -25,7 +25,6 @@ import (
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
-	"tlpipe/stages"
 	"tlpipe/stages/sources"
 )
 
@@ -57,9 +56,9 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
-	var cfg stages.Config
+	var cfg loaded
 	defer func() { err = outputs.refused(c.Context, cfg.Name, err) }()
-	cfg, files, err := loadConfig(c)
+	cfg, err = loadConfig(c)
 	if err != nil {
 		return err
 	}
@@ -67,7 +66,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
-	lock, err := s.Lock("tlpipe " + c.Command.Name + " " + strings.Join(files, " "))
+	lock, err := s.Lock("tlpipe " + c.Command.Name + " " + strings.Join(cfg.files, " "))
 	if err != nil {
 		return err
 	}
@@ -77,7 +76,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		return err
 	}
 	defer record.close()
-	e, err := bind(c, cfg, files, s, record.log)
+	e, err := bind(c, cfg, s, record.log)
 	if err != nil {
 		return err
 	}
@@ -109,11 +108,11 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		return err
 	}
 	began := time.Now()
-	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: "running"})
+	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: "running"})
 	opts.Sink.Handle(progress.Event{Type: progress.RunStart, Time: began, Text: record.id})
 	results, runErr := e.pipeline.Run(c.Context, opts)
 	sum := summarize(e, record.id, results, time.Since(began), runErr)
-	record.write(runRecord{Command: publicArgs(), Files: files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
+	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
 	runErr = errors.Join(runErr, outputs.writeSummary(c.Context, sum))
 	opts.Sink.Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
 	if !c.Bool("json") {
