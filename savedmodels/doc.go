@@ -6,7 +6,8 @@
 //   - The cut divides the network: what is frozen lies before it, what trains after it.
 //   - The prefix is a SavedModel of the frozen part: signature featurize, uint8 images to activations at the cut.
 //   - The suffix is a SavedModel of the rest: signatures init, train_step, evaluate, predict, get_state and set_state, and
-//     train_head where only the head learns first.
+//     train_head where only the head learns first. Servers call serving_default (pixels of any size) and serving_bytes (files),
+//     which decode, scale and crop as set_serving says: see Serving.
 //   - A card (card.json beside saved_model.pb) says what a SavedModel is: settings, versions, tensors and their digest.
 //   - A Runtime loads SavedModels. tfruntime is the one that links TensorFlow; tests also have a fake.
 //

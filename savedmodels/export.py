@@ -10,9 +10,10 @@ its standard input is closed, which the end of the parent does, however it comes
              set_ranges(ranges) takes the largest before featurize
     suffix   init(seed), train_step(x, labels, learning_rate, step, seed), evaluate(x, labels), predict(images),
              get_state(), set_state(...); if the spec has head_first, train_head, a train_step of the head alone; if it has
-             class_weights, both take class_weights
+             class_weights, both take class_weights; set_serving(...), serving_default(images), serving_bytes(image_bytes)
 
-x is what featurize gives. If nothing is frozen there is no prefix, and x is the images. Beside a suffix stands
+x is what featurize gives. If nothing is frozen there is no prefix, and x is the images. predict takes images decoded and cropped
+as the training images; serving_default takes any and serving_bytes files, and both do what set_serving said was done. Beside a suffix stands
 weights.safetensors with the pretrained weights of all of its backbone, by their Keras names, for programs without TensorFlow.
 
 Only raw variables are tracked, never layers: a Keras layer hung on a module is saved but not restored by the C loader.
@@ -44,10 +45,12 @@ import tensorflow as tf
 
 from common import ExportError, path_of, sha256, signature_name
 from network import Network
+from serving import Serving
 from training import Classifier
 from weights import cached, fetch, load_weights, parts, write_safetensors
 
 IMAGES = tf.TensorSpec([None, None, None, None], tf.uint8, "images")
+FILES = tf.TensorSpec([None], tf.string)
 
 
 def signature(function, **inputs):
@@ -74,12 +77,17 @@ def prefix_signatures(network):
     return signatures
 
 
-def suffix_signatures(classifier):
+def suffix_signatures(classifier, serving):
+    def serving_default(images):
+        return classifier.predict(serving.images(images))
+
+    def serving_bytes(image_bytes):
+        return classifier.predict(serving.files(image_bytes))
+
     scalar = {t: tf.TensorSpec([], t) for t in (tf.float32, tf.int64)}
     labels = tf.TensorSpec([None], tf.int32)
     features = classifier.network.features()
     x = tf.TensorSpec([None, features], tf.float32) if features else IMAGES
-    predict = signature(classifier.predict, images=IMAGES)
     batch = {"x": x, "labels": labels, "learning_rate": scalar[tf.float32], "step": scalar[tf.int64], "seed": scalar[tf.int64]}
     if classifier.spec["class_weights"]:
         batch["class_weights"] = tf.TensorSpec([classifier.spec["classes"]], tf.float32)
@@ -88,8 +96,10 @@ def suffix_signatures(classifier):
         "init": signature(classifier.init, seed=scalar[tf.int64]),
         "train_step": signature(classifier.train_step, **batch),
         "evaluate": signature(classifier.evaluate, x=x, labels=labels),
-        "predict": predict,
-        "serving_default": predict,
+        "predict": signature(classifier.predict, images=IMAGES),
+        "serving_default": signature(serving_default, images=IMAGES),
+        "serving_bytes": signature(serving_bytes, image_bytes=FILES),
+        "set_serving": signature(serving.set, **serving.variables),
         "get_state": signature(classifier.get_state),
         "set_state": signature(classifier.set_state, **classifier.state),
     }
@@ -111,7 +121,7 @@ def export(request):
     network = Network(spec, features_only=request["kind"] == "prefix")
     load_weights(network, request)
     variables = {path_of(v): v.value for v in (v for layer in network.layers for v in layer.weights)}
-    trainable = []
+    trainable, serving = [], None
     if request["kind"] == "prefix":
         if not network.frozen:
             raise ExportError("nothing is frozen, so there is no prefix", "set model.freeze_through")
@@ -122,11 +132,11 @@ def export(request):
         signatures = prefix_signatures(network)
     else:
         write_safetensors(out / "weights.safetensors", variables)
-        classifier = Classifier(network)
+        classifier, serving = Classifier(network), Serving(network.size)
         variables |= {path_of(v): v.value for layer in classifier.head for v in layer.weights}
         variables |= dict(classifier.slots)
         trainable = [path_of(v) for v in classifier.trainable]
-        signatures = suffix_signatures(classifier)
+        signatures = suffix_signatures(classifier, serving)
 
     module = tf.Module()
     for name in sorted(variables):
@@ -134,6 +144,8 @@ def export(request):
     module.kernels = list(network.kernels.values())
     if network.quantization:
         module.ranges = network.quantization.ranges
+    if serving:
+        module.serving = serving.variables
     tf.saved_model.save(module, str(out), signatures=signatures)
     (out / "fingerprint.pb").unlink(missing_ok=True)  # holds a random id
     shutil.rmtree(out / "assets", ignore_errors=True)

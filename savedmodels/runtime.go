@@ -14,6 +14,8 @@ const (
 	Int32   DType = "int32"
 	Int64   DType = "int64"
 	Float32 DType = "float32"
+
+	String DType = "string" // of serving_bytes, for others: no Tensor has it
 )
 
 // Size is the number of bytes of one element.

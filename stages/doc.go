@@ -26,6 +26,9 @@
 //	                              image copy e mod copies, so an epoch is no longer than without copies;
 //	                              "passthrough": true where nothing is frozen, and then no arrays
 //	model     saved_model.pb variables/ labels.txt card.json history.jsonl
+//	          Its signatures serving_default (images: uint8 [n, H, W, C] of any size, C is 1, 3 or 4) and serving_bytes
+//	          (image_bytes: strings [n], each a JPEG, PNG, GIF or BMP file) answer as predict does: probabilities,
+//	          float32 [n, classes], in the order of labels.txt
 //	report    metrics.json confusion_matrix.csv per_class.csv predictions.csv report.txt
 //
 // Artifacts hold no times, hosts or absolute paths: the same settings and inputs give the same bytes.

@@ -91,6 +91,7 @@ const fakeFeatures = 6
 type fakeVars struct {
 	Weights, Momenta []float32
 	Classes          int
+	Serving          map[string]savedmodels.Tensor `json:",omitempty"` // what set_serving was given
 }
 
 type fakeModel struct {
@@ -118,7 +119,7 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 	}
 	want := map[string]string{
 		"calibrate": "images", "set_ranges": "ranges", "featurize": "images", "featurize_augmented": "copy images rows seed", "predict": "images", "init": "seed", "evaluate": "labels x", "get_state": "",
-		"train_step": "labels learning_rate seed step x", "train_head": "labels learning_rate seed step x", "set_state": "momenta weights",
+		"train_step": "labels learning_rate seed step x", "train_head": "labels learning_rate seed step x", "set_state": "momenta weights", "set_serving": "background crop decoded resize",
 	}[signature]
 	if got := strings.TrimPrefix(strings.Join(sortedKeys(in), " "), "class_weights "); got != want {
 		return nil, fmt.Errorf("%s got the inputs %q, wants %q", signature, got, want)
@@ -156,6 +157,9 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 		return nil, nil
 	case "get_state":
 		return map[string]savedmodels.Tensor{"weights": floatTensor(m.vars.Weights), "momenta": floatTensor(m.vars.Momenta)}, nil
+	case "set_serving":
+		m.vars.Serving = in
+		return nil, nil
 	case "set_state":
 		m.vars.Weights, m.vars.Momenta = float32s(in["weights"].Data), float32s(in["momenta"].Data)
 		return nil, nil
@@ -304,7 +308,7 @@ func floatTensor(values []float32, shape ...int) savedmodels.Tensor {
 
 func sortedKeys(in map[string]savedmodels.Tensor) []string {
 	var names []string
-	for _, name := range []string{"class_weights", "copy", "images", "labels", "learning_rate", "momenta", "ranges", "rows", "seed", "step", "weights", "x"} {
+	for _, name := range []string{"background", "class_weights", "copy", "crop", "decoded", "images", "labels", "learning_rate", "momenta", "ranges", "resize", "rows", "seed", "step", "weights", "x"} {
 		if _, ok := in[name]; ok {
 			names = append(names, name)
 		}
@@ -329,7 +333,7 @@ func writeFakeModel(t *testing.T, kind string, features, classes int) string {
 		os.WriteFile(filepath.Join(dir, "saved_model.pb"), []byte("graph"), 0o444),
 		os.Mkdir(filepath.Join(dir, "assets"), 0o755),
 		os.WriteFile(filepath.Join(dir, "assets", "a.txt"), []byte("asset"), 0o444),
-		writeFakeVars(dir, fakeVars{make([]float32, classes*width), make([]float32, classes*width), classes}),
+		writeFakeVars(dir, fakeVars{Weights: make([]float32, classes*width), Momenta: make([]float32, classes*width), Classes: classes}),
 	} {
 		if err != nil {
 			t.Fatal(err)

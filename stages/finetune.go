@@ -115,7 +115,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	return f.writeModel(job, t, kept)
+	return f.writeModel(ctx, job, t, kept)
 }
 
 // needsVal lists the settings that choose by what is measured on val: where they stand, and what would do without.

@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,7 +51,11 @@ type splitMetrics struct {
 
 // writeModel fills the artifact: a complete SavedModel with the trained weights, and beside it what people and other
 // programs need to use it.
-func (f fineTune) writeModel(job *pipeline.Job, t *trainer, kept EpochResult) error {
+func (f fineTune) writeModel(ctx context.Context, job *pipeline.Job, t *trainer, kept EpochResult) error {
+	info, err := f.trained(job, t)
+	if err != nil {
+		return err
+	}
 	if err := emptyDir(job.Out); err != nil { // what a killed attempt left of its own end
 		return err
 	}
@@ -59,6 +64,9 @@ func (f fineTune) writeModel(job *pipeline.Job, t *trainer, kept EpochResult) er
 		return err
 	}
 	if err := copyAssets(job.Out, suffix); err != nil {
+		return err
+	}
+	if _, err := t.model.Run(ctx, "set_serving", info.serving().Inputs()); err != nil {
 		return err
 	}
 	if err := t.model.Save(job.Out); err != nil {
@@ -75,10 +83,10 @@ func (f fineTune) writeModel(job *pipeline.Job, t *trainer, kept EpochResult) er
 			return err
 		}
 	}
-	return f.writeCard(job, t, kept)
+	return f.writeCard(job, t, info, kept)
 }
 
-func (f fineTune) writeCard(job *pipeline.Job, t *trainer, kept EpochResult) error {
+func (f fineTune) writeCard(job *pipeline.Job, t *trainer, info Trained, kept EpochResult) error {
 	text, err := os.ReadFile(filepath.Join(job.Inputs[suffixType].Dir, "card.json"))
 	if err != nil {
 		return err
@@ -86,10 +94,6 @@ func (f fineTune) writeCard(job *pipeline.Job, t *trainer, kept EpochResult) err
 	card := map[string]json.RawMessage{} // all of the export's card, whatever it holds
 	if err := json.Unmarshal(text, &card); err != nil {
 		return fmt.Errorf("card of the export: %w", err)
-	}
-	info, err := f.trained(job, t)
-	if err != nil {
-		return err
 	}
 	info.Steps, info.Epoch = t.Step, kept.Epoch
 	info.Metrics = map[string]splitMetrics{trainSplit: {kept.Accuracy, kept.Loss}}

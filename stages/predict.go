@@ -189,6 +189,20 @@ func (t *Trained) scaling() imagefile.Options {
 	return imagefile.Options{Size: height, Resize: imagefile.Resize(t.Resize)}
 }
 
+// serving tells the served signatures what readImage does.
+func (t *Trained) serving() savedmodels.Serving {
+	s := savedmodels.Serving{Decoded: t.Decoded, Crop: t.Recipe.Crop}
+	switch options := t.scaling(); {
+	case options.Size == 0:
+		s.Resize = savedmodels.Keep
+	case options.Resize == imagefile.Bilinear:
+		s.Resize = savedmodels.Bilinear
+	default:
+		s.Resize = savedmodels.Antialias
+	}
+	return s
+}
+
 // readImage fills dst with the pixels of a file as the model takes them: decoded as decode does, gray where all
 // training images were, cropped as normalize says. The error is a reason for people, without the path.
 func (t *Trained) readImage(dst []byte, path string) error {

@@ -35,7 +35,7 @@ func writeTrained(t *testing.T, decoded [3]int, crop int) string {
 		savedmodels.Card
 		Trained Trained `json:"trained"`
 	}{card, Trained{Classes: []string{"a", "b", "c"}, Decoded: decoded, Recipe: Recipe{Crop: crop}, Threads: 1}}
-	if err := errors.Join(writeJSON(filepath.Join(dir, "card.json"), trained), writeFakeVars(dir, fakeVars{weights, weights, 3})); err != nil {
+	if err := errors.Join(writeJSON(filepath.Join(dir, "card.json"), trained), writeFakeVars(dir, fakeVars{Weights: weights, Momenta: weights, Classes: 3})); err != nil {
 		t.Fatal(err)
 	}
 	return dir

@@ -27,7 +27,7 @@ func TestPredict(t *testing.T) {
 	if code, _, out := c.run(settings...); code != 0 {
 		t.Fatalf("exit code %d\n%s", code, out)
 	}
-	want := c.askPython(t, model, "artifacts/latest/chain/decode", 40)
+	want := c.askPython(t, model, "artifacts/latest/chain/decode", "data")
 
 	out, err := c.command("predict", model, "data", "--json", "--top", "2").Output()
 	if err != nil {
@@ -52,7 +52,9 @@ func TestPredict(t *testing.T) {
 		}
 		seen++
 		for _, p := range got.Predictions {
-			most = max(most, math.Abs(p.Probability-python.Loaded[p.Index]), math.Abs(p.Probability-python.Layer[p.Index]))
+			for _, other := range [][]float64{python.Loaded, python.Layer, python.File} {
+				most = max(most, math.Abs(p.Probability-other[p.Index]))
+			}
 		}
 		if best := got.Predictions[0]; best.Class != python.Label || best.Probability < got.Predictions[1].Probability {
 			t.Errorf("%s: %+v, by labels.txt it is %s", got.Image, got.Predictions, python.Label)
@@ -86,7 +88,7 @@ func (c *chain) exportWeights(t *testing.T) {
 	}
 	for i, text := range differences {
 		if d, err := strconv.ParseFloat(text, 64); err != nil || !(d <= 1e-5) {
-			t.Errorf("%s differs from the served signature by %s", append([]string{model}, files...)[i], text)
+			t.Errorf("%s differs from the signature predict by %s", append([]string{model}, files...)[i], text)
 		}
 	}
 	t.Logf("differences %s", differences)
@@ -115,15 +117,15 @@ func (c *chain) python(t *testing.T, args ...string) string {
 }
 
 type pythonAnswer struct {
-	Image         string
-	Loaded, Layer []float64
-	Label         string
+	Image               string
+	Loaded, Layer, File []float64
+	Label               string
 }
 
-func (c *chain) askPython(t *testing.T, model, images string, crop int) map[string]pythonAnswer {
+func (c *chain) askPython(t *testing.T, model, images, data string) map[string]pythonAnswer {
 	t.Helper()
 	answers := map[string]pythonAnswer{}
-	for line := range strings.Lines(c.python(t, absolute(t, "testdata/predict.py"), model, images, strconv.Itoa(crop))) {
+	for line := range strings.Lines(c.python(t, absolute(t, "testdata/predict.py"), model, images, data)) {
 		var a pythonAnswer
 		if err := json.Unmarshal([]byte(line), &a); err != nil {
 			t.Fatal(err)

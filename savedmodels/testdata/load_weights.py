@@ -1,4 +1,4 @@
-"""How far load_weights.py is from the served signature. Usage: load_weights.py LOAD_WEIGHTS_PY MODEL IMAGES [FILE…], where
+"""How far load_weights.py is from the signature predict. Usage: load_weights.py LOAD_WEIGHTS_PY MODEL IMAGES [FILE…], where
 IMAGES is an .npy of uint8 images. Prints the largest difference for the folder, then for each file."""
 
 import importlib.util
@@ -13,7 +13,7 @@ weights = importlib.util.module_from_spec(module)
 module.loader.exec_module(weights)
 
 folder, images = sys.argv[2], np.load(sys.argv[3])
-want = tf.saved_model.load(folder).signatures["serving_default"](images=tf.constant(images))["probabilities"].numpy()
+want = tf.saved_model.load(folder).signatures["predict"](images=tf.constant(images))["probabilities"].numpy()
 
 
 def keras_model(file):

@@ -1,6 +1,6 @@
 """Serve a SavedModel as others would. Usage: served.py DIR IMAGES N SIZE OUT. Writes the probabilities of raw uint8
 images [N, SIZE, SIZE, 3] as raw float32: first by tf.saved_model.load, then by keras.layers.TFSMLayer. Prints how many
-variables the checkpoint has."""
+variables the checkpoint has beside those that say how images are made."""
 
 import sys
 
@@ -15,5 +15,5 @@ layer = keras.layers.TFSMLayer(folder, call_endpoint="serving_default")
 with open(out, "wb") as f:
     f.write(loaded.tobytes())
     f.write(layer(images)["probabilities"].numpy().tobytes())
-names = [name for name, _ in tf.train.list_variables(folder + "/variables/variables") if name != "_CHECKPOINTABLE_OBJECT_GRAPH"]
+names = [name for name, _ in tf.train.list_variables(folder + "/variables/variables") if not name.startswith(("_CHECKPOINTABLE_OBJECT_GRAPH", "serving/"))]
 print(len(names))

@@ -47,7 +47,7 @@ func TestModel(t *testing.T) {
 			inputs    tensors
 			want      string
 		}{
-			{"train", step, `the model has no signature "train"; it has evaluate, get_state, init, predict, serving_default, set_state, train_step`},
+			{"train", step, `the model has no signature "train"; it has evaluate, get_state, init, predict, serving_bytes, serving_default, set_serving, set_state, train_step`},
 			{"train_step", missing, "signature train_step: the input labels is missing; it wants int32 [?]"},
 			{"train_step", with("mask", step["x"]), `signature train_step: it has no input "mask"; it takes labels, learning_rate, seed, step, x`},
 			{"train_step", with("labels", step["x"]), "signature train_step: the input labels wants int32 [?], received float32 [16, 8192]"},

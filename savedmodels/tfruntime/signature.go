@@ -33,6 +33,8 @@ var dtypes = map[types_go_proto.DataType]savedmodels.DType{
 	types_go_proto.DataType_DT_INT32: savedmodels.Int32,
 	types_go_proto.DataType_DT_INT64: savedmodels.Int64,
 	types_go_proto.DataType_DT_FLOAT: savedmodels.Float32,
+
+	types_go_proto.DataType_DT_STRING: savedmodels.String,
 }
 
 // checkSignatures reads the signatures that the card lists from the graph.
