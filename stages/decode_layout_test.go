@@ -2,6 +2,7 @@ package stages
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -245,4 +246,38 @@ func TestDecodeLayoutUnclear(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// Whatever the names in an archive, finding its images ends, in images or in advice.
+func FuzzLayout(f *testing.F) {
+	f.Add("train/a/1.png\ntrain/b/2.png\ntest/a/3.png", "", "")
+	f.Add("seg_train/seg_train/a/1.png\nseg_train/seg_train/b/2.png\nseg_test/seg_test/a/3.png", "", "")
+	f.Add("data/train/a/1.png\ndata/train/b/1.png\ndata/val/a/\ndata/test/c/2.txt", "data", "test")
+	f.Add("a/1.png\nb/", ".", "")
+	f.Fuzz(func(t *testing.T, names, train, exclude string) {
+		l := layout{splits: map[string]string{}}
+		for i, name := range strings.Split(names, "\n") {
+			if clean := path.Clean(name); clean != "." && !path.IsAbs(clean) && !strings.HasPrefix(clean, "..") {
+				l.files = append(l.files, folderFile{clean, i, strings.HasSuffix(name, "/"), noPictures[path.Ext(clean)]})
+			}
+		}
+		if train != "" {
+			l.splits[trainSplit] = path.Clean(train)
+		}
+		if exclude != "" {
+			l.exclude = []string{exclude}
+		}
+		images, err := l.arrange()
+		if err != nil {
+			if l.advised(err).Error() == "" {
+				t.Error("nothing is said")
+			}
+			return
+		}
+		_ = l.checkWrapped(images)
+		images.noteNested()
+		if len(images.items) != len(images.entries) || len(images.names) == 0 {
+			t.Errorf("%d images, %d entries, classes %q", len(images.items), len(images.entries), images.names)
+		}
+	})
 }
