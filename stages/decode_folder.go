@@ -97,10 +97,10 @@ func (f *imageFolder) source(archive *archivefs.Archive, opts imagefile.Options)
 		},
 	}
 	if n := len(f.loose); n > 0 {
-		src.notes = append(src.notes, fmt.Sprintf("%d %s outside the class folders and left out, such as %q", n, plural(n, "file is", "files are"), f.loose[0]))
+		src.notes = append(src.notes, fmt.Sprintf("%d %s left out, such as %q", n, plural(n, "file outside the class folders is", "files outside the class folders are"), f.loose[0]))
 	}
 	if n := len(f.others); n > 0 {
-		src.notes = append(src.notes, fmt.Sprintf("%d %s in class folders and no %s, and left out, such as %q", n, plural(n, "file is", "files are"), plural(n, "picture", "pictures"), f.others[0]))
+		src.notes = append(src.notes, fmt.Sprintf("%d %s left out, such as %q", n, plural(n, "file in a class folder is no picture and", "files in class folders are no pictures and"), f.others[0]))
 	}
 	return src
 }

@@ -79,11 +79,10 @@ func excluded(patterns []string, name string) bool {
 
 // excluding is the pattern that excluded matches with a folder, and with nothing else.
 func excluding(folder string) string {
-	escaped := strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(folder)
 	if !strings.Contains(folder, "/") {
-		return "/" + escaped
+		return "/" + patternOf(folder)
 	}
-	return escaped
+	return patternOf(folder)
 }
 
 // excludingRejected is the list for decode.exclude that leaves out what was rejected; "" where that would take pictures with it.
