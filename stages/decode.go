@@ -236,7 +236,9 @@ func (s *Decode) problems(report func(path, format string, args ...any)) {
 			report(fmt.Sprintf("%sexclude[%d]", at, i), "%q is not a valid pattern; * stands for any characters but /, ? for one, [a-z] for a range", pattern)
 		}
 	}
-	s.splitProblems(report)
+	if s.Format == "image-folder" {
+		s.splitProblems(report)
+	}
 }
 
 func (s *Decode) splitProblems(report func(path, format string, args ...any)) {

@@ -393,7 +393,7 @@ func TestDecodeProblems(t *testing.T) {
 		"outside":        {Decode{Format: "image-folder", Splits: map[string]string{"train": "../a"}}, []string{`splits.train: "../a" is not a folder inside`}},
 		"no train":       {Decode{Format: "image-folder", Splits: map[string]string{"test": "a"}}, []string{"splits: no folder for train"}},
 		"pattern":        {Decode{Format: "image-folder", Exclude: []string{"a", "[x", "**/y"}}, []string{"exclude[1]: ", "exclude[2]: "}},
-		"other formats":  {Decode{Format: "cifar10", Splits: map[string]string{"train": "a"}, Exclude: []string{"a"}, ClassNames: []string{"a"}}, []string{"splits: format cifar10", "exclude: format cifar10", "class_names: format cifar10"}},
+		"other formats":  {Decode{Format: "cifar10", Splits: map[string]string{"dev": "a"}, Exclude: []string{"a"}, ClassNames: []string{"a"}}, []string{"splits: format cifar10", "exclude: format cifar10", "class_names: format cifar10"}},
 		"nothing scaled": {Decode{Format: "idx", Resize: "bilinear"}, []string{"resize: nothing is scaled: set decode.size"}},
 		"names":          {Decode{Format: "idx", ClassNames: []string{"a", "b", "a"}}, []string{`class_names[2]: class name "a" is empty or occurs twice`}},
 	} {
