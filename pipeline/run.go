@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/guard"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 )
@@ -199,7 +200,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 		run = func(ctx context.Context, job *Job) error { return opts.Launch(ctx, s, job) }
 	}
 	stop := timeAttempts(pending, begun)
-	err = run(ctx, job)
+	err = guard.Run(func() error { return run(ctx, job) })
 	took := stop()
 	if err != nil {
 		return store.Artifact{}, 0, store.Exhausted(p.Store.Dir(), err)

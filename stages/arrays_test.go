@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -150,7 +151,7 @@ func TestImages(t *testing.T) {
 	for _, err := range []error{
 		WriteArray(filepath.Join(dir, ShardName("images", 0)), "|u1", []int{2, 4, 5, 1}, pixels),
 		WriteInt32s(filepath.Join(dir, "labels.npy"), []int32{0, 1}),
-		writeJSONLines(filepath.Join(dir, "samples.jsonl"), samples),
+		writeJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
 		writeJSON(filepath.Join(dir, "images.json"), info),
 	} {
 		if err != nil {

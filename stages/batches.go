@@ -10,12 +10,13 @@ import (
 	"slices"
 	"sync"
 
+	"tlpipe/pipeline/guard"
 	"tlpipe/savedmodels"
 )
 
 // batches fills batches 0 … n-1, at most lanes of them at a time and also while the one before is in use, and gives them in
 // their order. There is a buffer more than lanes, made by buffer. A batch is valid until the next one is asked for. Nothing
-// reads the sources of fill any more when the loop is left, however it is left.
+// reads the sources of fill any more when the loop is left, however it is left. Should fill panic, that is its error.
 func batches[T any](ctx context.Context, n, lanes int, buffer func() T, fill func(batch T, i int) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		type filled struct {
@@ -44,7 +45,11 @@ func batches[T any](ctx context.Context, n, lanes int, buffer func() T, fill fun
 					result := make(chan filled, 1)
 					ready <- result
 					filling.Go(func() {
-						result <- filled{batch, fill(batch, i)}
+						err := guard.Run(func() error { return fill(batch, i) })
+						if fault := (*guard.Panic)(nil); errors.As(err, &fault) {
+							err = fmt.Errorf("part %d of %d: %w", i+1, n, err)
+						}
+						result <- filled{batch, err}
 						<-lane
 					})
 				}

@@ -72,7 +72,8 @@ func (s *Decode) check(a store.Artifact) error {
 	if err != nil || info.Rejected == 0 {
 		return err
 	}
-	f, err := os.Open(filepath.Join(a.Dir, "rejected.jsonl"))
+	list := filepath.Join(a.Dir, rejectedName)
+	f, err := os.Open(list)
 	if err != nil {
 		return err
 	}
@@ -81,7 +82,10 @@ func (s *Decode) check(a store.Artifact) error {
 	if err != nil {
 		return err
 	}
-	return tooMany(rejected, info.Count+info.Rejected, s.MaxRejected)
+	if err := tooMany(rejected, info.Count+info.Rejected, s.MaxRejected); err != nil {
+		return withList(err, len(rejected), list)
+	}
+	return nil
 }
 
 // jpegDecoder is TensorFlow's decoder with the transform of whom opts follow: Keras or Pillow.
@@ -109,10 +113,13 @@ func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Opti
 	if s.Size > 0 {
 		d.resize = s.Resize
 	}
-	if err := d.decodeAll(ctx); err != nil {
-		return err
+	if err = d.decodeAll(ctx); err == nil {
+		err = d.finish(s.MaxRejected)
 	}
-	return d.finish(s.MaxRejected)
+	if err != nil {
+		return d.failed(err)
+	}
+	return nil
 }
 
 // item is an image of a data set, before it is decoded.
@@ -134,17 +141,16 @@ type imageSource struct {
 	items   []imageItem
 	notes   []string
 	// read reads as many items as there is room for, beginning with from, scaled to size; it may use the memory of the
-	// pictures that are there. It may be called from several goroutines. An error is a reason to reject the image, unless it
-	// is one of the disk.
+	// pictures that are there. It may be called from several goroutines.
 	read  func(from int, results []readResult)
 	close func() error
 }
 
-// oneByOne reads items that are not read together.
-func oneByOne(read func(i int) (picture, error)) func(from int, results []readResult) {
+// oneByOne reads items that are in memory already.
+func oneByOne(read func(i int) picture) func(from int, results []readResult) {
 	return func(from int, results []readResult) {
 		for i := range results {
-			results[i].picture, results[i].err = read(from + i)
+			results[i] = readResult{picture: read(from + i)}
 		}
 	}
 }

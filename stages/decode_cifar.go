@@ -107,10 +107,10 @@ func openCIFAR(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (*
 	if err := add("test", c.test); err != nil {
 		return nil, err
 	}
-	src.read = oneByOne(func(i int) (picture, error) {
+	src.read = oneByOne(func(i int) picture {
 		b, image := places[i].batch, places[i].image
 		planes := b.pixels[b.stride*image:][:cifarBytes]
-		return scaled(picture{[3]int{cifarSide, cifarSide, 3}, interleave(planes)}, opts), nil
+		return scaled(picture{[3]int{cifarSide, cifarSide, 3}, interleave(planes)}, opts)
 	})
 	return src, nil
 }

@@ -1,8 +1,12 @@
 package stages
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"path/filepath"
+	"slices"
 
 	"tlpipe/pipeline/exit"
 )
@@ -15,40 +19,89 @@ type rejectedLine struct {
 
 // finish judges what was rejected and writes what goes with the shards.
 func (d *decoding) finish(maxRejected float64) error {
-	rejected, isRejected := []rejectedLine{}, map[int]bool{}
-	for _, r := range d.rejected {
-		rejected = append(rejected, rejectedLine{d.src.items[r.Item].path, r.Reason})
-		isRejected[r.Item] = true
-	}
+	rejected := d.rejectedLines()
 	if err := d.judge(rejected, maxRejected); err != nil {
 		return err
 	}
 	if err := d.judgeClasses(); err != nil {
 		return err
 	}
-	var samples []Sample
-	var labels []int32
-	for i, it := range d.src.items {
-		if !isRejected[i] {
-			samples = append(samples, Sample{it.path, it.split, d.src.classes[it.class]})
-			labels = append(labels, it.class)
-		}
-	}
 	info := imagesInfo{
 		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
 		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
+	}
+	var labels []int32
+	for it := range d.kept() {
+		labels = append(labels, it.class)
 	}
 	out := func(name string) string { return filepath.Join(d.job.Out, name) }
 	if err := WriteInt32s(out("labels.npy"), labels); err != nil {
 		return err
 	}
-	if err := writeJSONLines(out("samples.jsonl"), samples); err != nil {
+	if err := writeJSONLines(out("samples.jsonl"), d.samples()); err != nil {
 		return err
 	}
-	if err := writeJSONLines(out("rejected.jsonl"), rejected); err != nil {
+	if err := writeJSONLines(out(rejectedName), slices.Values(rejected)); err != nil {
 		return err
 	}
 	return writeJSON(out("images.json"), info)
+}
+
+// rejectedName is the file that lists what was rejected.
+const rejectedName = "rejected.jsonl"
+
+func (d *decoding) rejectedLines() []rejectedLine {
+	lines := make([]rejectedLine, len(d.rejected))
+	for i, r := range d.rejected {
+		lines[i] = rejectedLine{d.src.items[r.Item].path, r.Reason}
+	}
+	return lines
+}
+
+// kept are the items that could be read, in row order.
+func (d *decoding) kept() iter.Seq[imageItem] {
+	return func(yield func(imageItem) bool) {
+		rejected := d.rejected // in the order of the items, too
+		for i, it := range d.src.items {
+			if len(rejected) > 0 && rejected[0].Item == i {
+				rejected = rejected[1:]
+			} else if !yield(it) {
+				return
+			}
+		}
+	}
+}
+
+// samples says of each row where it comes from.
+func (d *decoding) samples() iter.Seq[Sample] {
+	return func(yield func(Sample) bool) {
+		for it := range d.kept() {
+			if !yield(Sample{it.path, it.split, d.src.classes[it.class]}) {
+				return
+			}
+		}
+	}
+}
+
+// failed is the error of a run that could not be finished; err says why. What was rejected until then is listed where it
+// outlives the run, so that whoever mends the data knows all of it.
+func (d *decoding) failed(err error) error {
+	if len(d.rejected) == 0 || errors.Is(err, context.Canceled) {
+		return err
+	}
+	list := filepath.Join(d.job.Scratch, rejectedName)
+	if writeErr := writeJSONLines(list, slices.Values(d.rejectedLines())); writeErr != nil {
+		return errors.Join(err, writeErr)
+	}
+	return withList(err, len(d.rejected), list)
+}
+
+// withList adds to an error where to find what was rejected.
+func withList(err error, n int, list string) error {
+	if n == 1 {
+		return fmt.Errorf("%w\nthe image that was set aside is listed in %s", err, list)
+	}
+	return fmt.Errorf("%w\nall %d images that were set aside are listed in %s", err, n, list)
 }
 
 // judge fails if too many images were rejected, and warns if any were.
@@ -57,8 +110,8 @@ func (d *decoding) judge(rejected []rejectedLine, maxRejected float64) error {
 	if err := tooMany(rejected, total, maxRejected); err != nil || len(rejected) == 0 {
 		return err
 	}
-	d.job.Progress.Warnf("%d of %d images could not be read and are left out (rejected.jsonl lists them); the first:%s",
-		len(rejected), total, firstOf(rejected))
+	d.job.Progress.Warnf("%d of %d images could not be read and are left out (%s lists them); the first:%s",
+		len(rejected), total, rejectedName, firstOf(rejected))
 	return nil
 }
 

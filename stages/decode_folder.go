@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path"
 	"slices"
-	"sync"
 
 	"golang.org/x/text/unicode/norm"
 
@@ -79,22 +78,12 @@ func (f *imageFolder) noteSpellings(entries []archivefs.Entry) {
 }
 
 func (f *imageFolder) source(archive *archivefs.Archive, opts imagefile.Options) *imageSource {
-	buffers := sync.Pool{New: func() any { return new([][]byte) }}
 	src := &imageSource{
 		classes: f.names,
 		items:   f.items,
 		notes:   f.notes,
 		close:   archive.Close,
-		read: func(from int, results []readResult) {
-			for len(results) > 0 {
-				n := f.together(archive, from, len(results))
-				files := buffers.Get().(*[][]byte)
-				*files = slices.Grow((*files)[:0], n)[:n]
-				readFiles(archive, f.entries[from:from+n], *files, results[:n], opts)
-				buffers.Put(files)
-				from, results = from+n, results[n:]
-			}
-		},
+		read:    newFileReader(archive, f.entries, opts).read,
 	}
 	if n := len(f.loose); n > 0 {
 		src.notes = append(src.notes, fmt.Sprintf("%d %s left out, such as %q", n, plural(n, "file outside the class folders is", "files outside the class folders are"), f.loose[0]))
@@ -103,39 +92,4 @@ func (f *imageFolder) source(archive *archivefs.Archive, opts imagefile.Options)
 		src.notes = append(src.notes, fmt.Sprintf("%d %s left out, such as %q", n, plural(n, "file in a class folder is no picture and", "files in class folders are no pictures and"), f.others[0]))
 	}
 	return src
-}
-
-// together is how many of the next n files to hold at once: one, or as many as are small.
-func (f *imageFolder) together(archive *archivefs.Archive, from, n int) int {
-	const most = 256 << 10 // bytes
-	total := int64(0)
-	for i, entry := range f.entries[from : from+n] {
-		if total += archive.Entries[entry].Size; total > most {
-			return max(i, 1)
-		}
-	}
-	return n
-}
-
-// readFiles decodes entries of the archive, which it reads into the memory of buffers.
-func readFiles(archive *archivefs.Archive, entries []int, buffers [][]byte, results []readResult, opts imagefile.Options) {
-	var files [][]byte
-	var at []int // where in results
-	for i, entry := range entries {
-		data, err := archive.Read(entry, buffers[i])
-		if err != nil {
-			results[i] = readResult{err: err}
-			continue
-		}
-		buffers[i] = data
-		files, at = append(files, data), append(at, i)
-	}
-	images := make([]imagefile.Image, len(files))
-	for k, i := range at {
-		images[k].Pix = results[i].picture.pix
-	}
-	for k, err := range imagefile.DecodeAll(files, images, opts) {
-		m := images[k]
-		results[at[k]] = readResult{picture{[3]int{m.Height, m.Width, 3}, m.Pix}, err}
-	}
 }

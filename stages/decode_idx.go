@@ -47,7 +47,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 	if src.classes, err = idxClasses(occurs, s.ClassNames); err != nil {
 		return nil, err
 	}
-	src.read = oneByOne(func(i int) (picture, error) {
+	src.read = oneByOne(func(i int) picture {
 		at := len(starts) - 1
 		for starts[at] > i {
 			at--
@@ -55,7 +55,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 		shape := parts[at].shape
 		size := shape[0] * shape[1]
 		pix := parts[at].pixels[(i-starts[at])*size:][:size]
-		return scaled(picture{shape, pix}, opts), nil
+		return scaled(picture{shape, pix}, opts)
 	})
 	return src, nil
 }

@@ -5,17 +5,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 
 	"tlpipe/pipeline"
+	"tlpipe/pipeline/guard"
 )
 
 const (
 	shardBytes = 16 << 20 // about the size of a shard
 	aheadBytes = 32 << 20 // most that decoded images take which are not yet in a shard
+	workBytes  = 1 << 30  // most that images take which are being decoded, where there is more than one
 )
 
 // rowsPerShard is how many images of so many bytes a shard holds.
@@ -97,8 +98,9 @@ func (d *decoding) decodeAll(ctx context.Context) (err error) {
 // readRest reads the items from d.next on. Up to 64 parts of them wait for what is before them or for the disk.
 func (d *decoding) readRest(ctx context.Context) error {
 	first, size, total := d.next, d.together(), len(d.src.items)
-	ahead := max(d.workers, min(64, aheadBytes/(size*d.imageBytes())))
-	working := make(chan struct{}, d.workers)
+	workers := min(d.workers, max(1, workBytes/d.imageBytes()))
+	ahead := max(workers, min(64, aheadBytes/(size*d.imageBytes())))
+	working := make(chan struct{}, workers)
 	buffer := func() []readResult { return make([]readResult, size) }
 	for results, err := range batches(ctx, chunks(total-first, size), ahead, buffer, func(results []readResult, i int) error {
 		working <- struct{}{}
@@ -143,8 +145,9 @@ func (d *decoding) resume() {
 
 // readResult is a picture, or why there is none.
 type readResult struct {
-	picture picture
-	err     error
+	picture  picture
+	rejected error // what is wrong with the image itself: it is set aside
+	failed   error // what says nothing of the image, such as a failure of the disk: it ends the run
 }
 
 // together is how many items are read in one go: more than one only where images are small.
@@ -162,20 +165,37 @@ func (d *decoding) read(ctx context.Context, from int, results []readResult) err
 		return err
 	}
 	defer d.job.Progress.Span("decode", "images")()
-	d.src.read(from, results)
+	d.readGuarded(from, results)
 	d.job.Progress.Add(int64(len(results)))
 	return ctx.Err()
+}
+
+// readGuarded reads items, and where that panics, one by one: to know which one it is.
+func (d *decoding) readGuarded(from int, results []readResult) {
+	err := guard.Run(func() error {
+		d.src.read(from, results)
+		return nil
+	})
+	switch {
+	case err == nil:
+	case len(results) == 1:
+		results[0] = readResult{failed: err}
+	default:
+		for i := range results {
+			results[i] = readResult{}
+			d.readGuarded(from+i, results[i:i+1])
+		}
+	}
 }
 
 // take puts the next item's picture into the shard, or the item among the rejected.
 func (d *decoding) take(r readResult) error {
 	it := d.src.items[d.next]
-	var disk *fs.PathError
-	if errors.As(r.err, &disk) {
-		return fmt.Errorf("read %s: %w", Printable(it.path), r.err)
+	if r.failed != nil {
+		return fmt.Errorf("read %s: %w", Printable(it.path), r.failed)
 	}
-	if r.err != nil {
-		d.rejected = append(d.rejected, rejection{d.next, r.err.Error()})
+	if r.rejected != nil {
+		d.rejected = append(d.rejected, rejection{d.next, r.rejected.Error()})
 		d.pending++
 		d.next++
 		return nil

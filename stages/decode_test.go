@@ -247,7 +247,8 @@ func TestDecodeRejects(t *testing.T) {
   train/cat/0003.png: truncated: the PNG data end early
   train/dog/0037.png: truncated: the PNG data end early
   train/eel/0020.png: truncated: the PNG data end early
-repair them, leave them out with decode.exclude, or set decode.max_rejected to 0.07: that continues from what is done`
+repair them, leave them out with decode.exclude, or set decode.max_rejected to 0.07: that continues from what is done
+all 4 images that were set aside are listed in ` + filepath.Join(job.Scratch, "rejected.jsonl")
 	if diff := cmp.Diff(want, err.Error()); diff != "" {
 		t.Errorf("error (-want +got):\n%s", diff)
 	}

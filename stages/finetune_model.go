@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -75,7 +76,7 @@ func (f fineTune) writeModel(ctx context.Context, job *pipeline.Job, t *trainer,
 	if err := writeFileAtomic(filepath.Join(job.Out, "labels.txt"), []byte(strings.Join(t.data.dataset.Classes, "\n")+"\n")); err != nil {
 		return err
 	}
-	if err := writeJSONLines(filepath.Join(job.Out, "history.jsonl"), t.History); err != nil {
+	if err := writeJSONLines(filepath.Join(job.Out, "history.jsonl"), slices.Values(t.History)); err != nil {
 		return err
 	}
 	if t.end != nil {

@@ -1,11 +1,12 @@
 package stages
 
 import (
-	"bytes"
+	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,14 +223,21 @@ func readJSONLines[T any](r io.Reader) ([]T, error) {
 }
 
 // writeJSONLines writes one line of JSON for each value, atomically.
-func writeJSONLines[T any](path string, values []T) error {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
+func writeJSONLines[T any](path string, values iter.Seq[T]) error {
+	f, err := createAtomic(path)
+	if err != nil {
+		return err
+	}
+	text := bufio.NewWriterSize(f, 64<<10)
+	enc := json.NewEncoder(text)
 	enc.SetEscapeHTML(false)
-	for _, v := range values {
+	for v := range values {
 		if err := enc.Encode(v); err != nil {
-			return fmt.Errorf("write %s: %w", path, err)
+			return errors.Join(fmt.Errorf("write %s: %w", path, err), f.abandon())
 		}
 	}
-	return writeFileAtomic(path, text.Bytes())
+	if err := text.Flush(); err != nil {
+		return errors.Join(err, f.abandon())
+	}
+	return f.commit()
 }

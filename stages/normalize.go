@@ -78,7 +78,7 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	groups := scan.duplicates(d, samples)
 	d.Duplicates = len(groups)
 	warnDuplicates(groups, job)
-	if err := writeJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), groups); err != nil {
+	if err := writeJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), slices.Values(groups)); err != nil {
 		return err
 	}
 	sheet, err := contactSheet(images, d)

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"tlpipe/pipeline/guard"
 	"tlpipe/pipeline/progress"
 )
 
@@ -43,21 +44,23 @@ func scanPixels(ctx context.Context, images *Images, d *Dataset, report *progres
 	work.SetLimit(runtime.GOMAXPROCS(0))
 	for first := 0; first < len(s.rows); first += scanChunk {
 		work.Go(func() error {
-			crop := make([]byte, size)
-			end := min(first+scanChunk, len(s.rows))
-			for i := first; i < end; i++ {
-				if err := ctx.Err(); err != nil {
-					return err
+			return guard.Run(func() error {
+				crop := make([]byte, size)
+				end := min(first+scanChunk, len(s.rows))
+				for i := first; i < end; i++ {
+					if err := ctx.Err(); err != nil {
+						return err
+					}
+					row := s.rows[i]
+					s.digests[i] = sha256.Sum256(images.Pixels.Row(int(row)))
+					if _, train := slices.BinarySearch(d.Rows[trainSplit], row); train {
+						images.Crop(crop, int(row), d.Recipe.Crop)
+						addPixels(crop, images.Channels, &sum, &squares)
+					}
 				}
-				row := s.rows[i]
-				s.digests[i] = sha256.Sum256(images.Pixels.Row(int(row)))
-				if _, train := slices.BinarySearch(d.Rows[trainSplit], row); train {
-					images.Crop(crop, int(row), d.Recipe.Crop)
-					addPixels(crop, images.Channels, &sum, &squares)
-				}
-			}
-			report.Add(int64(end - first))
-			return nil
+				report.Add(int64(end - first))
+				return nil
+			})
 		})
 	}
 	if err := work.Wait(); err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 
+	"tlpipe/pipeline/guard"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/imagefile"
 )
@@ -143,7 +144,7 @@ func (b *fileBatch) read(paths [][]byte) {
 	for range min(runtime.NumCPU(), len(paths)) {
 		group.Go(func() {
 			for i := range next {
-				b.reasons[i] = b.trained.readImage(b.pixels[i*size:(i+1)*size], string(paths[i]))
+				b.reasons[i] = guard.Run(func() error { return b.trained.readImage(b.pixels[i*size:(i+1)*size], string(paths[i])) })
 			}
 		})
 	}

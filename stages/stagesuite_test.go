@@ -60,7 +60,7 @@ func writeTestImages(t *testing.T, channels int) store.Artifact {
 	errs := []error{
 		writeJSON(filepath.Join(dir, "images.json"), info),
 		WriteInt32s(filepath.Join(dir, "labels.npy"), labels),
-		writeJSONLines(filepath.Join(dir, "samples.jsonl"), samples),
+		writeJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
 	}
 	for first := 0; first < count; first += shard {
 		end := min(first+shard, count)

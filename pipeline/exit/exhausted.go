@@ -15,7 +15,7 @@ func Exhausted(err error) error {
 	case says(err, "no space left on device", "disk quota exceeded"):
 		return Errorf(Resources, "the disk is full: %w; finished work is kept: make room (`tlpipe gc` drops what no config uses) and run again, it continues from there", err)
 	case says(err, "oom when allocating", "resource_exhausted", "std::bad_alloc", "out of memory", "cannot allocate memory", "memoryerror"):
-		return Errorf(Resources, "memory ran out: %w; lower batch_size or free memory and run again: finished work is kept and the run continues from it", err)
+		return Errorf(Resources, "memory ran out: %w; lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it", err)
 	default:
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/guard"
 	"tlpipe/pipeline/progress"
 )
 
@@ -47,7 +48,8 @@ func (o *out) emit(v any) error {
 // Run does what a request asks for. What it emits reaches the client's Output.
 type Run func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error
 
-// Serve reads one request, runs it with run and reports to the parent; it returns the exit code. SIGINT and SIGTERM
+// Serve reads one request, runs it with run and reports to the parent; it returns the exit code. A panic of run is an
+// error like others. SIGINT and SIGTERM
 // cancel run's context. When the parent goes away the process exits on the spot: the parent held the store's lock.
 func Serve(run Run) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -69,7 +71,11 @@ func Serve(run Run) int {
 		if req.Profile {
 			report.Profile()
 		}
-		err = run(ctx, req, &pipeline.Job{Out: req.Out, Scratch: req.Scratch, Inputs: req.Inputs, Progress: report}, answer.emit)
+		job := &pipeline.Job{Out: req.Out, Scratch: req.Scratch, Inputs: req.Inputs, Progress: report}
+		err = guard.Run(func() error { return run(ctx, req, job, answer.emit) })
+	}
+	if fault := (*guard.Panic)(nil); errors.As(err, &fault) {
+		os.Stderr.Write(fault.Stack) // to the log
 	}
 	if err != nil && ctx.Err() != nil {
 		err = errors.Join(context.Canceled)

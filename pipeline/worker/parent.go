@@ -9,6 +9,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -125,11 +127,13 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
 		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; "+
-			"lower batch_size or free memory and run again: finished work is kept and the run continues from it")
+			"lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it")
 	case !hello:
 		return exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s; `make deps build` installs it, `tlpipe doctor` shows what is found", said)
 	case exit.Code(short) == exit.Resources:
 		return exit.Errorf(exit.Resources, "the TensorFlow process ended: %w; log: %s", short, c.Log.Name())
+	case strings.HasPrefix(said, "panic: "):
+		return exit.Errorf(exit.Failed, "a fault of tlpipe itself ended its worker: %s; finished work is kept; log: %s", said, c.Log.Name())
 	case status.Signaled() || exited.ExitCode() == goCrash:
 		return exit.Errorf(exit.Failed, "the TensorFlow process crashed: %s; finished work is kept; log: %s", said, c.Log.Name())
 	default:
@@ -137,20 +141,44 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	}
 }
 
-// said is what matters of what the child printed: the last line before Go's crash report, with the report's first line,
-// or else the last line.
+// chatter is what TensorFlow prints in good health: information, warnings, and what follows them.
+var chatter = regexp.MustCompile(`^(.*: )?[IW](\d{4})? |^WARNING: |^To enable the following instructions`)
+
+// said is what matters of what the child printed: of Go's report of a panic its first line and where it happened; the
+// line before another crash report with the report's first line, for there a library says why it gave up; or else the
+// last line.
 func (c Client) said(from int64) string {
 	const most = 1 << 20
 	text := make([]byte, most)
 	n, _ := c.Log.ReadAt(text, from)
 	lines := strings.Split(string(bytes.TrimSpace(text[:n])), "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "SIG") || strings.HasPrefix(line, "panic:") || strings.HasPrefix(line, "fatal error:") {
-			return strings.Join(lines[max(i-1, 0):i+1], ", ")
+		switch {
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
+			if where := panicked(lines[i:]); where != "" {
+				line += ", in " + where
+			}
+			return line
+		case strings.HasPrefix(line, "SIG"):
+			if i > 0 && !chatter.MatchString(lines[i-1]) {
+				return lines[i-1] + ", " + line
+			}
+			return line
 		}
 	}
 	if last := lines[len(lines)-1]; last != "" {
 		return last
 	}
 	return "it printed nothing"
+}
+
+// panicked is the first function of tlpipe in a report of Go's, with the line of its source.
+func panicked(report []string) string {
+	for i, line := range report[:len(report)-1] {
+		if arguments := strings.LastIndex(line, "("); arguments > 0 && strings.HasPrefix(line, "tlpipe/") {
+			source, _, _ := strings.Cut(strings.TrimSpace(report[i+1]), " ")
+			return fmt.Sprintf("%s (%s)", line[:arguments], filepath.Base(source))
+		}
+	}
+	return ""
 }

@@ -53,6 +53,16 @@ func TestMain(m *testing.M) {
 		case "crowded":
 			fmt.Fprintln(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc")
 			syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		case "panics":
+			fmt.Fprintln(os.Stderr, "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
+			var none []int
+			none[len(none)] = 1
+		case "panics elsewhere":
+			fmt.Fprintln(os.Stderr, "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
+			go func() { panic("nobody recovers this") }()
+		case "faults":
+			fmt.Fprintln(os.Stderr, "2026-11-28 08:00:00.000000: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
+			syscall.Kill(os.Getpid(), syscall.SIGABRT)
 		case "exits":
 			os.Exit(9)
 		case "waits":
@@ -159,15 +169,21 @@ func TestHowChildrenEnd(t *testing.T) {
 		says        string
 	}{
 		{"bad", "serve", exit.Rejected, "3 of 4 images are unreadable"},
-		{"killed", "serve", exit.Resources, "lower batch_size"},
+		{"killed", "serve", exit.Resources, "lower batch_size (of decode: workers)"},
 		{"crash", "serve", exit.Failed, "crashed: F tensorflow/core: check failed, SIGABRT: abort"},
-		{"crowded", "serve", exit.Resources, "memory ran out:   what():  std::bad_alloc, SIGABRT: abort; lower batch_size"},
+		{"crowded", "serve", exit.Resources, "memory ran out:   what():  std::bad_alloc, SIGABRT: abort; lower batch_size (of decode: workers)"},
+		{"panics", "serve", exit.Failed, "a fault of tlpipe itself: runtime error: index out of range [0] with length 0, in tlpipe/pipeline/worker.TestMain.func1 (worker_test.go:"},
+		{"panics elsewhere", "serve", exit.Failed, "a fault of tlpipe itself ended its worker: panic: nobody recovers this, in tlpipe/pipeline/worker.TestMain.func1.1 (worker_test.go:"},
+		{"faults", "serve", exit.Failed, "the TensorFlow process crashed: SIGABRT: abort; finished work"},
 		{"exits", "serve", exit.Failed, "ended with code 9 and no result"},
 		{"good", "unlinked", exit.NoRuntime, "does not start: error while loading shared libraries"},
 	}
 	for _, test := range tests {
 		t.Run(test.stage+"-"+test.mode, func(t *testing.T) {
-			_, _, err := start(t, t.Context(), test.stage, test.mode, &recorder{})
+			_, log, err := start(t, t.Context(), test.stage, test.mode, &recorder{})
+			if strings.HasPrefix(test.stage, "panics") && (strings.Contains(err.Error(), "oneDNN") || !strings.Contains(log, "goroutine")) {
+				t.Errorf("the error is %v, the log %s", err, log)
+			}
 			if err == nil || exit.Code(err) != test.code || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("got %v (code %d), want code %d and %q", err, exit.Code(err), test.code, test.says)
 			}

@@ -79,7 +79,7 @@ func Decode(data []byte, opts Options) (Image, error) {
 // saves much of the time.
 func DecodeAll(data [][]byte, images []Image, opts Options) []error {
 	files, errs := make([]file, len(data)), make([]error, len(data))
-	alike := opts.JPEG != nil
+	alike := opts.JPEG != nil && len(data) > 0
 	for i := range data {
 		f, err := inspect(data[i])
 		f.into = images[i].Pix
