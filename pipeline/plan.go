@@ -74,7 +74,10 @@ func (p *Pipeline) look(ctx context.Context, step *Step, in Inputs, before *past
 	}
 	step.Key = append([]store.Line{{Name: "stage", Value: s.Name}, {Name: "version", Value: strconv.Itoa(s.Version)}}, lines...)
 	step.Action = store.KeyID(step.Key)
-	record, artifact, miss := p.Store.Lookup(step.Action)
+	record, artifact, miss, err := p.Store.Lookup(step.Action)
+	if err != nil {
+		return err
+	}
 	if miss != "" {
 		step.Status, step.Reason = Pending, before.why(step, miss)
 		return nil

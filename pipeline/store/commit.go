@@ -126,8 +126,8 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 func (s *Store) publish(p *Pending, id string) error {
 	dst := s.objectPath(id)
 	if _, err := os.Lstat(dst); err == nil {
-		if s.whole(id) {
-			return nil
+		if whole, err := s.whole(id); whole || err != nil {
+			return err
 		}
 		if err := s.setAside(dst); err != nil {
 			return err
@@ -177,15 +177,22 @@ func (s *Store) finishCommits() error {
 			continue
 		}
 		data, err := os.ReadFile(filepath.Join(s.scratchPath(id), intentName))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		} else if err != nil {
+			return err
 		}
 		r, err := parseRecord(data, id)
-		if err != nil {
+		if isDamage(err) {
 			continue // Begin removes it
+		} else if err != nil {
+			return fmt.Errorf("%s: %w", filepath.Join(s.scratchPath(id), intentName), err)
 		}
-		if m, err := s.readObject(r.Artifact); err != nil || m.Type != r.Type {
+		m, err := s.readObject(r.Artifact)
+		if isMissing(err) || err == nil && m.Type != r.Type {
 			continue
+		} else if err != nil {
+			return err
 		}
 		if err := s.finish(id); err != nil {
 			return DiskFull(s.dir, fmt.Errorf("finish an interrupted commit of %s: %w", r.Stage, err))

@@ -72,7 +72,7 @@ func TestCommitIdentity(t *testing.T) {
 	if a.Identity != "tensors:1" || a.ID == a.Identity {
 		t.Errorf("artifact %+v", a)
 	}
-	if _, found, miss := s.Lookup(KeyID(testKey("x"))); found != a {
+	if _, found, miss := look(t, s, KeyID(testKey("x"))); found != a {
 		t.Errorf("found %+v, miss %q", found, miss)
 	}
 }
@@ -124,7 +124,7 @@ func TestCommitRefuses(t *testing.T) {
 				t.Fatal("no error")
 			}
 			wantText(t, err.Error(), append(test.want, "commit the result")...)
-			if _, _, miss := s.Lookup(KeyID(testKey("x"))); miss == "" {
+			if _, _, miss := look(t, s, KeyID(testKey("x"))); miss == "" {
 				t.Error("a refused commit is a hit")
 			}
 		})

@@ -64,10 +64,10 @@ func TestKilledCommit(t *testing.T) {
 			}
 			defer lock.Unlock()
 			wantClean(t, s)
-			if _, a, miss := s.Lookup(KeyID(testKey("x"))); (miss == "") != test.hit || test.hit && a.ID != reference {
+			if _, a, miss := look(t, s, KeyID(testKey("x"))); (miss == "") != test.hit || test.hit && a.ID != reference {
 				t.Errorf("lookup %+v, miss %q", a, miss)
 			}
-			if _, a, _ := s.Lookup(KeyID(testKey("before"))); a != before {
+			if _, a, _ := look(t, s, KeyID(testKey("before"))); a != before {
 				t.Errorf("an earlier result is now %+v", a)
 			}
 			if again := mustMake(t, s, "x", testFiles); again.ID != reference {

@@ -54,7 +54,7 @@ func TestDiskFull(t *testing.T) {
 	wantFull("begin", err)
 	_, err = s.NewRun("r")
 	wantFull("new run", err)
-	if _, found, miss := s.Lookup(KeyID(testKey("first"))); found != first {
+	if _, found, miss := look(t, s, KeyID(testKey("first"))); found != first {
 		t.Errorf("finished work is lost: %s", miss)
 	}
 	remove(t, filler)

@@ -8,11 +8,17 @@
 //	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt
 //	latest/<config name>/<stage>  a relative symlink to the object a config's last run used, for people
 //	pytorch/<config name>/        what pytorch/train.py made; the store itself never touches it
+//	tlpipe-store.json             says that the directory is a store, and the format of all this
 //	lock                          who holds the store (flock; the text names the holder)
 //
 // An ActionID is the SHA-256 of a key: the lines that describe everything a result depends on. An artifact's ID is the
 // SHA-256 of its manifest, so equal results share one object. A commit goes files → manifest → rename → record, each
-// synced before the next. Whatever is unreadable, short or mismatched is a miss with a reason, never a crash.
+// synced before the next.
+//
+// What is missing, short or mismatched is damage: a miss with a reason for a run, which makes it again. What cannot be
+// read now (an I/O error, a missing permission, too few file descriptors) says nothing of the content: it is an error,
+// and ends a command before that deletes anything. What a newer tlpipe wrote is left alone and named; the store's marker,
+// manifests and records have a format number for that.
 //
 // One process at a time may write (Lock); any number may read.
 //

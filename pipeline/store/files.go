@@ -41,9 +41,12 @@ func isTemporary(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".partial")
 }
 
+// temporaryPrefix begins the names of files that writeFile has not finished.
+const temporaryPrefix = ".tmp-"
+
 // writeFile writes a file that is there whole or not at all, also after a power cut.
 func writeFile(path string, data []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}

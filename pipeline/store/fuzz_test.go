@@ -15,12 +15,16 @@ func FuzzRecord(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(data)
-	f.Add(data[:len(data)/2])
-	f.Add(bytes.ToUpper(data))
-	f.Add([]byte(`{"action": null, "key": [{}], "made": "0000-00-00T00:00:00Z"}`))
+	text, _ := unseal(data)
+	f.Add(text)
+	f.Add(text[:len(text)/2])
+	f.Add(bytes.ToUpper(text))
+	f.Add([]byte(`{"format": 1, "action": null, "key": [{}], "made": "0000-00-00T00:00:00Z"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		r, err := parseRecord(data, KeyID(testKey("x")))
+		if _, err := parseRecord(data, KeyID(testKey("x"))); err == nil {
+			t.Errorf("accepted without a digest: %q", data)
+		}
+		r, err := parseRecord(seal(data), KeyID(testKey("x")))
 		if err != nil {
 			if !reflect.DeepEqual(r, Record{}) {
 				t.Errorf("an error and %+v", r)

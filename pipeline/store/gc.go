@@ -92,7 +92,7 @@ func (g *gc) records(keep func(Record) bool) error {
 }
 
 func (g *gc) objects() error {
-	ids, foreign, err := g.store.objects()
+	ids, err := g.store.objects()
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (g *gc) objects() error {
 		}
 		rels = append(rels, relObject(id))
 	}
-	for _, rel := range append(rels, foreign...) {
+	for _, rel := range rels {
 		g.add(GCItem{Kind: "artifact", Path: rel, Stage: g.stages[filepath.Base(rel)], Bytes: size(g.store.path(rel))})
 		if g.dry {
 			continue
@@ -127,7 +127,13 @@ func (g *gc) scratch() error {
 		if !isDigest(e.Name()) {
 			continue
 		}
-		if _, _, miss := g.store.Lookup(ActionID(e.Name())); miss != "" && time.Since(touched(path)) < ScratchAge {
+		_, _, miss, err := g.store.Lookup(ActionID(e.Name()))
+		if err != nil {
+			return err
+		}
+		if last, err := touched(path); err != nil {
+			return err
+		} else if miss != "" && time.Since(last) < ScratchAge {
 			continue
 		}
 		g.add(GCItem{Kind: "scratch", Path: rel, Bytes: size(path)})
@@ -172,13 +178,16 @@ func size(path string) int64 {
 }
 
 // touched is when anything in a tree last changed.
-func touched(path string) time.Time {
-	var last time.Time
-	_ = filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
-		if info, statErr := os.Lstat(path); err == nil && statErr == nil && info.ModTime().After(last) {
+func touched(path string) (last time.Time, err error) {
+	err = filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := os.Lstat(path)
+		if err == nil && info.ModTime().After(last) {
 			last = info.ModTime()
 		}
-		return nil
+		return err
 	})
-	return last
+	return last, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
 	"tlpipe/pipeline/failpoint"
 )
@@ -55,7 +56,12 @@ func (s *Store) Latest() ([]Link, error) {
 	err := s.eachShard(latestDir, func(rel string) error {
 		target, err := os.Readlink(s.path(rel))
 		config, stage := filepath.Base(filepath.Dir(rel)), filepath.Base(rel)
-		if err != nil || strings.HasPrefix(stage, ".") || !isDigest(filepath.Base(target)) {
+		switch {
+		case errors.Is(err, unix.EINVAL), errors.Is(err, fs.ErrNotExist): // no link, or gone
+			return nil
+		case err != nil:
+			return err
+		case strings.HasPrefix(stage, ".") || !isDigest(filepath.Base(target)):
 			return nil // not one of the store's links
 		}
 		links = append(links, Link{config, stage, filepath.Base(target)})

@@ -106,7 +106,7 @@ func TestLockHeld(t *testing.T) {
 	wantLocked(t, err, want...)
 	_, err = s.Unlock()
 	wantLocked(t, err, want...)
-	if _, _, miss := s.Lookup(KeyID(testKey("x"))); miss == "" {
+	if _, _, miss := look(t, s, KeyID(testKey("x"))); miss == "" {
 		t.Error("reading a locked store")
 	}
 	if err := errors.Join(letGo.Close(), cmd.Wait()); err != nil {

@@ -11,22 +11,27 @@ import (
 )
 
 // Lookup finds the artifact that an action made. It looks at sizes, not at contents (Verify does). miss says why there
-// is none; it is empty for a hit.
-func (s *Store) Lookup(id ActionID) (r Record, a Artifact, miss string) {
-	r, err := s.Record(id)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Record{}, Artifact{}, "never run with these settings and inputs"
-	} else if err != nil {
-		return Record{}, Artifact{}, "its record cannot be used: " + err.Error()
+// is none; it is empty for a hit. The error is about what cannot be read now, or is of a newer tlpipe.
+func (s *Store) Lookup(id ActionID) (r Record, a Artifact, miss string, err error) {
+	r, err = s.Record(id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Record{}, Artifact{}, "never run with these settings and inputs", nil
+	case isDamage(err):
+		return Record{}, Artifact{}, "its record cannot be used: " + err.Error(), nil
+	case err != nil:
+		return Record{}, Artifact{}, "", err
 	}
 	m, err := s.readObject(r.Artifact)
 	switch {
+	case isMissing(err):
+		return Record{}, Artifact{}, "its result cannot be used: " + err.Error(), nil
 	case err != nil:
-		return Record{}, Artifact{}, "its result cannot be used: " + err.Error()
+		return Record{}, Artifact{}, "", err
 	case m.Type != r.Type:
-		return Record{}, Artifact{}, fmt.Sprintf("its result cannot be used: the record says %q, the artifact %q", r.Type, m.Type)
+		return Record{}, Artifact{}, fmt.Sprintf("its result cannot be used: the record says %q, the artifact %q", r.Type, m.Type), nil
 	}
-	return r, m.artifact(r.Artifact, s.objectPath(r.Artifact)), ""
+	return r, m.artifact(r.Artifact, s.objectPath(r.Artifact)), "", nil
 }
 
 // Of names the store that an artifact's directory lies in; ok is false if that is no place of an artifact.
@@ -41,10 +46,13 @@ func Of(dir string) (s *Store, ok bool) {
 // Artifact finds an artifact by its ID and looks at its files' sizes.
 func (s *Store) Artifact(id string) (Artifact, error) {
 	m, err := s.readObject(id)
-	if errors.Is(err, fs.ErrNotExist) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return Artifact{}, fmt.Errorf("%w in %s", err, s.dir)
-	} else if err != nil {
+	case isDamage(err):
 		return Artifact{}, exit.Errorf(exit.Damaged, "%w; `tlpipe verify` looks at the whole store", err)
+	case err != nil:
+		return Artifact{}, err
 	}
 	return m.artifact(id, s.objectPath(id)), nil
 }
@@ -57,8 +65,8 @@ func (s *Store) readObject(id string) (manifest, error) {
 		return manifest{}, err
 	}
 	for _, f := range m.Files {
-		if why := checkSize(s.objectPath(id), f); why != "" {
-			return manifest{}, fmt.Errorf("artifact %s: %s: %s", id, f.Path, why)
+		if err := checkSize(s.objectPath(id), f); err != nil {
+			return manifest{}, fmt.Errorf("artifact %s: %s: %w", id, f.Path, err)
 		}
 	}
 	return m, nil
@@ -73,15 +81,17 @@ func (s *Store) readManifest(id string) (manifest, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 			return manifest{}, fmt.Errorf("artifact %s is gone: %w", id, fs.ErrNotExist)
+		} else if err != nil {
+			return manifest{}, err
 		}
-		return manifest{}, fmt.Errorf("artifact %s: %s is missing", id, manifestName)
+		return manifest{}, damagef("artifact %s: %s is missing", id, manifestName)
 	} else if err != nil {
 		return manifest{}, fmt.Errorf("artifact %s: %w", id, err)
 	}
 	if manifestID(data) != id {
-		return manifest{}, fmt.Errorf("artifact %s: %s does not hash to the artifact's ID", id, manifestName)
+		return manifest{}, damagef("artifact %s: %s does not hash to the artifact's ID", id, manifestName)
 	}
-	m, err := parseManifest(data)
+	m, err := parseManifest(data) // the error is that of a newer format, or damage
 	if err != nil {
 		return manifest{}, fmt.Errorf("artifact %s: %s: %w", id, manifestName, err)
 	}
@@ -89,17 +99,17 @@ func (s *Store) readManifest(id string) (manifest, error) {
 }
 
 // checkSize says what is wrong with a file as far as its size tells.
-func checkSize(dir string, f manifestFile) (why string) {
+func checkSize(dir string, f manifestFile) error {
 	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f.Path)))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return "missing"
+		return damagef("missing")
 	case err != nil:
-		return err.Error()
+		return err
 	case !info.Mode().IsRegular():
-		return "not a regular file"
+		return damagef("not a regular file")
 	case info.Size() != f.Bytes:
-		return fmt.Sprintf("expected %d bytes, found %d", f.Bytes, info.Size())
+		return damagef("expected %d bytes, found %d", f.Bytes, info.Size())
 	}
-	return ""
+	return nil
 }

@@ -22,7 +22,7 @@ const childEnv = "TLPIPE_STORE_TEST_CHILD"
 func TestMain(m *testing.M) {
 	role, args, _ := strings.Cut(os.Getenv(childEnv), " ")
 	run, ok := map[string]func([]string) error{
-		"commit": childCommit, "gc": childGC, "drop": childDrop, "hold": childHold, "sleep": childSleep,
+		"commit": childCommit, "gc": childGC, "drop": childDrop, "hold": childHold, "sleep": childSleep, "unreadable": childUnreadable,
 	}[role]
 	if !ok {
 		os.Exit(m.Run())
@@ -184,9 +184,9 @@ func force(t *testing.T, path, text string) {
 func wantOnly(t *testing.T, s *Store, a Artifact) {
 	t.Helper()
 	wantClean(t, s)
-	ids, foreign, err := s.objects()
-	if err != nil || len(ids) != 1 || ids[0] != a.ID || len(foreign) != 0 {
-		t.Errorf("objects %v %v, %v", ids, foreign, err)
+	ids, err := s.objects()
+	if err != nil || len(ids) != 1 || ids[0] != a.ID {
+		t.Errorf("objects %v, %v", ids, err)
 	}
 	if records, err := s.Records(); err != nil || len(records) != 1 || records[0].Artifact != a.ID {
 		t.Errorf("records %v, %v", records, err)
@@ -194,4 +194,14 @@ func wantOnly(t *testing.T, s *Store, a Artifact) {
 	if left, err := os.ReadDir(s.path(scratchDir)); err != nil || len(left) != 0 {
 		t.Errorf("scratch holds %v, %v", left, err)
 	}
+}
+
+// look is Lookup where everything can be read.
+func look(t testing.TB, s *Store, id ActionID) (Record, Artifact, string) {
+	t.Helper()
+	r, a, miss, err := s.Lookup(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, a, miss
 }

@@ -4,8 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 )
@@ -53,27 +51,30 @@ func manifestID(data []byte) string {
 func parseManifest(data []byte) (manifest, error) {
 	var m manifest
 	if len(data) == 0 {
-		return m, errors.New("it is empty")
+		return m, damagef("it is empty")
 	}
 	if err := json.Unmarshal(data, &m); err != nil {
-		return manifest{}, fmt.Errorf("not a manifest: %w", err)
+		return manifest{}, damagef("not a manifest: %w", err)
 	}
-	if m.Format != manifestFormat {
-		return manifest{}, fmt.Errorf("format %d; this tlpipe reads format %d", m.Format, manifestFormat)
+	if m.Format > manifestFormat {
+		return manifest{}, newer("its manifest", m.Format, manifestFormat)
+	}
+	if m.Format < 1 {
+		return manifest{}, damagef("it names no format")
 	}
 	if m.Type == "" {
-		return manifest{}, errors.New("it names no artifact type")
+		return manifest{}, damagef("it names no artifact type")
 	}
 	for i, f := range m.Files {
 		switch {
 		case !fs.ValidPath(f.Path) || f.Path == "." || f.Path == manifestName || strings.ContainsRune(f.Path, 0):
-			return manifest{}, fmt.Errorf("file %d has the impossible path %q", i, f.Path)
+			return manifest{}, damagef("file %d has the impossible path %q", i, f.Path)
 		case i > 0 && f.Path <= m.Files[i-1].Path:
-			return manifest{}, fmt.Errorf("%q is out of order", f.Path)
+			return manifest{}, damagef("%q is out of order", f.Path)
 		case f.Bytes < 0:
-			return manifest{}, fmt.Errorf("%q has %d bytes", f.Path, f.Bytes)
+			return manifest{}, damagef("%q has %d bytes", f.Path, f.Bytes)
 		case !isDigest(f.SHA256):
-			return manifest{}, fmt.Errorf("%q has no SHA-256 but %q", f.Path, f.SHA256)
+			return manifest{}, damagef("%q has no SHA-256 but %q", f.Path, f.SHA256)
 		}
 	}
 	return m, nil

@@ -15,61 +15,85 @@ import (
 	"strings"
 )
 
-// sealedRecord is a record as it is stored: with the SHA-256 of its text without that. Records of earlier programs have none.
-type sealedRecord struct {
+// recordFormat is raised when a record changes so that an older tlpipe would misread it.
+const recordFormat = 1
+
+// formatted is a record with its format.
+type formatted struct {
+	Format int `json:"format"`
 	Record
-	SHA256 string `json:"sha256,omitempty"`
 }
 
-// seal gives a record its digest.
-func seal(r Record) (sealedRecord, error) {
-	data, err := encodeJSON(r)
-	sum := sha256.Sum256(data)
-	return sealedRecord{r, hex.EncodeToString(sum[:])}, err
+// The text of a record ends with the SHA-256 of what it would be without that. So it does in every format: an older
+// tlpipe can tell a record that is damaged from one that is newer.
+const (
+	sealBegin = ",\n  \"sha256\": \""
+	sealEnd   = "\"\n}\n"
+	plainEnd  = "\n}\n"
+)
+
+// seal adds its digest to the text of a record.
+func seal(text []byte) []byte {
+	sum := sha256.Sum256(text)
+	return slices.Concat(bytes.TrimSuffix(text, []byte(plainEnd)), []byte(sealBegin), []byte(hex.EncodeToString(sum[:])), []byte(sealEnd))
+}
+
+// unseal takes the digest off the text of a record; ok is false if it is not the right one.
+func unseal(data []byte) (text []byte, ok bool) {
+	at := len(data) - len(sealBegin) - hex.EncodedLen(sha256.Size) - len(sealEnd)
+	if at < 0 {
+		return nil, false
+	}
+	text = append(slices.Clone(data[:at]), plainEnd...)
+	return text, bytes.Equal(seal(text), data)
 }
 
 // encodeRecord gives the text of a record and makes sure that it will read back as the record of its action.
 func encodeRecord(r Record) ([]byte, error) {
-	sealed, err := seal(r)
-	var data []byte
-	if err == nil {
-		data, err = encodeJSON(sealed)
-	}
+	text, err := encodeJSON(formatted{recordFormat, r})
 	if err != nil {
 		return nil, fmt.Errorf("record of %s: %w", r.Stage, err)
 	}
+	data := seal(text)
 	if _, err := parseRecord(data, r.Action); err != nil {
 		return nil, fmt.Errorf("record of %s: %w", r.Stage, err)
 	}
 	return data, nil
 }
 
-// parseRecord reads the record of an action and refuses one that cannot be it.
+// parseRecord reads the record of an action and refuses one that cannot be it. The error is damage, or that of a newer
+// format.
 func parseRecord(data []byte, id ActionID) (Record, error) {
-	var stored sealedRecord
-	if len(data) == 0 {
-		return Record{}, errors.New("it is empty")
+	text, whole := unseal(data)
+	if !whole {
+		return Record{}, damagef("it is not as it was written")
 	}
-	if err := json.Unmarshal(data, &stored); err != nil {
-		return Record{}, fmt.Errorf("not a record: %w", err)
+	var any struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(text, &any); err != nil {
+		return Record{}, damagef("not a record: %w", err)
+	}
+	if any.Format > recordFormat {
+		return Record{}, newer("it", any.Format, recordFormat)
+	}
+	var stored formatted
+	if err := json.Unmarshal(text, &stored); err != nil {
+		return Record{}, damagef("not a record: %w", err)
 	}
 	r := stored.Record
-	sealed, err := seal(r)
-	if err != nil {
-		return Record{}, fmt.Errorf("not a record: %w", err)
-	}
-	text, err := encodeJSON(stored)
+	again, err := encodeJSON(stored)
 	switch {
 	case r.Action != id:
-		return Record{}, fmt.Errorf("it is the record of another action, %q", r.Action)
+		return Record{}, damagef("it is the record of another action, %q", r.Action)
 	case KeyID(r.Key) != id:
-		return Record{}, errors.New("its key does not hash to its action")
+		return Record{}, damagef("its key does not hash to its action")
 	case !isDigest(r.Artifact):
-		return Record{}, fmt.Errorf("it names no artifact but %q", r.Artifact)
+		return Record{}, damagef("it names no artifact but %q", r.Artifact)
 	case r.Type == "":
-		return Record{}, errors.New("it names no artifact type")
-	case err != nil || !bytes.Equal(text, data) || stored.SHA256 != "" && stored.SHA256 != sealed.SHA256:
-		return Record{}, errors.New("it is not as it was written")
+		return Record{}, damagef("it names no artifact type")
+	case err != nil || stored.Format != recordFormat || !bytes.Equal(again, text):
+		return Record{}, damagef("it is not as tlpipe writes it")
 	}
 	return r, nil
 }
@@ -96,32 +120,30 @@ func (s *Store) Records() ([]Record, error) {
 	return records, err
 }
 
-// brokenRecord is a file among the records that is not one.
+// brokenRecord is a record that is not as it was written.
 type brokenRecord struct {
 	path string // relative to the store
 	why  error
 }
 
-// scanRecords reads every record, newest first, and lists what cannot be read. A record that vanishes meanwhile is
-// neither.
+// scanRecords reads every record, newest first, and lists the damaged ones. A record that vanishes meanwhile is
+// neither, nor is a file without a record's name, which is not the store's. The error is about what cannot be read now,
+// or is of a newer tlpipe.
 func (s *Store) scanRecords() ([]Record, []brokenRecord, error) {
 	var records []Record
 	var broken []brokenRecord
 	err := s.eachShard(recordsDir, func(rel string) error {
-		name := filepath.Base(rel)
-		if strings.HasPrefix(name, ".") {
-			return nil
-		}
-		id, isRecord := strings.CutSuffix(name, ".json")
-		if !isRecord || !isDigest(id) || s.path(rel) != s.recordPath(ActionID(id)) {
-			broken = append(broken, brokenRecord{rel, errors.New("it does not have the name of a record")})
+		id, isRecord := strings.CutSuffix(filepath.Base(rel), ".json")
+		if !isRecord || !isDigest(id) || rel != relRecord(ActionID(id)) {
 			return nil
 		}
 		r, err := s.Record(ActionID(id))
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
+		case isDamage(err):
 			broken = append(broken, brokenRecord{rel, err})
+		case err != nil:
+			return err
 		default:
 			records = append(records, r)
 		}

@@ -24,7 +24,7 @@ func TestFlippedBitsOfARecord(t *testing.T) {
 		}
 	}
 	forge(t, s.recordPath(id), `"r1"`, `"r2"`)
-	if _, _, miss := s.Lookup(id); miss != "" {
-		t.Errorf("without a digest: %s", miss)
+	if r, _, miss := look(t, s, id); miss != "" || r.Run != "r2" {
+		t.Errorf("sealed again: %+v, %s", r, miss)
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -36,6 +35,9 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mark(); err != nil {
+		return nil, DiskFull(s.dir, fmt.Errorf("make the store %s: %w", s.dir, err))
+	}
 	for _, name := range []string{objectsDir, recordsDir, scratchDir, runsDir, latestDir} {
 		if err := makeDir(s.path(name)); err != nil {
 			return nil, DiskFull(s.dir, fmt.Errorf("make the store %s: %w", s.dir, err))
@@ -50,20 +52,20 @@ func OpenExisting(dir string) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{objectsDir, recordsDir} {
-		info, err := os.Stat(s.path(name))
-		switch {
-		case err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
-			return nil, fmt.Errorf("open the store %s: %w", s.dir, err)
-		case err != nil || !info.IsDir():
-			return nil, exit.Errorf(exit.Failed, "%w in %s: `tlpipe run` makes one; --store DIR names another place", ErrNoStore, s.dir)
-		}
+	switch marked, err := s.readMarker(); {
+	case err != nil:
+		return nil, err
+	case !marked:
+		return nil, exit.Errorf(exit.Failed, "%w in %s: `tlpipe run` makes one; --store DIR names another place", ErrNoStore, s.dir)
 	}
 	return s, nil
 }
 
 // At names the store in dir without looking whether it is there: every Lookup in a missing store is a miss.
 func At(dir string) (*Store, error) {
+	if dir == "" {
+		return nil, exit.Errorf(exit.Usage, "--store names no folder: it is empty")
+	}
 	path, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("store %s: %w", dir, err)

@@ -10,37 +10,20 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// Damage is something in the store that is not as it was written.
-type Damage struct {
-	Artifact string     `json:"artifact,omitempty"` // its ID; empty where a record, or a foreign file, is at fault
-	Path     string     `json:"path"`               // relative to the store
-	What     string     `json:"what"`
-	Actions  []ActionID `json:"actions,omitempty"` // whose records point to the artifact
-	Stages   []string   `json:"stages,omitempty"`  // of those records
-}
-
-func (d Damage) String() string {
-	text := d.Path + ": " + d.What
-	if len(d.Stages) > 0 {
-		text += " (made by " + strings.Join(d.Stages, ", ") + ")"
-	}
-	return text
-}
-
 // Verify reads every object and every record again and lists what is not as it was written, by path. onFile, if not
-// nil, is told the size of each file that has been read, one call at a time. A commit or gc meanwhile is no damage.
+// nil, is told the size of each file that has been read, one call at a time. A commit or gc meanwhile is no damage. The
+// error is about what cannot be read now, or is of a newer tlpipe; then nothing is known to be damaged.
 func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage, error) {
 	records, broken, err := s.scanRecords()
 	if err != nil {
 		return nil, err
 	}
-	ids, foreign, err := s.objects()
+	ids, err := s.objects()
 	if err != nil {
 		return nil, err
 	}
@@ -48,12 +31,13 @@ func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage,
 	for _, b := range broken {
 		damages = append(damages, Damage{Path: b.path, What: b.why.Error()})
 	}
-	for _, rel := range foreign {
-		damages = append(damages, Damage{Path: rel, What: "not an object"})
-	}
 	for _, r := range records {
-		if m, err := s.readManifest(r.Artifact); err == nil && m.Type != r.Type {
+		m, err := s.readManifest(r.Artifact)
+		switch {
+		case err == nil && m.Type != r.Type:
 			damages = append(damages, Damage{Path: relRecord(r.Action), What: fmt.Sprintf("it says type %q, the artifact %q", r.Type, m.Type)})
+		case err != nil && !isMissing(err):
+			return nil, err
 		}
 		ids = append(ids, r.Artifact)
 	}
@@ -63,7 +47,7 @@ func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage,
 		if err != nil {
 			return nil, err
 		}
-		damages = append(damages, s.attribute(id, found)...)
+		damages = append(damages, attribute(id, found, records)...)
 	}
 	slices.SortFunc(damages, func(a, b Damage) int { return cmp.Or(cmp.Compare(a.Path, b.Path), cmp.Compare(a.What, b.What)) })
 	return damages, nil
@@ -72,12 +56,16 @@ func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage,
 // VerifyArtifact does for one artifact what Verify does for all.
 func (s *Store) VerifyArtifact(ctx context.Context, id string) ([]Damage, error) {
 	found, err := s.verifyInPlace(ctx, id, nil)
-	return s.attribute(id, found), err
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	records, err := s.Records()
+	return attribute(id, found, records), err
 }
 
 // Bytes is what Verify has to read, as far as the manifests can tell.
 func (s *Store) Bytes() (int64, error) {
-	ids, _, err := s.objects()
+	ids, err := s.objects()
 	var n int64
 	for _, id := range ids {
 		if m, err := s.readManifest(id); err == nil {
@@ -87,23 +75,15 @@ func (s *Store) Bytes() (int64, error) {
 	return n, err
 }
 
-// objects lists the IDs of all objects, and the paths of what lies among them without being one.
-func (s *Store) objects() (ids, foreign []string, err error) {
+// objects lists the IDs of all objects. What lies among them without having an object's name is not the store's.
+func (s *Store) objects() (ids []string, err error) {
 	err = s.eachShard(objectsDir, func(rel string) error {
-		id := filepath.Base(rel)
-		info, err := os.Lstat(s.path(rel))
-		switch {
-		case errors.Is(err, fs.ErrNotExist):
-		case err != nil:
-			return err
-		case isDigest(id) && rel == relObject(id) && info.IsDir():
+		if id := filepath.Base(rel); isDigest(id) && rel == relObject(id) {
 			ids = append(ids, id)
-		default:
-			foreign = append(foreign, rel)
 		}
 		return nil
 	})
-	return ids, foreign, err
+	return ids, err
 }
 
 // verifyInPlace reads an object and makes sure that what it found wrong is not due to a commit or gc that moved the
@@ -115,7 +95,7 @@ func (s *Store) verifyInPlace(ctx context.Context, id string, onFile func(int64)
 		case errors.Is(err, fs.ErrNotExist):
 			return s.missing(id)
 		case err != nil:
-			return []Damage{{Path: relObject(id), What: err.Error()}}, nil
+			return nil, err
 		}
 		found, err := s.verifyObject(ctx, id, onFile)
 		inPlace := unchanged(dir)
@@ -139,8 +119,10 @@ func (s *Store) missing(id string) ([]Damage, error) {
 			continue
 		}
 		file, err := os.Open(s.recordPath(r.Action))
-		if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
 			continue
+		} else if err != nil {
+			return nil, err
 		}
 		data, err := io.ReadAll(file)
 		_, objectErr := os.Lstat(s.objectPath(id))
@@ -161,11 +143,7 @@ func unchanged(f *os.File) bool {
 }
 
 // attribute adds to the damages of an object whose records point to it.
-func (s *Store) attribute(id string, found []Damage) []Damage {
-	if len(found) == 0 {
-		return nil
-	}
-	records, _ := s.Records() // best effort: the damage itself counts
+func attribute(id string, found []Damage, records []Record) []Damage {
 	var actions []ActionID
 	var stages []string
 	for _, r := range records {
@@ -183,35 +161,43 @@ func (s *Store) attribute(id string, found []Damage) []Damage {
 }
 
 // whole says whether an object is just as it was written.
-func (s *Store) whole(id string) bool {
+func (s *Store) whole(id string) (bool, error) {
 	found, err := s.verifyObject(context.Background(), id, nil)
-	return err == nil && len(found) == 0
+	return len(found) == 0, err
 }
 
-// verifyObject reads all files of an object. The error is that of ctx alone.
+// verifyObject reads all files of an object.
 func (s *Store) verifyObject(ctx context.Context, id string, onFile func(int64)) ([]Damage, error) {
 	m, err := s.readManifest(id)
-	if err != nil {
-		return []Damage{{Path: filepath.Join(relObject(id), manifestName), What: err.Error()}}, ctx.Err()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case isMissing(err):
+		return []Damage{{Path: filepath.Join(relObject(id), manifestName), What: err.Error()}}, nil
+	case err != nil:
+		return nil, err
 	}
 	dir := s.objectPath(id)
-	found := foreignFiles(dir, relObject(id), m)
+	found, err := foreignFiles(dir, relObject(id), m)
+	if err != nil {
+		return nil, err
+	}
 	var mu sync.Mutex
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(hashers)
 	for _, f := range m.Files {
 		g.Go(func() error {
-			why := checkSize(dir, f)
-			if why == "" {
-				why = checkContent(ctx, dir, f)
+			err := checkSize(dir, f)
+			if err == nil {
+				err = checkContent(ctx, dir, f)
 			}
-			if err := ctx.Err(); err != nil {
+			if err != nil && !isMissing(err) {
 				return err
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			if why != "" {
-				found = append(found, Damage{Path: filepath.Join(relObject(id), filepath.FromSlash(f.Path)), What: why})
+			if err != nil {
+				found = append(found, Damage{Path: filepath.Join(relObject(id), filepath.FromSlash(f.Path)), What: err.Error()})
 			}
 			if onFile != nil {
 				onFile(f.Bytes)
@@ -223,31 +209,33 @@ func (s *Store) verifyObject(ctx context.Context, id string, onFile func(int64))
 }
 
 // foreignFiles lists what lies in an object and is not in its manifest.
-func foreignFiles(dir, rel string, m manifest) []Damage {
+func foreignFiles(dir, rel string, m manifest) (found []Damage, err error) {
 	known := map[string]bool{manifestName: true}
 	for _, f := range m.Files {
 		known[f.Path] = true
 	}
-	var found []Damage
-	_ = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		name, relErr := filepath.Rel(dir, path)
-		if relErr != nil || err == nil && (e.IsDir() || known[filepath.ToSlash(name)]) {
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) { // the object is being moved
 			return nil
+		} else if err != nil {
+			return err
 		}
-		what := "not in the manifest"
-		if err != nil {
-			what = err.Error()
+		name, err := filepath.Rel(dir, path)
+		if err == nil && !e.IsDir() && !known[filepath.ToSlash(name)] {
+			found = append(found, Damage{Path: filepath.Join(rel, name), What: "not in the manifest"})
 		}
-		found = append(found, Damage{Path: filepath.Join(rel, name), What: what})
-		return nil
+		return err
 	})
-	return found
+	return found, err
 }
 
-func checkContent(ctx context.Context, dir string, f manifestFile) (why string) {
+// checkContent says what is wrong with a file as far as its bytes tell.
+func checkContent(ctx context.Context, dir string, f manifestFile) error {
 	file, err := os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))
-	if err != nil {
-		return err.Error()
+	if errors.Is(err, fs.ErrNotExist) {
+		return damagef("missing")
+	} else if err != nil {
+		return err
 	}
 	defer file.Close()
 	_, sum, err := hashFile(readerFunc(func(p []byte) (int, error) {
@@ -256,13 +244,10 @@ func checkContent(ctx context.Context, dir string, f manifestFile) (why string) 
 		}
 		return file.Read(p)
 	}))
-	switch {
-	case err != nil:
-		return err.Error()
-	case sum != f.SHA256:
-		return fmt.Sprintf("expected SHA-256 %s, found %s", f.SHA256, sum)
+	if err == nil && sum != f.SHA256 {
+		err = damagef("expected SHA-256 %s, found %s", f.SHA256, sum)
 	}
-	return ""
+	return err
 }
 
 type readerFunc func(p []byte) (int, error)

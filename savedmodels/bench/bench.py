@@ -2,7 +2,7 @@
 
 Each contender is a process of its own that has loaded the same weights and images. In a round every contender does the
 same work once, one after the other, in another order each time. Printed are images/s (least, median, most) and, round by
-round, the ratio of tlpipe to the fastest peer: the one with the highest median. Results go to artifacts/bench.
+round, the ratio of tlpipe to the fastest peer: the one with the highest median. Results go to .bench.
 """
 
 import json
@@ -20,7 +20,7 @@ import numpy as np
 import onnx_model
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "artifacts" / "bench"
+FOLDER = ROOT / ".bench"
 DATA = pathlib.Path(os.environ.get("DATA", "../shared/data"))
 ROUNDS = 7
 PAUSE = 0.5  # seconds before each turn: the threads of whoever was before may go on waiting in loops for a while

@@ -1,7 +1,7 @@
 """Measures README's configs on a GPU: accuracy, images/s and share of the GPU's peak, and the time to an accuracy.
 
 gpu.py [NAME…] prints a table, of all rows or of those of some configs; data comes by the overlays in DATA where there are
-some. Results go to artifacts/bench/gpu.json.
+some. Results go to .bench/gpu.json.
 """
 
 import datetime
@@ -19,7 +19,7 @@ import tensorflow as tf
 from runs import operations
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "artifacts" / "bench"
+FOLDER = ROOT / ".bench"
 DATA = pathlib.Path(os.environ.get("DATA", "../shared/data"))
 STORE = FOLDER / "gpu"
 FORWARD_AND_BACKWARD = 3  # a layer's gradients, for its input and its kernel, take twice its own operations

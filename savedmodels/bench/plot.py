@@ -1,4 +1,4 @@
-"""Draws artifacts/bench/results.json: tlpipe beside each peer, as shares of the fastest; and prints it as a table."""
+"""Draws .bench/results.json: tlpipe beside each peer, as shares of the fastest; and prints it as a table."""
 
 import json
 import pathlib
@@ -8,7 +8,7 @@ import matplotlib
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / "artifacts" / "bench"
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / ".bench"
 
 
 def draw(results, file):

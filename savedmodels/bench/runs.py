@@ -1,7 +1,7 @@
 """Measures whole commands: how fast they start, a run with nothing to do, time and memory as images become more, what
 decoding adds to featurize, what bfloat16 and int8 do to features and accuracy, and how much of the CPU's peak featurize reaches.
 
-Prints a table; data comes by the overlays in DATA where there are some. Results go to artifacts/bench/runs.json.
+Prints a table; data comes by the overlays in DATA where there are some. Results go to .bench/runs.json.
 """
 
 import json
@@ -15,7 +15,7 @@ import time
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-FOLDER = ROOT / "artifacts" / "bench"
+FOLDER = ROOT / ".bench"
 DATA = pathlib.Path(os.environ.get("DATA", "../shared/data"))
 STORE = FOLDER / "runs"
 

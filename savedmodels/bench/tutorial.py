@@ -2,7 +2,7 @@
 
 Both take the same images, ImageNet's weights from Keras, block5_pool and a new FC layer, 50,000 images to train on, 10,000 to
 test, batches of 4 and three epochs. tlpipe runs twice: in the precision that it chooses, and in float32 as the script does;
-then only its head trains again, with other seeds. Results go to artifacts/bench/tutorial.json.
+then only its head trains again, with other seeds. Results go to .bench/tutorial.json.
 """
 
 import json

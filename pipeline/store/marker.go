@@ -1,0 +1,83 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline/exit"
+)
+
+// markerFile says that a directory is a store. It is written before anything else is.
+const markerFile = "tlpipe-store.json"
+
+// storeFormat is raised when the layout of a store changes so that an older tlpipe would misread it.
+const storeFormat = 1
+
+type marker struct {
+	Format int `json:"format"`
+}
+
+// readMarker says whether the directory is a store. The error is about a marker that cannot be read, or is of a later
+// format.
+func (s *Store) readMarker() (marked bool, err error) {
+	text, err := os.ReadFile(s.path(markerFile))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return false, nil
+	} else if err != nil {
+		return false, fmt.Errorf("open the store %s: %w", s.dir, err)
+	}
+	var m marker
+	if err := json.Unmarshal(text, &m); err != nil || m.Format < 1 {
+		return false, exit.Errorf(exit.Damaged, "%s does not say the format of the store; write {\"format\": %d} into it if a tlpipe of this version made the store", s.path(markerFile), storeFormat)
+	}
+	if m.Format > storeFormat {
+		return true, newer("the store "+s.dir, m.Format, storeFormat)
+	}
+	return true, nil
+}
+
+// mark makes the directory a store. One that holds other files is refused: what is a store is deleted from.
+func (s *Store) mark() error {
+	if marked, err := s.readMarker(); marked || err != nil {
+		return err
+	}
+	if err := makeDir(s.dir); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if s.mayHold(e) {
+			continue
+		}
+		if marked, err := s.readMarker(); marked || err != nil { // another process was quicker
+			return err
+		}
+		return exit.Errorf(exit.Usage, "%s is no store of tlpipe, and it is not empty: it holds %q, for one; name an empty or a new folder with --store DIR", s.dir, e.Name())
+	}
+	text, err := json.Marshal(marker{storeFormat})
+	if err != nil {
+		return err
+	}
+	return writeFile(s.path(markerFile), append(text, '\n'))
+}
+
+// mayHold says whether an entry may lie in a directory that is to become a store: what a killed mark left, what a new
+// file system has, and another store.
+func (s *Store) mayHold(e fs.DirEntry) bool {
+	if strings.HasPrefix(e.Name(), temporaryPrefix) && !e.IsDir() || e.Name() == "lost+found" {
+		return true
+	}
+	inner := Store{filepath.Join(s.dir, e.Name())}
+	marked, err := inner.readMarker()
+	return marked && err == nil
+}

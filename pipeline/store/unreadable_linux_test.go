@@ -1,0 +1,103 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestUnreadableIsNoDamage takes from a process, one after the other, the right to read each file and folder of a store: verify
+// ends with that error, and neither it nor gc nor a lookup takes anything for damaged.
+func TestUnreadableIsNoDamage(t *testing.T) {
+	s := open(t)
+	mustMake(t, s, "x", testFiles)
+	mustMake(t, s, "y", map[string]string{"g": "gone"})
+	unfinished(t, s, "z")
+	var places []string
+	for _, dir := range []string{objectsDir, recordsDir} {
+		err := filepath.WalkDir(s.path(dir), func(path string, _ fs.DirEntry, err error) error {
+			places = append(places, path)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := paths(t, s.Dir())
+	for _, path := range places {
+		info, err := os.Lstat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0); err != nil {
+			t.Fatal(err)
+		}
+		cmd := child(t, "unreadable", s.Dir())
+		if os.Geteuid() == 0 { // who may read everything
+			openTo(t, cmd)
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		}
+		cmd.Stderr = nil
+		out, err := cmd.CombinedOutput()
+		if chmodErr := os.Chmod(path, info.Mode().Perm()); chmodErr != nil {
+			t.Fatal(chmodErr)
+		}
+		if err != nil || !strings.Contains(string(out), "permission denied") {
+			t.Errorf("%s: %v\n%s", path, err, out)
+		}
+	}
+	if after := paths(t, s.Dir()); after != before {
+		t.Errorf("the store changed:\n%s\n%s", before, after)
+	}
+	wantClean(t, s)
+}
+
+// openTo lets another user run the test binary and go through the folders above the store.
+func openTo(t *testing.T, cmd *exec.Cmd) {
+	t.Helper()
+	own := filepath.Join(t.TempDir(), "test")
+	text, err := os.ReadFile(cmd.Path)
+	if err == nil {
+		err = os.WriteFile(own, text, 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Path = own
+	for _, arg := range []string{own, strings.Fields(cmd.Env[len(cmd.Env)-1])[1]} {
+		for dir := filepath.Dir(arg); dir != os.TempDir() && dir != "/"; dir = filepath.Dir(dir) {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// childUnreadable DIR does what must find no damage, and prints the errors.
+func childUnreadable(args []string) error {
+	s, err := OpenExisting(args[0])
+	if err != nil {
+		return err
+	}
+	damages, verifyErr := s.Verify(context.Background(), nil)
+	_, gcErr := s.GC(func(Record) bool { return false }, true)
+	_, _, missX, lookErr := s.Lookup(KeyID(testKey("x")))
+	os.Stdout.WriteString(strings.Join([]string{text(verifyErr), text(gcErr), text(lookErr)}, "\n"))
+	if len(damages) > 0 || strings.Contains(missX, "cannot be used") {
+		return errors.New("taken for damage: " + missX)
+	}
+	return nil
+}
+
+func text(err error) string {
+	if err == nil {
+		return "fine"
+	}
+	return err.Error()
+}
