@@ -3,9 +3,14 @@ package stages
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"tlpipe/pipeline"
+	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/failpoint"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
@@ -34,9 +39,11 @@ func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 			if err != nil {
 				return err
 			}
-			_, err = env.Exporter.ExportPrefix(ctx, spec, weightsFile(c), job.Out)
-			failpoint.Here("after-export")
-			return err
+			return withWeights(ctx, c, env, job, func(file string) error {
+				_, err := env.Exporter.ExportPrefix(ctx, spec, file, job.Out)
+				failpoint.Here("after-export")
+				return err
+			})
 		},
 	}
 }
@@ -64,9 +71,11 @@ func exportSuffixStage(c *Config, env Env) pipeline.Stage {
 			if err != nil {
 				return err
 			}
-			_, err = env.Exporter.ExportSuffix(ctx, s, weightsFile(c), job.Out)
-			failpoint.Here("after-export")
-			return err
+			return withWeights(ctx, c, env, job, func(file string) error {
+				_, err := env.Exporter.ExportSuffix(ctx, s, file, job.Out)
+				failpoint.Here("after-export")
+				return err
+			})
 		},
 	}
 }
@@ -88,6 +97,29 @@ func weightsFile(c *Config) string {
 		return ""
 	}
 	return c.Model.Weights
+}
+
+// withWeights exports with a copy of the weights file, if the config gives one: Keras opens it more than once, and long
+// after it was named by its digest. The copy is made while that digest is verified.
+func withWeights(ctx context.Context, c *Config, env Env, job *pipeline.Job, export func(file string) error) error {
+	path := weightsFile(c)
+	if path == "" {
+		return export("")
+	}
+	dir := filepath.Join(job.Scratch, "weights")
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755)); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, filepath.Base(path)) // its ending says the format
+	if err := env.Digests.Copy(ctx, path, file); err != nil {
+		return fmt.Errorf("model.weights: %w", err)
+	}
+	err := export(file)
+	if err != nil && strings.Contains(err.Error(), file) {
+		return exit.Errorf(exit.Code(err), "%s", strings.ReplaceAll(err.Error(), file, path))
+	}
+	return err
 }
 
 // hasWeights refuses a config whose weights file cannot be read, before anything is done.

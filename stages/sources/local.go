@@ -52,6 +52,35 @@ func Local(ctx context.Context, path string, seen *Snapshot) (*Body, error) {
 	return body, nil
 }
 
+// Copy copies a file, which must be what it was when it was looked at. A *ChangedError says that it is not.
+func (d *Digests) Copy(ctx context.Context, path, to string) (err error) {
+	seen, err := d.Look(ctx, path)
+	if err != nil {
+		return err
+	}
+	if seen.folder {
+		return &fs.PathError{Op: "read", Path: path, Err: errIsFolder}
+	}
+	out, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, out.Close()) }()
+	r := newHasher()
+	_, err = r.file(ctx, seen.path, out)
+	var gone *fs.PathError
+	switch {
+	case err == nil && r.sum() != seen.entries[0].known.sha256:
+		err = &ChangedError{Path: seen.path}
+	case errors.As(err, &gone) && gone.Path == seen.path:
+		err = &ChangedError{seen.path, err}
+	}
+	if changed := (*ChangedError)(nil); errors.As(err, &changed) {
+		d.Forget(path)
+	}
+	return err
+}
+
 // seenFile is a file that was looked at: that it cannot be read is news.
 type seenFile struct {
 	io.ReadCloser
