@@ -61,6 +61,8 @@ type Source struct {
 	Member string `yaml:"member" jsonschema_description:"apt and pip: the file inside the package"`
 	SHA256 string `yaml:"sha256" jsonschema:"pattern=^([0-9a-f]{64})?$" jsonschema_description:"digest of the file as it is got"`
 	MD5    string `yaml:"md5" jsonschema:"pattern=^([0-9a-f]{32})?$" jsonschema_description:"the publisher's digest, where there is no sha256"`
+
+	MaxBytes int64 `yaml:"max_bytes" inert:"true" jsonschema:"minimum=0" jsonschema_description:"bytes that are taken at most; 0: what the disk has room for and, of a server that does not say how much there is, half of that or 16 GiB"`
 }
 
 // Decode turns files into uint8 arrays.

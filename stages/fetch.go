@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -142,6 +141,7 @@ func (f *fetcher) finished(ctx context.Context, name string) (ArchiveFile, bool)
 // fetch gets a file from the first of its sources that has it.
 func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
 	var reasons []string
+	code := exit.Failed
 	for _, src := range file.Sources {
 		done, err := f.from(ctx, file, src)
 		if err == nil {
@@ -161,14 +161,29 @@ func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
 		if err := store.Exhausted(f.job.Out, err); exit.Code(err) == exit.Resources {
 			return ArchiveFile{}, err
 		}
+		if full := (*sources.NoRoomError)(nil); errors.As(err, &full) { // a source that has less may do
+			code = exit.Resources
+		}
 		reason := src.title() + ": " + strings.ReplaceAll(sources.Scrub(err.Error()), "\n", "; ")
 		reasons = append(reasons, "\n  "+reason)
 		if len(reasons) < len(file.Sources) && !errors.Is(err, sources.ErrAsBefore) { // said once for each host
 			f.job.Progress.Notef("%s: not from %s; trying the next source", file.Name, reason)
 		}
 	}
-	return ArchiveFile{}, fmt.Errorf("no source gave %s:%s\nadd one that works here, a mirror's url or the path of a copy, in a file of its own: tlpipe run -f CONFIG -f OVERLAY",
-		file.Name, strings.Join(reasons, ""))
+	return ArchiveFile{}, exit.Errorf(code, "no source gave %s:%s%s", file.Name, strings.Join(reasons, ""), file.advice(code))
+}
+
+// advice says what to do where no source gives a file. For want of room the reason says it.
+func (f File) advice(code int) string {
+	const overlay = ", in a file of its own: tlpipe run -f CONFIG -f OVERLAY"
+	switch {
+	case code == exit.Resources:
+		return ""
+	case slices.ContainsFunc(f.Sources, func(src Source) bool { return src.Path == "" }):
+		return "\nadd one that works here, a mirror's url or the path of a copy" + overlay
+	default:
+		return "\ngive the path of a file or folder that can be read, or another source" + overlay
+	}
 }
 
 // from gets a file from one source. A partial that was continued may belong to an earlier version of the file, so that
@@ -200,7 +215,7 @@ func (f *fetcher) from(ctx context.Context, file File, src Source) (ArchiveFile,
 func (f *fetcher) open(ctx context.Context, file File, src Source) (*sources.Body, error) {
 	switch {
 	case src.URL != "":
-		return f.get.URL(ctx, src.URL, file.Name, file.pinned(src))
+		return f.get.URL(ctx, src.URL, file.Name, file.pinned(src), src.MaxBytes)
 	case src.Path != "" && file.pinned(src):
 		return sources.Local(ctx, src.Path, nil)
 	case src.Path != "":

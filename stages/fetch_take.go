@@ -81,7 +81,10 @@ func meterAll(ctx context.Context, r io.Reader, withMD5 bool) (*meter, error) {
 func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources.Body) (ArchiveFile, error) {
 	temp := filepath.Join(f.job.Out, archiveFiles, "."+file.Name+".tmp")
 	var raw, content *meter
-	var err error
+	err := f.fits(src, body)
+	if err != nil {
+		return ArchiveFile{}, err
+	}
 	if body.Partial != "" && file.ContentSHA256 == "" {
 		temp = body.Partial // moved, not copied
 		raw, err = meterAll(ctx, body, src.MD5 != "")
@@ -113,6 +116,17 @@ func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources
 	return done, syncDir(filepath.Dir(f.stored(file.Name)))
 }
 
+// fits refuses a body that is larger than it may be, or that the disk has no room for.
+func (f *fetcher) fits(src Source, body *sources.Body) error {
+	if body.Size > src.MaxBytes && src.MaxBytes > 0 {
+		return fmt.Errorf("it has %s, and max_bytes of this source allows %s", humanize.IBytes(uint64(body.Size)), humanize.IBytes(uint64(src.MaxBytes)))
+	}
+	if body.Partial != "" {
+		return nil // it is there already
+	}
+	return f.get.Room.For(f.job.Out, body.Size)
+}
+
 // copy writes a body to path, unpacked if it is to be and is a gzip. raw measures what is read, content what was written.
 func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, raw *meter, unpack bool) (content *meter, err error) {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
@@ -124,7 +138,7 @@ func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, raw *me
 	packed := bufio.NewReaderSize(tee, copyBytes)
 	if magic, _ := packed.Peek(2); unpack && bytes.Equal(magic, []byte{0x1f, 0x8b}) {
 		content = newMeter(false)
-		err = gunzip(io.MultiWriter(out, content), packed)
+		err = gunzip(io.MultiWriter(f.get.Room.Writer(f.job.Out, out), content), packed)
 	} else {
 		content = raw
 		_, err = packed.WriteTo(out)

@@ -19,7 +19,7 @@ func (g *Getter) Apt(ctx context.Context, name, member string) (*Body, error) {
 			return nil, fmt.Errorf("this machine has no %s: Debian packages can be got on Debian and its kin alone", tool)
 		}
 	}
-	file, err := g.packageFile(ctx, "apt", name, ".deb", func(dir string) error {
+	file, err := g.packageFile(ctx, "apt", name, ".deb", func(ctx context.Context, dir string) error {
 		output, err := command(ctx, dir, "apt-get", "-q", "download", name).CombinedOutput()
 		if err != nil && bytes.Contains(output, []byte("Unable to locate package")) {
 			return errors.New("apt-get knows no such package; if its lists are empty or old, have `apt-get update` run once as root")

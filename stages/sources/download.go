@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,8 @@ type download struct {
 	url      string
 	file     string
 	pinned   bool
+	most     int64 // bytes that are taken; 0: what there is room for
+	room     Room
 	progress *progress.Reporter
 
 	f         *os.File
@@ -40,6 +43,7 @@ type download struct {
 	bestAt    time.Time     // when it was reached
 	failures  int           // since then
 	wait      time.Duration // before the next attempt
+	limit     int64         // bytes that the answer may make of the partial
 }
 
 // note is what is known of a partial. It lies beside it.
@@ -160,7 +164,7 @@ func (d *download) receive(resp *http.Response) error {
 		}
 		return final{err}
 	}
-	if err := errors.Join(d.cut(), d.save()); err != nil {
+	if err := errors.Join(d.cut(), d.save(), d.bound()); err != nil {
 		return final{err}
 	}
 	d.progress.Start("bytes", d.size, d.note.Total)
@@ -177,6 +181,35 @@ func (d *download) restart(format string, args ...any) error {
 	return errors.Join(fmt.Errorf(format, args...), d.cut())
 }
 
+// bound says how much is taken of the answer, and refuses one that says to have more.
+func (d *download) bound() error {
+	dir := filepath.Dir(d.file)
+	d.limit = d.most
+	switch {
+	case d.note.Total > 0 && d.most > 0 && d.note.Total > d.most:
+		return fmt.Errorf("it has %s, and max_bytes of this source allows %s", humanize.IBytes(uint64(d.note.Total)), humanize.IBytes(uint64(d.most)))
+	case d.note.Total > 0:
+		d.limit = d.note.Total
+		return d.room.For(dir, d.note.Total-d.size)
+	case d.most == 0:
+		d.limit = d.size + min(mostUnknown, d.room(dir)/2)
+	}
+	return nil
+}
+
+// tooMuch gives up an answer that goes on beyond what is taken, and gives the room of the partial back.
+func (d *download) tooMuch() error {
+	err := fmt.Errorf("more than %s came, and the server does not say how much there is; if the file is larger, set max_bytes of this source", humanize.IBytes(uint64(d.limit)))
+	if d.most > 0 {
+		err = fmt.Errorf("more than %s came, which is all that max_bytes of this source allows", humanize.IBytes(uint64(d.limit)))
+	}
+	if d.note.Total > 0 {
+		err = fmt.Errorf("more came than the %s it said to have", humanize.IBytes(uint64(d.limit)))
+	}
+	d.size, d.note = 0, note{}
+	return final{errors.Join(err, d.cut(), d.save())}
+}
+
 // errSlow says that an answer stalled or trickled. What little it brought does not count as progress.
 var errSlow = errors.New("too slow")
 
@@ -185,6 +218,7 @@ func (d *download) copy(body io.ReadCloser) error {
 	var slow atomic.Bool
 	watch := time.AfterFunc(d.web.stall, func() { slow.Store(true); body.Close() })
 	defer watch.Stop()
+	file := d.room.Writer(filepath.Dir(d.file), d.f)
 	buf, unsynced, watched := make([]byte, 256<<10), 0, 0
 	for {
 		n, err := body.Read(buf)
@@ -192,8 +226,11 @@ func (d *download) copy(body io.ReadCloser) error {
 			watched = 0
 			watch.Reset(d.web.stall)
 		}
+		if n > 0 && d.size+int64(n) > d.limit {
+			return d.tooMuch()
+		}
 		if n > 0 {
-			if _, err := d.f.Write(buf[:n]); err != nil {
+			if _, err := file.Write(buf[:n]); err != nil {
 				return final{err}
 			}
 			d.size += int64(n)

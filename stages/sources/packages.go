@@ -16,7 +16,7 @@ import (
 
 // packageFile gives the file that holds a package. It is downloaded once an action, though several members are taken
 // from it: download fills the directory it is given with one file that ends in extension.
-func (g *Getter) packageFile(ctx context.Context, kind, name, extension string, download func(dir string) error) (string, error) {
+func (g *Getter) packageFile(ctx context.Context, kind, name, extension string, download func(ctx context.Context, dir string) error) (string, error) {
 	id := kind + " package " + name
 	if err := g.packages[id]; err != nil {
 		return "", err
@@ -26,20 +26,25 @@ func (g *Getter) packageFile(ctx context.Context, kind, name, extension string, 
 		return file, nil
 	}
 	g.progress.Notef("downloading the %s", id)
-	file, err := fetchPackage(dir, extension, download)
+	file, err := fetchPackage(ctx, dir, extension, g.Room, download)
 	if err != nil && ctx.Err() == nil {
 		g.packages[id] = err
 	}
 	return file, err
 }
 
-func fetchPackage(dir, extension string, download func(dir string) error) (string, error) {
+func fetchPackage(ctx context.Context, dir, extension string, room Room, download func(ctx context.Context, dir string) error) (string, error) {
 	temp := dir + ".partial"
 	if err := errors.Join(os.RemoveAll(temp), os.RemoveAll(dir), os.MkdirAll(temp, 0o755)); err != nil {
 		return "", err
 	}
-	if err := download(temp); err != nil {
-		return "", err
+	roomy, stop := room.watch(ctx, temp)
+	err := download(roomy, temp)
+	if full := stop(); full != nil {
+		err = full
+	}
+	if err != nil {
+		return "", errors.Join(err, os.RemoveAll(temp))
 	}
 	file, err := onlyFile(temp, extension)
 	if err != nil {

@@ -14,7 +14,7 @@ func (g *Getter) Pip(ctx context.Context, requirement, member string) (*Body, er
 	if err != nil {
 		return nil, errors.New("this machine has no python3, whose pip gets Python packages")
 	}
-	file, err := g.packageFile(ctx, "pip", requirement, ".whl", func(dir string) error {
+	file, err := g.packageFile(ctx, "pip", requirement, ".whl", func(ctx context.Context, dir string) error {
 		output, err := command(ctx, dir, python, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input",
 			"--disable-pip-version-check", "-q", "-d", dir, requirement).CombinedOutput()
 		if err != nil {

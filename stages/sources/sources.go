@@ -11,6 +11,7 @@ type Getter struct {
 	scratch  string // where partials and packages lie
 	progress *progress.Reporter
 	web      web
+	Room     Room // on the disk
 
 	unreachable map[string]bool  // hosts that could not be connected to: asked once a run, not once a file
 	packages    map[string]error // packages that could not be downloaded, likewise
@@ -19,7 +20,7 @@ type Getter struct {
 // New makes a Getter that keeps unfinished work in the directory scratch.
 func New(scratch string, p *progress.Reporter) *Getter {
 	return &Getter{
-		scratch: scratch, progress: p, web: newWeb(),
+		scratch: scratch, progress: p, web: newWeb(), Room: DiskRoom,
 		unreachable: map[string]bool{}, packages: map[string]error{},
 	}
 }

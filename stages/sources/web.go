@@ -72,9 +72,10 @@ var ErrAsBefore = errors.New("cannot be reached, as before")
 
 // URL downloads an address. name is the file's name and begins that of its partial. pinned says that the caller
 // verifies the bytes by a digest, so that a partial may be continued although the server gives no validator for it.
+// No more than most bytes are taken; where that is 0, what there is room for.
 //
 // Errors of connections, early ends, stalls, trickles, 429 and 5xx are tried again with backoff, other answers are not.
-func (g *Getter) URL(ctx context.Context, address, name string, pinned bool) (*Body, error) {
+func (g *Getter) URL(ctx context.Context, address, name string, pinned bool, most int64) (*Body, error) {
 	u, err := url.Parse(address)
 	if err != nil {
 		return nil, errors.New("not an address")
@@ -83,7 +84,7 @@ func (g *Getter) URL(ctx context.Context, address, name string, pinned bool) (*B
 		return nil, ErrAsBefore
 	}
 	d := &download{
-		web: &g.web, url: address, file: g.partial(name, address), pinned: pinned, progress: g.progress,
+		web: &g.web, url: address, file: g.partial(name, address), pinned: pinned, most: most, room: g.Room, progress: g.progress,
 	}
 	if err := d.run(ctx); err != nil {
 		if isConnect(err) && ctx.Err() == nil {

@@ -265,7 +265,7 @@ func TestURL(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, (*httptest.Server).StartTLS, test.answer)
-			body, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL+"/data", "archive", test.pinned)
+			body, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL+"/data", "archive", test.pinned, 0)
 			if test.err != "" {
 				if err == nil || err.Error() != test.err {
 					t.Errorf("got error %v, want %s", err, test.err)
@@ -291,7 +291,7 @@ func TestURLWaitsAsTold(t *testing.T) {
 		whole(w, r)
 	})
 	begun := time.Now()
-	body, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL, "archive", false)
+	body, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL, "archive", false, 0)
 	read(t, body, err)
 	if waited := time.Since(begun); waited < time.Second {
 		t.Errorf("asked again after %s, not after 1s", waited)
@@ -313,7 +313,7 @@ func TestURLStall(t *testing.T) {
 	})
 	g := getter(t, t.TempDir(), s)
 	g.web.stall = 100 * time.Millisecond
-	body, err := g.URL(t.Context(), s.URL, "archive", false)
+	body, err := g.URL(t.Context(), s.URL, "archive", false, 0)
 	if got := read(t, body, err); !bytes.Equal(got, data) {
 		t.Errorf("got %d other bytes", len(got))
 	}
@@ -334,10 +334,10 @@ func TestURLSilence(t *testing.T) {
 	})
 	g := getter(t, t.TempDir(), s)
 	g.web.client.Transport.(*http.Transport).ResponseHeaderTimeout = 100 * time.Millisecond
-	if _, err := g.URL(t.Context(), s.URL, "archive", true); err == nil || !strings.Contains(err.Error(), "timeout awaiting response headers") || len(s.asked()) != 4 {
+	if _, err := g.URL(t.Context(), s.URL, "archive", true, 0); err == nil || !strings.Contains(err.Error(), "timeout awaiting response headers") || len(s.asked()) != 4 {
 		t.Errorf("got error %v after %d requests, expected 4", err, len(s.asked()))
 	}
-	body, err := g.URL(t.Context(), s.URL, "archive", true)
+	body, err := g.URL(t.Context(), s.URL, "archive", true, 0)
 	if got := read(t, body, err); !bytes.Equal(got, data) {
 		t.Errorf("got %d other bytes", len(got))
 	}
@@ -362,7 +362,7 @@ func TestURLTrickle(t *testing.T) {
 	})
 	g := getter(t, t.TempDir(), s)
 	g.web.stall = 50 * time.Millisecond
-	_, err := g.URL(t.Context(), s.URL, "archive", true)
+	_, err := g.URL(t.Context(), s.URL, "archive", true, 0)
 	if want := "too slow: 1 bytes came in 50ms, after 4 B of 1.0 MiB (4 attempts)"; err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
@@ -454,7 +454,7 @@ func TestURLLies(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, (*httptest.Server).Start, test.answer)
-			body, err := getter(t, t.TempDir()).URL(t.Context(), s.URL, "archive", true)
+			body, err := getter(t, t.TempDir()).URL(t.Context(), s.URL, "archive", true, 0)
 			if test.err != "" {
 				if err == nil || !strings.Contains(err.Error(), test.err) {
 					t.Errorf("got error %v, want %s", err, test.err)
@@ -473,7 +473,7 @@ func TestURLLies(t *testing.T) {
 // hence a process of its own.
 func TestURLProxy(t *testing.T) {
 	if os.Getenv("SOURCES_TEST_PROXY") == "1" {
-		body, err := getter(t, t.TempDir()).URL(t.Context(), "http://data.invalid/file", "archive", true)
+		body, err := getter(t, t.TempDir()).URL(t.Context(), "http://data.invalid/file", "archive", true, 0)
 		if err != nil {
 			fmt.Println("error:", err)
 			return
@@ -528,11 +528,11 @@ func TestURLContinuesAfterStop(t *testing.T) {
 				whole(w, r)
 			})
 			scratch := t.TempDir()
-			if _, err := getter(t, scratch, s).URL(ctx, s.URL, "archive", pinned); !errors.Is(err, context.Canceled) {
+			if _, err := getter(t, scratch, s).URL(ctx, s.URL, "archive", pinned, 0); !errors.Is(err, context.Canceled) {
 				t.Fatalf("stopped download: got error %v, want %v", err, context.Canceled)
 			}
 			for range 2 {
-				body, err := getter(t, scratch, s).URL(t.Context(), s.URL, "archive", pinned)
+				body, err := getter(t, scratch, s).URL(t.Context(), s.URL, "archive", pinned, 0)
 				if got := read(t, body, err); !bytes.Equal(got, data) {
 					t.Errorf("got %d other bytes", len(got))
 				}
@@ -555,7 +555,7 @@ func TestURLDropsUnsyncedBytes(t *testing.T) {
 	partial := g.partial("archive", s.URL)
 	write(t, partial, string(make([]byte, 5000)))
 	write(t, partial+".json", fmt.Sprintf(`{"etag": "\"v1\"", "total": %d, "synced": 0}`, len(data)))
-	body, err := g.URL(t.Context(), s.URL, "archive", false)
+	body, err := g.URL(t.Context(), s.URL, "archive", false, 0)
 	if got := read(t, body, err); !bytes.Equal(got, data) {
 		t.Errorf("got %d other bytes", len(got))
 	}
@@ -578,7 +578,7 @@ func TestURLRedirects(t *testing.T) {
 			whole(w, r)
 		}
 	})
-	body, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL+"/moved", "archive", false)
+	body, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL+"/moved", "archive", false, 0)
 	if got := read(t, body, err); !bytes.Equal(got, data) {
 		t.Errorf("moved: got %d other bytes", len(got))
 	}
@@ -586,7 +586,7 @@ func TestURLRedirects(t *testing.T) {
 		"/loop": "more than 10 redirects, the last to " + s.URL + "/loop",
 		"/down": "redirects from https to " + plainServer.URL + "/file, which is not encrypted: refused",
 	} {
-		if _, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL+path, "archive", true); err == nil || err.Error() != want {
+		if _, err := getter(t, t.TempDir(), s).URL(t.Context(), s.URL+path, "archive", true, 0); err == nil || err.Error() != want {
 			t.Errorf("%s: got error %v, want %s", path, err, want)
 		}
 	}
@@ -601,7 +601,7 @@ func TestURLRedirects(t *testing.T) {
 func TestURLUntrusted(t *testing.T) {
 	t.Parallel()
 	s := serve(t, (*httptest.Server).StartTLS, func(_ int, w http.ResponseWriter, r *http.Request) { whole(w, r) })
-	_, err := getter(t, t.TempDir()).URL(t.Context(), s.URL+"?key=hidden", "archive", true)
+	_, err := getter(t, t.TempDir()).URL(t.Context(), s.URL+"?key=hidden", "archive", true, 0)
 	if err == nil || !strings.Contains(err.Error(), "SSL_CERT_FILE") || strings.Contains(err.Error(), "hidden") {
 		t.Errorf("got error %v, want one that names SSL_CERT_FILE", err)
 	}
@@ -631,7 +631,7 @@ func TestURLUnreachable(t *testing.T) {
 		"cannot be reached: dial tcp " + host + ": connect: connection refused (behind a proxy, set HTTPS_PROXY and HTTP_PROXY)",
 		"cannot be reached, as before",
 	} {
-		_, err := g.URL(t.Context(), "https://user:hidden@"+host+"/x?token=hidden", "archive", true)
+		_, err := g.URL(t.Context(), "https://user:hidden@"+host+"/x?token=hidden", "archive", true, 0)
 		if err == nil || err.Error() != want {
 			t.Errorf("got error %v, want %s", err, want)
 		}
@@ -650,7 +650,7 @@ func TestURLUnknownHost(t *testing.T) {
 		lookups++
 		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "none.invalid", IsNotFound: true}}
 	}
-	_, err := g.URL(t.Context(), "https://none.invalid/x?token=hidden", "archive", true)
+	_, err := g.URL(t.Context(), "https://none.invalid/x?token=hidden", "archive", true, 0)
 	if want := "cannot be reached: none.invalid: no such host (behind a proxy, set HTTPS_PROXY and HTTP_PROXY)"; err == nil || err.Error() != want {
 		t.Errorf("got error %v, want %s", err, want)
 	}
