@@ -28,7 +28,8 @@ type Dataset struct {
 	// Counts are the images of each class, in the order of Classes, of each split that has any.
 	Counts     map[string][]int `json:"counts"`
 	Statistics Statistics       `json:"statistics"`
-	Duplicates int              `json:"duplicates"` // groups of equal images that lie in more than one split
+	Duplicates int              `json:"duplicates"`          // groups of equal images that lie in more than one split
+	Conflicts  int              `json:"conflicts,omitempty"` // groups of equal images that have more than one class
 
 	Rows map[string][]int64 `json:"-"` // of each split that has any: rows of the images, ascending
 }

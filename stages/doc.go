@@ -15,7 +15,7 @@
 //	          rejected.jsonl      one line a file that could not be read: {"path", "reason"}
 //	dataset   dataset.json        recipe (mode, mean, std, crop), classes, class counts of each split, statistics
 //	          train.npy val.npy test.npy   int64 rows of images, ascending; an empty split has no file
-//	          duplicates.jsonl    groups of byte-identical images that lie in more than one split
+//	          duplicates.jsonl    groups of byte-identical images that lie in more than one split or have more than one class
 //	          contact-sheet.png   a few images of each class
 //	features  features-00000.npy… float32 or float16 [n, …] activations at the cut; every shard but the last has the same n
 //	          rows.npy            int64 [N]: the image row of each feature: those of all images, ascending; and where

@@ -32,7 +32,7 @@ const (
 func evaluateStage(c *Config, env Env) pipeline.Stage {
 	e := evaluate{config: c, env: env, settings: c.Stages.Evaluate}
 	return pipeline.Stage{
-		Name: "evaluate", Version: 1, Takes: []string{imagesType, datasetType, featuresType, modelType}, Gives: reportType,
+		Name: "evaluate", Version: 2, Takes: []string{imagesType, datasetType, featuresType, modelType}, Gives: reportType,
 		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.check,
 	}
 }
@@ -104,7 +104,10 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	return writeReport(job.Out, &report, data.dataset.Classes, predictions, rows, samples)
+	modelDir := job.Inputs[modelType].Dir
+	warnings := Warnings(map[string]string{"decode": job.Inputs[imagesType].Dir, "normalize": job.Inputs[datasetType].Dir, "fine-tune": modelDir})
+	warnings = append(warnings, report.warnings(modelDir)...)
+	return writeReport(job.Out, &report, warnings, data.dataset.Classes, predictions, rows, samples)
 }
 
 // batchSize keeps the memory of a batch bounded. It depends on shapes alone.

@@ -20,7 +20,7 @@ const (
 )
 
 // writeReport writes every file of a report, metrics.json last.
-func writeReport(dir string, r *Report, classes []string, predictions []prediction, rows []int64, samples []Sample) error {
+func writeReport(dir string, r *Report, warnings, classes []string, predictions []prediction, rows []int64, samples []Sample) error {
 	matrix := confusion(len(classes), predictions)
 	for name, table := range map[string][][]string{
 		"confusion_matrix.csv": matrixTable(classes, matrix),
@@ -35,7 +35,7 @@ func writeReport(dir string, r *Report, classes []string, predictions []predicti
 			return err
 		}
 	}
-	if err := writeFileAtomic(filepath.Join(dir, "report.txt"), []byte(reportText(r, classes, matrix))); err != nil {
+	if err := writeFileAtomic(filepath.Join(dir, "report.txt"), []byte(reportText(r, warnings, classes, matrix))); err != nil {
 		return err
 	}
 	return writeJSON(filepath.Join(dir, "metrics.json"), r)
@@ -78,9 +78,15 @@ func predictionTable(split string, classes []string, predictions []prediction, r
 }
 
 // reportText is report.txt: what a person wants to see first.
-func reportText(r *Report, classes []string, matrix [][]int) string {
+func reportText(r *Report, warnings, classes []string, matrix [][]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d images, %d classes\n\n", r.Split, r.Count, len(classes))
+	for _, text := range warnings {
+		fmt.Fprintf(&b, "warning: %s\n", text)
+	}
+	if len(warnings) > 0 {
+		b.WriteString("\n")
+	}
 	columns(&b, 0, func(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "accuracy\t%.4f\t95 %% interval %.4f to %.4f\n", r.Accuracy, r.AccuracyInterval[0], r.AccuracyInterval[1])
 		ks := make([]int, 0, len(r.TopK))

@@ -94,6 +94,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 		model: model, data: data, report: job.Progress,
 		train: data.dataset.Rows[trainSplit], val: data.dataset.Rows[valSplit],
 		saved: checkpoints{dir: job.Scratch, report: job.Progress},
+		help:  helpOf(f.config.Model.Head.Normalization, f.settings.Optimizer.LearningRate),
 	}
 	if need := f.settings.needsVal(); len(need) > 0 && len(t.val) == 0 {
 		return fmt.Errorf("%s chooses by val, but there is no val split: set normalize.split.val, or %s", need[0][0], need[0][1])

@@ -87,7 +87,7 @@ func measured(t *testing.T, b *bed, dir string) float64 {
 		t.Fatal(err)
 	}
 	tr := &trainer{settings: &FineTune{BatchSize: 16}, model: model, data: data, val: data.dataset.Rows[valSplit]}
-	_, accuracy, err := tr.measureVal(t.Context())
+	_, accuracy, _, err := tr.measureVal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,6 +36,7 @@ type trainer struct {
 	report     *progress.Reporter
 	train, val []int64 // rows
 
+	help         string    // against losses and probabilities beyond all measure
 	classWeights []float32 // by class; nil: none
 	end          state     // variables after the last step; nil if the model itself has them, or if they are no numbers
 
@@ -172,6 +173,9 @@ func (t *trainer) step(ctx context.Context, b *batch) error {
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return t.diverged(fmt.Sprintf("the loss became %v", loss), t.Step+1)
 	}
+	if t.Step == 0 {
+		t.warnAbsurd("the first step of training", loss)
+	}
 	n := int64(len(b.rows))
 	t.Loss += loss * float64(n)
 	t.Correct += int64(binary.LittleEndian.Uint32(out["correct"].Data))
@@ -181,34 +185,22 @@ func (t *trainer) step(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// epochOf is the epoch, from 1, of the last of so many steps.
-func (t *trainer) epochOf(steps int64) int64 {
-	return (steps-1)/t.stepsPerEpoch() + 1
-}
-
-// diverged is the error that stops a training whose numbers left the finite ones in the last of so many steps.
-func (t *trainer) diverged(what string, steps int64) error {
-	good := "there is no checkpoint before it"
-	if t.last.stored {
-		good = fmt.Sprintf("the last good checkpoint is of epoch %d, step %d", t.epochOf(t.last.step), t.last.step)
-	} else if t.From > 0 {
-		good = fmt.Sprintf("there is no checkpoint since the training that this one continues, which ended after epoch %d", t.From)
-	}
-	return fmt.Errorf("%s in epoch %d at step %d; %s: lower optimizer.learning_rate (%v), or add schedule.warmup_epochs",
-		what, t.epochOf(steps), t.Step, good, t.settings.Optimizer.LearningRate)
-}
-
 func (t *trainer) endEpoch(ctx context.Context) error {
 	result := EpochResult{
 		Epoch: len(t.History) + 1, Step: t.Step, LearningRate: t.learningRate(t.Step - 1),
 		Loss: rounded(t.Loss / float64(t.Images)), Accuracy: rounded(float64(t.Correct) / float64(t.Images)),
 	}
+	if len(t.History) == 0 {
+		t.warnAbsurd("the first epoch of training", result.Loss)
+	}
+	certain := 0 // images of val
 	values := map[string]float64{"learning_rate": result.LearningRate, "loss": result.Loss, "accuracy": result.Accuracy}
 	if len(t.val) > 0 {
-		loss, accuracy, err := t.measureVal(ctx)
+		loss, accuracy, n, err := t.measureVal(ctx)
 		if err != nil {
 			return err
 		}
+		certain = n
 		if math.IsNaN(loss) || math.IsInf(loss, 0) {
 			return t.diverged(fmt.Sprintf("the loss on val became %v", loss), t.Step)
 		}
@@ -226,6 +218,9 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 	t.Loss, t.Correct, t.Images = 0, 0, 0
 	t.report.Epoch(result.Epoch, t.settings.Epochs, values)
 	if t.finished() {
+		if saturated(certain, len(t.val)) {
+			t.report.Warnf("%s", saturatedText(certain, len(t.val), valSplit, t.help))
+		}
 		if len(t.History) < t.settings.Epochs {
 			t.report.Notef("%s has not improved for %d epochs: training ends after epoch %d", t.settings.EarlyStopping.Monitor,
 				t.settings.EarlyStopping.Patience, len(t.History))
@@ -245,18 +240,6 @@ func (t *trainer) improves(r EpochResult) bool {
 		return *r.ValAccuracy > *best.ValAccuracy
 	}
 	return *r.ValLoss < *best.ValLoss
-}
-
-func (t *trainer) measureVal(ctx context.Context) (loss, accuracy float64, err error) {
-	correct := 0
-	err = t.data.each(ctx, t.model, t.val, t.settings.BatchSize, func(i int, l float32, probabilities []float32) {
-		loss += float64(l)
-		if argmax(probabilities) == int(t.data.images.Labels[t.val[i]]) {
-			correct++
-		}
-	})
-	n := float64(len(t.val))
-	return rounded(loss / n), rounded(float64(correct) / n), err
 }
 
 func (t *trainer) variables(ctx context.Context) (state, error) {

@@ -107,7 +107,9 @@ type imagesInfo struct {
 	Classes   []string `json:"classes"`
 	Decoder   string   `json:"decoder"`
 	Rejected  int      `json:"rejected"`
-	Resize    string   `json:"resize,omitempty"` // as decode.resize; none where decode scaled nothing
+
+	Transparent int    `json:"transparent,omitempty"` // images whose files have pixels that are not opaque
+	Resize      string `json:"resize,omitempty"`      // as decode.resize; none where decode scaled nothing
 }
 
 // Sample is one line of samples.jsonl: where an image comes from.

@@ -72,6 +72,8 @@ type Report struct {
 	PerClass         []ClassMetrics     `json:"per_class"`
 	Calibration      Calibration        `json:"calibration"`
 
+	Certain int `json:"certain,omitempty"` // images whose most probable class has the probability 1, to six digits
+
 	Served           int      `json:"served"`                     // images on which the served signature was checked
 	ServedAgreement  *float64 `json:"served_agreement,omitempty"` // share of them with the same top class
 	ServedDifference *float64 `json:"served_max_difference,omitempty"`
@@ -88,6 +90,9 @@ func measure(classes []string, predictions []prediction, topK []int) Report {
 	for _, p := range predictions {
 		within[p.rank]++
 		loss += p.loss
+		if isCertain(p.probability) {
+			r.Certain++
+		}
 		if p.label == p.predicted {
 			correct++
 		}

@@ -107,7 +107,7 @@ worst confusions
 1  b taken for a  33.3 % of b
 1  c taken for a  100.0 % of c
 `
-	if diff := cmp.Diff(want, reportText(&r, classes, confusion(4, examplePredictions()))); diff != "" {
+	if diff := cmp.Diff(want, reportText(&r, nil, classes, confusion(4, examplePredictions()))); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
 }

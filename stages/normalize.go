@@ -7,7 +7,6 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/store"
@@ -23,7 +22,7 @@ const (
 func normalizeStage(c *Config) pipeline.Stage {
 	s := c.Stages.Normalize
 	return pipeline.Stage{
-		Name: "normalize", Version: 1, Takes: []string{imagesType}, Gives: datasetType,
+		Name: "normalize", Version: 2, Takes: []string{imagesType}, Gives: datasetType,
 		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := settingLines(s)
 			return append(lines, inputLines(in, imagesType)...), err
@@ -68,7 +67,12 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 			d.Counts[split][images.Labels[row]]++
 		}
 	}
-	s.warnEmpty(d, job)
+	warn := func(warnings []string) {
+		for _, text := range warnings {
+			job.Progress.Warnf("%s", text)
+		}
+	}
+	warn(d.emptyWarnings())
 
 	scan, err := scanPixels(ctx, images, d, job.Progress)
 	if err != nil {
@@ -76,8 +80,15 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	d.Statistics = scan.statistics(images.Channels)
 	groups := scan.duplicates(d, samples)
-	d.Duplicates = len(groups)
-	warnDuplicates(groups, job)
+	for _, g := range groups {
+		if g.across() {
+			d.Duplicates++
+		}
+		if g.conflict() > 0 {
+			d.Conflicts++
+		}
+	}
+	warn(duplicateWarnings(groups))
 	if err := writeJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), slices.Values(groups)); err != nil {
 		return err
 	}
@@ -89,42 +100,6 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 		return err
 	}
 	return d.save(job.Out)
-}
-
-// warnEmpty names the classes that a split for measuring lacks.
-func (s *Normalize) warnEmpty(d *Dataset, job *pipeline.Job) {
-	for _, split := range []string{valSplit, testSplit} {
-		var without []string
-		for class, n := range d.Counts[split] {
-			if n == 0 {
-				without = append(without, d.Classes[class])
-			}
-		}
-		if len(without) > 0 {
-			job.Progress.Warnf("%s has no image of %s", split, strings.Join(without, ", "))
-		}
-	}
-}
-
-// warnDuplicates says how many images lie in two splits, for each pair of splits.
-func warnDuplicates(groups []duplicateGroup, job *pipeline.Job) {
-	pairs := map[string]int{}
-	for _, g := range groups {
-		has := map[string]int{}
-		for _, image := range g.Images {
-			has[image.Split]++
-		}
-		for i, a := range splitNames {
-			for _, b := range splitNames[i+1:] {
-				if has[a] > 0 && has[b] > 0 {
-					pairs[fmt.Sprintf("images of %s that also lie in %s", b, a)] += has[b]
-				}
-			}
-		}
-	}
-	for _, pair := range slices.Sorted(maps.Keys(pairs)) {
-		job.Progress.Warnf("%d %s, byte for byte: what is measured there is too good; duplicates.jsonl lists them", pairs[pair], pair)
-	}
 }
 
 // inputLines are the key lines of the artifacts a stage takes.

@@ -119,15 +119,12 @@ func (f fitting) says(s Split, setting string, class int, failing []int) string 
 		kind = "training"
 	}
 	n := *met.of(setting)
-	text := fmt.Sprintf("class %q has %d %s images", f.census.classes[class], n, kind)
-	if n == 1 {
-		text = fmt.Sprintf("class %q has 1 %s image", f.census.classes[class], kind)
-	}
+	text := fmt.Sprintf("class %q has %d %s %s", f.census.classes[class], n, kind, plural(n, "image", "images"))
 	if s.Test > 0 && setting != "test" && kind == "training" {
 		text += fmt.Sprintf(" beside those of split.test: %v", s.Test)
 	}
 	if more := len(failing) - 1; more > 0 {
-		text += fmt.Sprintf(" (and %d more %s too few)", more, map[bool]string{true: "class has", false: "classes have"}[more == 1])
+		text += fmt.Sprintf(" (and %d more %s too few)", more, plural(more, "class has", "classes have"))
 	}
 	switch setting {
 	case trainSplit:
@@ -156,7 +153,7 @@ func (f fitting) advice(s Split, setting string, class int, failing []int) strin
 			ways = append(ways, "leave it out")
 		}
 	}
-	return either("", append(ways, "add images to "+map[bool]string{true: "it", false: "them"}[len(failing) == 1]))
+	return either("", append(ways, "add images to "+plural(len(failing), "it", "them")))
 }
 
 // adjusted lowers a setting as little as the classes need.
@@ -254,7 +251,7 @@ func (f fitting) leftOut(s Split, failing []int) string {
 	for _, class := range failing {
 		patterns = append(patterns, strconv.Quote(patternOf(f.census.classes[class])))
 	}
-	return fmt.Sprintf("leave %s out by decode.exclude: [%s]", map[bool]string{true: "the class", false: "those classes"}[len(failing) == 1], strings.Join(patterns, ", "))
+	return fmt.Sprintf("leave %s out by decode.exclude: [%s]", plural(len(failing), "the class", "those classes"), strings.Join(patterns, ", "))
 }
 
 // patternOf is the pattern of decode.exclude that matches a name.

@@ -119,7 +119,13 @@ type duplicateImage struct {
 	Class string `json:"class"`
 }
 
-// duplicates groups equal images that lie in more than one split, in the order of their first rows.
+// across reports whether the images of a group lie in more than one split.
+func (g duplicateGroup) across() bool {
+	return slices.ContainsFunc(g.Images, func(i duplicateImage) bool { return i.Split != g.Images[0].Split })
+}
+
+// duplicates groups equal images that lie in more than one split or have more than one class, in the order of their first
+// rows.
 func (s *scanned) duplicates(d *Dataset, samples []Sample) []duplicateGroup {
 	order := make([]int, len(s.rows))
 	for i := range order {
@@ -133,14 +139,12 @@ func (s *scanned) duplicates(d *Dataset, samples []Sample) []duplicateGroup {
 			end++
 		}
 		var group duplicateGroup
-		across := false
 		for _, i := range order[first:end] {
 			row := s.rows[i]
 			image := duplicateImage{Row: row, Path: samples[row].Path, Split: d.splitOf(row), Class: samples[row].Class}
-			across = across || (len(group.Images) > 0 && image.Split != group.Images[0].Split)
 			group.Images = append(group.Images, image)
 		}
-		if across {
+		if group.across() || group.conflict() > 0 {
 			groups = append(groups, group)
 		}
 		first = end

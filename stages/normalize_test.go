@@ -162,10 +162,11 @@ func TestNormalize(t *testing.T) {
 	}
 	split := d.splitOf(0)
 	want := fmt.Sprintf(`{"images":[{"row":0,"path":"train/dark/0.png","split":%q,"class":"dark"},{"row":113,"path":"test/striped/113.png","split":"test","class":"striped"}]}`+"\n", split)
-	if string(text) != want || d.Duplicates != 1 {
+	if string(text) != want || d.Duplicates != 1 || d.Conflicts != 1 {
 		t.Errorf("duplicates.jsonl is\n%swant\n%s", text, want)
 	}
-	if got := seen.texts(progress.Warning); got != fmt.Sprintf("1 images of test that also lie in %s, byte for byte: what is measured there is too good; duplicates.jsonl lists them", split) {
+	if got := seen.texts(progress.Warning); got != fmt.Sprintf("1 image of test that also lies in %s, byte for byte: what is measured there is too good; normalize's duplicates.jsonl lists them\n", split)+
+		"2 images are equal, byte for byte, to one under another label, such as train/dark/0.png is dark and test/striped/113.png is striped: one of the labels is wrong; normalize's duplicates.jsonl lists them" {
 		t.Errorf("warnings: %s", got)
 	}
 

@@ -114,6 +114,11 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	sum := summarize(e, record.id, results, time.Since(began), runErr)
 	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
 	runErr = errors.Join(runErr, outputs.writeSummary(c.Context, sum))
+	if c.Bool("json") { // elsewhere they are in the last lines
+		for _, text := range sum.Warnings {
+			opts.Sink.Handle(progress.Event{Type: progress.Warning, Time: time.Now(), Text: text})
+		}
+	}
 	opts.Sink.Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
 	if !c.Bool("json") {
 		sum.print(c.App.Writer, e)

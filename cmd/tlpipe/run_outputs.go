@@ -48,7 +48,7 @@ func (r *runOutputs) refused(ctx context.Context, config string, err error) erro
 	}
 	return errors.Join(err, r.writeSummary(ctx, summary{
 		Config: config, Error: err.Error(), Stages: []pipeline.StageResult{}, Models: []pipeline.StageResult{},
-		Metrics: map[string]map[string]any{}, Settings: map[string]any{}, Precision: map[string]string{},
+		Metrics: map[string]map[string]any{}, Settings: map[string]any{}, Precision: map[string]string{}, Warnings: []string{},
 	}))
 }
 

@@ -61,6 +61,7 @@ func statusCommand() *cli.Command {
 			for _, split := range slices.Sorted(maps.Keys(sum.Metrics)) {
 				fmt.Fprintf(c.App.Writer, "%s accuracy %.4f\n", split, sum.Metrics[split]["accuracy"])
 			}
+			sum.printWarnings(c.App.Writer)
 			return pipeline.Damaged(steps)
 		},
 	}

@@ -27,6 +27,8 @@ type summary struct {
 	Models  []pipeline.StageResult    `json:"models"` // exported SavedModels; not stages of the config
 	Metrics map[string]map[string]any `json:"metrics"`
 
+	Warnings []string `json:"warnings"` // of what makes the results worse, or look better, than they should, also where it is stored
+
 	// Settings are all of the config's, by their names in YAML, with the defaults; stages are a mapping by name.
 	Settings map[string]any `json:"settings"`
 
@@ -42,7 +44,9 @@ func summarize(e *experiment, run string, results []pipeline.StageResult, took t
 		Stages: []pipeline.StageResult{}, Models: []pipeline.StageResult{}, Metrics: map[string]map[string]any{},
 		Settings: settingsOf(e.config.Public()), Precision: map[string]string{}, inOrder: results,
 	}
+	made := map[string]string{}
 	for _, r := range results {
+		made[r.Stage] = r.Path
 		if r.Auxiliary {
 			sum.Models = append(sum.Models, r)
 			continue
@@ -63,6 +67,7 @@ func summarize(e *experiment, run string, results []pipeline.StageResult, took t
 			}
 		}
 	}
+	sum.Warnings = append([]string{}, stages.Warnings(made)...)
 	return sum
 }
 
@@ -103,6 +108,7 @@ func (s summary) print(w io.Writer, e *experiment) {
 		}
 		fmt.Fprintln(w)
 	}
+	s.printWarnings(w)
 	dir := e.store.Dir()
 	if here, err := os.Getwd(); err == nil {
 		if relative, err := filepath.Rel(here, dir); err == nil && len(relative) < len(dir) {
@@ -117,6 +123,12 @@ func (s summary) print(w io.Writer, e *experiment) {
 		fmt.Fprintf(w, "artifacts: %s   ", latest)
 	}
 	fmt.Fprintf(w, "log: %s\n", filepath.Join(dir, "runs", s.Run, "log.txt"))
+}
+
+func (s summary) printWarnings(w io.Writer) {
+	for _, text := range s.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", text)
+	}
 }
 
 // made says whether a stage has a result; whether any has, for no name.
