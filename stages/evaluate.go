@@ -92,6 +92,11 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	report := measure(data.dataset.Classes, predictions, e.settings.TopK)
 	report.Split = e.settings.Split
+	for _, p := range predictions {
+		if isCertain(p.probability) {
+			report.Certain++
+		}
+	}
 	if math.IsNaN(report.Loss) || math.IsInf(report.Loss, 0) {
 		return fmt.Errorf("the loss on %s is %v: the model gives no probabilities", e.settings.Split, report.Loss)
 	}

@@ -90,9 +90,6 @@ func measure(classes []string, predictions []prediction, topK []int) Report {
 	for _, p := range predictions {
 		within[p.rank]++
 		loss += p.loss
-		if isCertain(p.probability) {
-			r.Certain++
-		}
 		if p.label == p.predicted {
 			correct++
 		}
