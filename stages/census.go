@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -123,15 +124,12 @@ func (c *census) of(class int) (n classCounts) {
 	return n
 }
 
-// with is the census of the same images had decode called one split by another's name.
+// renamed is the census of the same images had decode called one split by another's name.
 func (c *census) renamed(from, to string) *census {
 	other := *c
-	other.counts = map[string][]int{}
-	for split, counts := range c.counts {
-		if split == from {
-			split = to
-		}
-		other.counts[split] = counts
-	}
+	other.counts, other.folders = maps.Clone(c.counts), maps.Clone(c.folders)
+	other.counts[to], other.folders[to] = c.counts[from], c.folders[from]
+	delete(other.counts, from)
+	delete(other.folders, from)
 	return &other
 }

@@ -134,35 +134,34 @@ func (c *Config) splitsOf(d *census) (names []string) {
 // waysToTest are settings that would give a test split; each was tried on the counts.
 func (c *Config) waysToTest(d *census) (ways []string) {
 	s := c.Stages.Normalize.Split
-	if train, val := d.folders[trainSplit], d.folders[valSplit]; d.has(valSplit) && c.Stages.Decode.Format == "image-folder" && train != "" && val != "" {
-		way := fmt.Sprintf("take the val images for test by decode.splits: {train: %s, test: %s}", yamlText(train), yamlText(val))
+	folders := c.Stages.Decode.Format == "image-folder"
+	if train, val := d.folders[trainSplit], d.folders[valSplit]; folders && train != "" && val != "" {
+		way := fmt.Sprintf("take the val images for test by decode.splits: %s", flowSplits(map[string]string{trainSplit: train, testSplit: val}))
 		f := fitting{config: c, census: d.renamed(valSplit, testSplit)}
-		if len(c.needsVal()) == 0 && f.works(s) {
+		if len(c.needsVal()) > 0 {
+			way = f.cutting(way+", and cut val from train", "val", 0.1, s.withVal)
+		}
+		if way != "" && (len(c.needsVal()) > 0 || f.works(s)) {
 			ways = append(ways, way)
-		} else if share := f.share(0.1+1e-9, func(v float64) Split { s := s; s.Val = v; return s }); share > 0 {
-			ways = append(ways, fmt.Sprintf("%s, and cut val from train by normalize.split.val: %v", way, share))
 		}
 	}
 	if !strings.HasPrefix(c.Stages.Decode.Format, "cifar") {
-		f := fitting{config: c, census: d}
-		if share := f.share(0.2+1e-9, func(v float64) Split { s := s; s.Test = v; return s }); share > 0 {
-			ways = append(ways, fmt.Sprintf("cut test from train by normalize.split.test: %v", share))
+		if way := (fitting{config: c, census: d}).cutting("cut test from train", "test", 0.2, s.withTest); way != "" {
+			ways = append(ways, way)
 		}
 	}
-	if c.Stages.Decode.Format == "image-folder" && !d.has(valSplit) && d.folders[trainSplit] != "." && d.folders[trainSplit] != "" {
-		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: {train: %s, test: FOLDER}", yamlText(d.folders[trainSplit])))
+	if train := d.folders[trainSplit]; folders && !d.has(valSplit) && train != "." && train != "" {
+		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: %s", flowSplits(map[string]string{trainSplit: train, testSplit: "FOLDER"})))
 	}
 	return ways
 }
 
 // waysToVal are settings that would give a val split; each was tried on the counts.
-func (c *Config) waysToVal(d *census) (ways []string) {
-	f := fitting{config: c, census: d}
-	s := c.Stages.Normalize.Split
-	if share := f.share(0.1+1e-9, func(v float64) Split { s := s; s.Val = v; return s }); share > 0 {
-		ways = append(ways, fmt.Sprintf("cut it from train by normalize.split.val: %v", share))
+func (c *Config) waysToVal(d *census) []string {
+	if way := (fitting{config: c, census: d}).cutting("cut it from train", "val", 0.1, c.Stages.Normalize.Split.withVal); way != "" {
+		return []string{way}
 	}
-	return ways
+	return nil
 }
 
 // needsVal is that of fine-tune, if there is one.

@@ -1,17 +1,17 @@
 package stages
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
+
+	"go.yaml.in/yaml/v3"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
@@ -64,15 +64,15 @@ func TestDataProblems(t *testing.T) {
 		"folds besides own":    {two(classCounts{5, 2, 0}), func(c *Config) { c.Stages.Normalize.Split.Folds, c.Stages.Evaluate.Split = 3, "val" }, `stages.normalize.split.folds: the data has a val split of its own, 4 images in the folder "val": leave split.folds out, or do without that split, by decode.splits: {train: train, test: val}`},
 		"per_class val":        {two(classCounts{5, 0, 2}), perClass("val", 2), "stages.normalize.split.per_class.val: decode gives no val split to take images from: leave per_class.val out; split.val cuts val from train"},
 		"two tests":            {two(classCounts{5, 0, 1}), func(c *Config) { c.Stages.Normalize.Split.Test = 0.1 }, `stages.normalize.split.test: decode already gives 2 test images in the folder "test": leave split.test out`},
-		"subset too large":     {three, perClass("train", 10), `stages.normalize.split.per_class.train: class "c" has 4 training images, split.per_class.train asks for 10: lower it to 4, or leave the class out by decode.exclude: ["c"], or add images to it`},
+		"subset too large":     {three, perClass("train", 10), `stages.normalize.split.per_class.train: class "c" has 4 training images, split.per_class.train asks for 10: lower it to 4, or leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
 		"leaving one class":    {counted(classCounts{20, 0, 5}, classCounts{5, 0, 5}), perClass("train", 10), `stages.normalize.split.per_class.train: class "b" has 5 training images, split.per_class.train asks for 10: lower it to 5, or add images to it`},
 		"no test of a class":   {counted(classCounts{20, 0, 2}, classCounts{5, 0, 0}), perClass("test", 2), `stages.normalize.split.per_class.test: class "b" has 0 test images, split.per_class.test asks for 2: leave it out, or add images to it`},
 		"no test for a subset": {two(classCounts{20, 0, 0}), func(c *Config) { perClass("test", 2)(c); c.Stages.Evaluate.Split = "train" }, `stages.normalize.split.per_class.test: there is no test split to take images from: leave per_class.test out; or cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}`},
-		"one image and val":    {counted(classCounts{20, 0, 5}, classCounts{20, 0, 5}, classCounts{1, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }, `stages.normalize.split.val: class "c" has 1 training image, and none would be left to train on with split.val: 0.1: leave the class out by decode.exclude: ["c"], or add images to it`},
+		"one image and val":    {counted(classCounts{20, 0, 5}, classCounts{20, 0, 5}, classCounts{1, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }, `stages.normalize.split.val: class "c" has 1 training image, and none would be left to train on with split.val: 0.1: leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
 		"large share":          {two(classCounts{3, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Val = 0.9 }, `stages.normalize.split.val: class "a" has 3 training images (and 1 more class has too few), and none would be left to train on with split.val: 0.9: lower it to 0.83, or add images to them`},
 		"one of each and val": {two(classCounts{9, 0, 5}), func(c *Config) { perClass("train", 1)(c); c.Stages.Normalize.Split.Val = 0.1 },
 			`stages.normalize.split.val: class "a" has 1 training image (and 1 more class has too few), and none would be left to train on with split.val: 0.1: raise split.per_class.train to 2, or add images to them`},
-		"too many folds":     {three, func(c *Config) { c.Stages.Normalize.Split.Folds = 5 }, `stages.normalize.split.folds: class "c" has 4 training images, split.folds asks for 5 parts: lower it to 4, or leave the class out by decode.exclude: ["c"], or add images to it`},
+		"too many folds":     {three, func(c *Config) { c.Stages.Normalize.Split.Folds = 5 }, `stages.normalize.split.folds: class "c" has 4 training images, split.folds asks for 5 parts: lower it to 4, or leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
 		"last of many folds": {two(classCounts{4, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Folds, c.Stages.Normalize.Split.Fold = 5, 4 }, `stages.normalize.split.folds: class "a" has 4 training images (and 1 more class has too few), split.folds asks for 5 parts: lower it to 4 and split.fold to 3, or add images to them`},
 		"test takes all":     {two(classCounts{10, 0, 0}), func(c *Config) { c.Stages.Normalize.Split.Test, c.Stages.Normalize.Split.Val = 0.9, 0.1 }, `stages.normalize.split.val: class "a" has 1 training image beside those of split.test: 0.9 (and 1 more class has too few), and none would be left to train on with split.val: 0.1: lower split.test to 0.84, or add images to them`},
 		"no exclude in idx":  {three, func(c *Config) { c.Stages.Decode.Format = "idx"; c.Stages.Normalize.Split.Folds = 5 }, `stages.normalize.split.folds: class "c" has 4 training images, split.folds asks for 5 parts: lower it to 4, or add images to it`},
@@ -80,8 +80,10 @@ func TestDataProblems(t *testing.T) {
 		"one class":          {counted(classCounts{5, 0, 2}), nil, `stages.fine-tune: there is a single class, "a", and a classifier tells at least two apart; if those are not the classes, say with decode.splits which folder holds the class folders`},
 		"best":               {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or set keep: last"},
 		"best of one image":  {counted(classCounts{5, 0, 2}, classCounts{1, 0, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but the data has no val split: set keep: last"},
-		"early stopping":     {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }, "stages.fine-tune.early_stopping: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or leave early_stopping out"},
-		"plateau":            {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.Schedule.Name = "plateau" }, "stages.fine-tune.schedule.name: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or take another schedule than plateau"},
+		"best of one image of three": {counted(classCounts{5, 0, 2}, classCounts{5, 0, 2}, classCounts{1, 0, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" },
+			`stages.fine-tune.keep: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1 without the class that has too few images, by decode.exclude: [train/c, test/c], or set keep: last`},
+		"early stopping": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }, "stages.fine-tune.early_stopping: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or leave early_stopping out"},
+		"plateau":        {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.Schedule.Name = "plateau" }, "stages.fine-tune.schedule.name: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or take another schedule than plateau"},
 		"class weight": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 2, "c": 1} },
 			`stages.fine-tune.class_weight: class_weight: there is no class "c"; did you mean a?; the classes are ["a" "b"]`},
 		"no weight": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 0, "b": 0} },
@@ -89,6 +91,9 @@ func TestDataProblems(t *testing.T) {
 		"no test": {two(classCounts{5, 0, 0}), nil, "stages.evaluate.split: evaluate.split is test, but the data has no test split, only train: cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}"},
 		"val and no test": {two(classCounts{5, 2, 0}), nil,
 			"stages.evaluate.split: evaluate.split is test, but the data has no test split, only train and val: take the val images for test by decode.splits: {train: train, test: val}, or cut test from train by normalize.split.test: 0.2, or measure on val, which also chooses, by evaluate.split: val"},
+		"val that chooses, no test, and a class of one": {counted(classCounts{5, 2, 0}, classCounts{5, 2, 0}, classCounts{1, 2, 0}), func(c *Config) { c.Stages.FineTune.Keep = "best" },
+			"stages.evaluate.split: evaluate.split is test, but the data has no test split, only train and val: take the val images for test by decode.splits: {train: train, test: val}, and cut val from train by normalize.split.val: 0.1 without the class that has too few images, by decode.exclude: [train/c, val/c], " +
+				"or cut test from train by normalize.split.test: 0.2 without the class that has too few images, by decode.exclude: [train/c, val/c], or measure on val, which also chooses, by evaluate.split: val"},
 		"val that chooses and no test": {two(classCounts{5, 2, 0}), func(c *Config) { c.Stages.FineTune.Keep = "best" },
 			"stages.evaluate.split: evaluate.split is test, but the data has no test split, only train and val: take the val images for test by decode.splits: {train: train, test: val}, and cut val from train by normalize.split.val: 0.1, or cut test from train by normalize.split.test: 0.2, or measure on val, which also chooses, by evaluate.split: val"},
 		"no val":        {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.Evaluate.Split = "val" }, "stages.evaluate.split: evaluate.split is val, but the data has no val split, only train and test: cut it from train by normalize.split.val: 0.1, or set evaluate.split: test"},
@@ -210,12 +215,12 @@ func TestAdviceWorks(t *testing.T) {
 				next = next.without(setting)
 				followed["without"]++
 			case strings.Contains(way, "decode.exclude: "):
-				var names []string
-				if err := json.Unmarshal([]byte(way[strings.Index(way, "["):]), &names); err != nil {
+				var patterns []string
+				if err := yaml.Unmarshal([]byte(way[strings.Index(way, "["):]), &patterns); err != nil {
 					t.Fatal(err)
 				}
-				for _, name := range names {
-					rest.except[slices.Index(d.classes, name)] = true
+				for class, name := range d.classes {
+					rest.except[class] = excluded(patterns, "train/"+name+"/1.png")
 				}
 				followed["exclude"]++
 			case strings.HasPrefix(way, "add images to "):

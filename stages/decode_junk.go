@@ -85,6 +85,11 @@ func excluding(folder string) string {
 	return patternOf(folder)
 }
 
+// patternOf is the pattern of decode.exclude that matches a name.
+func patternOf(name string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+}
+
 // excludingRejected is the list for decode.exclude that leaves out what was rejected; "" where that would take pictures with it.
 func excludingRejected(rejected []rejectedLine) string {
 	pictures := []string{"", ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif"}

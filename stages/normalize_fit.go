@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -46,16 +46,11 @@ func (c *Config) splitDataProblems(d *census, report func(path, format string, a
 
 // withoutVal says how to have normalize cut val from train all the same.
 func (c *Config) withoutVal(d *census) string {
-	if d.folders[trainSplit] == "" || d.folders[trainSplit] == "." {
-		return ""
-	}
-	splits := fmt.Sprintf("{train: %s}", yamlText(d.folders[trainSplit]))
+	splits := map[string]string{trainSplit: d.folders[trainSplit], testSplit: d.folders[valSplit]}
 	if d.has(testSplit) {
-		splits = fmt.Sprintf("{train: %s, test: %s}", yamlText(d.folders[trainSplit]), yamlText(d.folders[testSplit]))
-	} else if d.folders[valSplit] != "" {
-		splits = fmt.Sprintf("{train: %s, test: %s}", yamlText(d.folders[trainSplit]), yamlText(d.folders[valSplit]))
+		splits[testSplit] = d.folders[testSplit]
 	}
-	return ", or do without that split, by decode.splits: " + splits
+	return ", or do without that split, by decode.splits: " + flowSplits(splits)
 }
 
 // inFolder says where the images of a split lie, if they lie in a folder of its own.
@@ -161,15 +156,8 @@ func (f fitting) adjusted(s Split, setting string) string {
 	switch setting {
 	case "test", "val":
 		now := map[string]float64{"test": s.Test, "val": s.Val}[setting]
-		if share := f.share(now, func(v float64) Split {
-			lower := s
-			if setting == "test" {
-				lower.Test = v
-			} else {
-				lower.Val = v
-			}
-			return lower
-		}); share > 0 {
+		with := map[string]func(float64) Split{"test": s.withTest, "val": s.withVal}[setting]
+		if share := f.share(now, with); share > 0 {
 			return fmt.Sprintf("lower it to %v", share)
 		}
 	case "folds":
@@ -200,7 +188,7 @@ func (f fitting) before(s Split, setting string) (ways []string) {
 		}
 	}
 	if s.Test > 0 && slices.Contains([]string{"val", "folds", "per_class.train"}, setting) {
-		if share := f.share(s.Test, func(v float64) Split { s.Test = v; return s }); share > 0 {
+		if share := f.share(s.Test, s.withTest); share > 0 {
 			ways = append(ways, fmt.Sprintf("lower split.test to %v", share))
 		}
 	}
@@ -237,44 +225,69 @@ func (f fitting) share(limit float64, with func(float64) Split) float64 {
 	return 0
 }
 
-// leftOut names the classes to leave out, if the rest is a data set to learn from.
+// leftOut names the classes to leave out, if that works.
 func (f fitting) leftOut(s Split, failing []int) string {
-	rest := fitting{f.config, f.census, map[int]bool{}}
-	for _, class := range failing {
-		rest.except[class] = true
-	}
-	const most = 5
-	if f.config.Stages.Decode.Format != "image-folder" || len(failing) > most || len(f.census.classes)-len(failing) < 2 || !rest.works(s) {
+	rest, exclude := f.leave(failing)
+	if exclude == "" || !rest.works(s) {
 		return ""
 	}
-	var patterns []string
-	for _, class := range failing {
-		patterns = append(patterns, strconv.Quote(patternOf(f.census.classes[class])))
-	}
-	return fmt.Sprintf("leave %s out by decode.exclude: [%s]", plural(len(failing), "the class", "those classes"), strings.Join(patterns, ", "))
+	return fmt.Sprintf("leave %s out by %s", plural(len(failing), "the class", "those classes"), exclude)
 }
 
-// patternOf is the pattern of decode.exclude that matches a name.
-func patternOf(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
+// leave leaves classes out, and gives the setting for it; that is empty where too few classes would be left to learn from, or
+// so many left out that something else must be wrong.
+func (f fitting) leave(classes []int) (rest fitting, exclude string) {
+	const most = 5
+	rest = fitting{f.config, f.census, map[int]bool{}}
+	if f.config.Stages.Decode.Format != "image-folder" || len(classes) > most || len(f.census.classes)-len(classes) < 2 {
+		return rest, ""
+	}
+	patterns := slices.Clone(f.config.Stages.Decode.Exclude)
+	for _, class := range classes {
+		rest.except[class] = true
+		for _, split := range splitNames {
+			if counts := f.census.counts[split]; counts != nil && counts[class] > 0 {
+				patterns = append(patterns, excluding(path.Join(f.census.folders[split], f.census.classes[class])))
+			}
+		}
+	}
+	return rest, "decode.exclude: " + flowList(patterns)
+}
+
+// cutting is a way to cut a split from train by a setting of normalize.split, at most a share of limit, and where some classes
+// have too few images for any, without those; empty where there is none.
+func (f fitting) cutting(what, setting string, limit float64, with func(float64) Split) string {
+	way := fmt.Sprintf("%s by normalize.split.%s: ", what, setting)
+	if share := f.share(limit+1e-9, with); share > 0 {
+		return fmt.Sprintf("%s%v", way, share)
+	}
+	var failing []int
+	for class := range f.census.classes {
+		if _, short := with(1e-9).cut(f.census.of(class)); short != "" { // of the least share, one image
+			failing = append(failing, class)
+		}
+	}
+	rest, exclude := f.leave(failing)
+	if share := rest.share(limit+1e-9, with); exclude != "" && share > 0 {
+		return fmt.Sprintf("%s%v without %s that %s too few images, by %s", way, share, plural(len(failing), "the class", "the classes"), plural(len(failing), "has", "have"), exclude)
+	}
+	return ""
+}
+
+func (s Split) withVal(share float64) Split {
+	s.Val = share
+	return s
+}
+
+func (s Split) withTest(share float64) Split {
+	s.Test = share
+	return s
 }
 
 // without is the split without a setting of per_class.
 func (s Split) without(setting string) Split {
 	s.PerClass = maps.Clone(s.PerClass)
 	delete(s.PerClass, strings.TrimPrefix(setting, "per_class."))
-	return s
-}
-
-// yamlText is a string as it can stand in a flow mapping of YAML.
-func yamlText(s string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("_-./", r)
-	}
-	words := []string{"true", "false", "yes", "no", "on", "off", "null", "y", "n"}
-	if s == "" || strings.ContainsFunc(s, func(r rune) bool { return !plain(r) }) || !(s[0] >= 'A' && s[0] <= 'z') || slices.Contains(words, strings.ToLower(s)) {
-		return strconv.Quote(s)
-	}
 	return s
 }
 
