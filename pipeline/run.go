@@ -191,6 +191,9 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 			return store.Artifact{}, 0, err
 		}
 	}
+	if err := pending.Uses(in.ids()); err != nil {
+		return store.Artifact{}, 0, err
+	}
 	job := &Job{Key: step.Key, Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Progress: progress.NewReporter(s.Name, opts.Sink)}
 	if opts.Profile {
 		job.Progress.Profile()
@@ -212,7 +215,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 		}
 	}
 	record := store.Record{
-		Action: step.Action, Stage: s.Name, Key: step.Key, Run: opts.Run,
+		Action: step.Action, Stage: s.Name, Key: step.Key, Inputs: in.ids(), Run: opts.Run,
 		Made: time.Now().UTC(), Seconds: took.Seconds(), PeakBytes: job.PeakBytes,
 	}
 	a, err = pending.Commit(record, s.Gives, identity)

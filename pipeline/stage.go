@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"slices"
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
@@ -51,6 +52,15 @@ type Stage struct {
 
 // Inputs are the artifacts a stage takes, by artifact type.
 type Inputs map[string]store.Artifact
+
+// ids are the IDs of the artifacts, sorted.
+func (in Inputs) ids() (ids []string) {
+	for _, a := range in {
+		ids = append(ids, a.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
 
 // Job is one execution of a stage.
 type Job struct {

@@ -15,7 +15,7 @@ func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "verify", Usage: "re-read every stored file and compare it with its digest",
 		Flags: []cli.Flag{storeFlag(),
-			&cli.BoolFlag{Name: "repair", Usage: "drop what is damaged, so that the next run makes it again"}},
+			&cli.BoolFlag{Name: "repair", Usage: "drop what is damaged and what was made from it, so that the next run makes it again"}},
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			s, err := store.OpenExisting(c.String("store"))
@@ -41,13 +41,20 @@ func verifyCommand() *cli.Command {
 			if len(damages) == 0 {
 				return nil
 			}
-			if !c.Bool("repair") {
-				return exit.Errorf(exit.Damaged, "the store is damaged; `tlpipe verify --repair` drops what is damaged, and the next run makes it again")
-			}
-			if err := s.Drop(damages); err != nil {
+			made, err := s.MadeFrom(damages)
+			if err != nil {
 				return err
 			}
-			fmt.Fprintln(c.App.Writer, "dropped; the next run makes it again")
+			for _, d := range made {
+				fmt.Fprintln(c.App.Writer, d)
+			}
+			if !c.Bool("repair") {
+				return exit.Errorf(exit.Damaged, "the store is damaged; `tlpipe verify --repair` drops what is damaged and what was made from it, and the next run makes it again")
+			}
+			if err := s.Drop(append(damages, made...)); err != nil {
+				return err
+			}
+			fmt.Fprintln(c.App.Writer, "dropped; the next run makes again what its config asks for")
 			return nil
 		},
 	}

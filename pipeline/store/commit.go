@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"tlpipe/pipeline/failpoint"
 )
@@ -22,6 +23,9 @@ type Pending struct {
 // intentName is the record of a commit under way. It lies in the action's scratch directory until the object is in its
 // place, and then is renamed to be the record. A commit that dies between the two is finished by the next Lock.
 const intentName = "record.json"
+
+// usesName holds, in the scratch directory of an action, the IDs of the artifacts that it reads.
+const usesName = "uses"
 
 // Begin opens the scratch directory of an action and keeps what an earlier attempt left there.
 //
@@ -50,6 +54,16 @@ func (p *Pending) reopen() error {
 		}
 	}
 	makeWritable(p.Out)
+	return nil
+}
+
+// Uses notes which artifacts the work reads, before it reads them: should one turn out to be damaged, what was begun with
+// it goes as well.
+func (p *Pending) Uses(ids []string) error {
+	err := writeFile(filepath.Join(p.store.scratchPath(p.action), usesName), []byte(strings.Join(ids, "\n")))
+	if err != nil {
+		return DiskFull(p.store.dir, fmt.Errorf("begin in scratch: %w", err))
+	}
 	return nil
 }
 

@@ -147,3 +147,38 @@ func TestKilledDrop(t *testing.T) {
 		})
 	}
 }
+
+// TestKilledDropOfWhatWasMade kills a repair at each of its steps; the next one still finds all that was made from what
+// is damaged.
+func TestKilledDropOfWhatWasMade(t *testing.T) {
+	for _, at := range []struct {
+		step string
+		n    int
+	}{{"aside", 1}, {"mid-records", 1}, {"mid-records", 2}, {"mid-records", 3}, {"aside", 2}, {"aside", 3}, {"aside", 4}} {
+		t.Run(at.step+" "+strconv.Itoa(at.n), func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			images := makeFrom(t, s, "decode", "images")
+			features := makeFrom(t, s, "featurize", "features", images)
+			makeFrom(t, s, "fine-tune", "model", features)
+			begun := unfinished(t, s, "begun")
+			if err := begun.Uses([]string{features.ID}); err != nil {
+				t.Fatal(err)
+			}
+			force(t, filepath.Join(images.Dir, "text"), "IMAGES")
+			mustDie(t, at.step, at.n, child(t, "drop", s.Dir()))
+			if err := childDrop([]string{s.Dir()}); err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range []string{"decode", "featurize", "fine-tune"} {
+				if _, _, miss := look(t, s, KeyID(testKey(name))); miss == "" {
+					t.Errorf("%s is still there", name)
+				}
+			}
+			if _, err := os.Stat(begun.Out); !os.IsNotExist(err) {
+				t.Errorf("what was begun with it is still there: %v", err)
+			}
+			wantClean(t, s)
+		})
+	}
+}

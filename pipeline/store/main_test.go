@@ -85,7 +85,11 @@ func childDrop(args []string) error {
 		return err
 	}
 	damages, err := s.Verify(context.Background(), nil)
-	return errors.Join(err, s.Drop(damages))
+	if err != nil {
+		return err
+	}
+	made, err := s.MadeFrom(damages)
+	return errors.Join(err, s.Drop(append(damages, made...)))
 }
 
 func keepOnly(name string) func(Record) bool {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"tlpipe/pipeline/failpoint"
@@ -62,32 +63,40 @@ func (s *Store) removeRecords(rels []string) error {
 }
 
 // Drop removes damaged objects with the records that point to them, and damaged records, so that the next run makes
-// them again. The caller holds the lock.
+// them again; what MadeFrom lists, which has to stand behind what it was made from, goes in the same way. What was made
+// goes before what it was made from: after a kill MadeFrom finds it again. The caller holds the lock.
 func (s *Store) Drop(damages []Damage) error {
-	artifacts := map[string]bool{}
-	var records, objects []string
-	for _, d := range damages {
-		switch {
-		case d.Artifact == "" && strings.HasPrefix(filepath.Clean(d.Path), recordsDir+string(filepath.Separator)):
-			records = append(records, filepath.Clean(d.Path))
-		case d.Artifact == "" && strings.HasPrefix(filepath.Clean(d.Path), objectsDir+string(filepath.Separator)):
-			objects = append(objects, filepath.Clean(d.Path))
-		case isDigest(d.Artifact) && !artifacts[d.Artifact]:
-			artifacts[d.Artifact] = true
-			objects = append(objects, relObject(d.Artifact))
-		}
-	}
 	all, err := s.Records()
 	if err != nil {
 		return fmt.Errorf("drop damage: %w", err)
 	}
-	for _, r := range all {
-		if artifacts[r.Artifact] {
-			records = append(records, relRecord(r.Action))
+	var records, objects, scratch []string
+	for _, d := range slices.Backward(damages) {
+		path := filepath.Clean(d.Path)
+		top, _, _ := strings.Cut(path, string(filepath.Separator))
+		switch {
+		case d.Artifact == "" && path != top && top == recordsDir:
+			records = append(records, path)
+		case d.Artifact == "" && path != top && top == scratchDir:
+			scratch = append(scratch, path)
+		case isDigest(d.Artifact) && !slices.Contains(objects, relObject(d.Artifact)):
+			objects = append(objects, relObject(d.Artifact))
+			for _, r := range all {
+				if r.Artifact == d.Artifact {
+					records = append(records, relRecord(r.Action))
+				}
+			}
 		}
 	}
-	if err := s.removeRecords(records); err != nil {
-		return fmt.Errorf("drop damage: %w", err)
+	for _, rel := range scratch {
+		if err := s.setAside(s.path(rel)); err != nil {
+			return fmt.Errorf("drop damage: %w", err)
+		}
+	}
+	for _, rel := range records {
+		if err := s.removeRecords([]string{rel}); err != nil {
+			return fmt.Errorf("drop damage: %w", err)
+		}
 	}
 	for _, rel := range objects {
 		if err := s.setAside(s.path(rel)); err != nil {

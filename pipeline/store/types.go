@@ -26,9 +26,10 @@ type Record struct {
 	Key      []Line    `json:"key"`
 	Artifact string    `json:"artifact"`
 	Type     string    `json:"type"`
-	Run      string    `json:"run"`     // the run that made it
-	Made     time.Time `json:"made"`    // when
-	Seconds  float64   `json:"seconds"` // how long it took, over all attempts that are known
+	Inputs   []string  `json:"inputs,omitempty"` // the IDs of the artifacts that the action read
+	Run      string    `json:"run"`              // the run that made it
+	Made     time.Time `json:"made"`             // when
+	Seconds  float64   `json:"seconds"`          // how long it took, over all attempts that are known
 
 	PeakBytes int64 `json:"peak_bytes,omitempty"` // the most memory its process had resident; 0: not known
 }

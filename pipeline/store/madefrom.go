@@ -1,0 +1,100 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// MadeFrom lists what was made from damaged artifacts, and what was made from that, and so on: nobody can tell whether
+// they were damaged before they were read. Of an artifact that another action made as well, without them, only the
+// record goes. Unfinished work counts, too.
+func (s *Store) MadeFrom(damages []Damage) ([]Damage, error) {
+	records, err := s.Records()
+	if err != nil {
+		return nil, err
+	}
+	bad, why := map[string]bool{}, map[string]string{}
+	for _, d := range damages {
+		if d.Artifact != "" {
+			bad[d.Artifact] = true
+			why[d.Artifact] = strings.Join(d.Stages, ", ")
+		}
+	}
+	var made []Damage
+	doubted := map[ActionID]bool{}
+	for changed := true; changed; {
+		changed = false
+		for _, r := range records {
+			from, reads := firstOf(r.reads(), bad)
+			if !reads || doubted[r.Action] || bad[r.Artifact] {
+				continue
+			}
+			changed, doubted[r.Action] = true, true
+			d := Damage{Path: relRecord(r.Action), What: madeFrom(r.Stage, from, why), Stages: []string{r.Stage}}
+			if !slices.ContainsFunc(records, func(o Record) bool { return o.Artifact == r.Artifact && !doubted[o.Action] }) {
+				bad[r.Artifact], why[r.Artifact] = true, r.Stage
+				d.Artifact, d.Path = r.Artifact, relObject(r.Artifact)
+			}
+			made = append(made, d)
+		}
+	}
+	begun, err := s.begunWith(bad, why)
+	return append(made, begun...), err
+}
+
+// reads are the artifacts that an action read. One that continues another's training names that in its key.
+func (r Record) reads() []string {
+	ids := slices.Clone(r.Inputs)
+	for _, l := range r.Key {
+		if isDigest(l.Value) {
+			ids = append(ids, l.Value)
+		}
+	}
+	return ids
+}
+
+func firstOf(ids []string, of map[string]bool) (id string, ok bool) {
+	for _, id := range ids {
+		if of[id] {
+			return id, true
+		}
+	}
+	return "", false
+}
+
+func madeFrom(stage, artifact string, by map[string]string) string {
+	text := "the artifact " + artifact[:12] + "…"
+	if by[artifact] != "" {
+		text = "the artifact of " + by[artifact]
+	}
+	return fmt.Sprintf("%s made it from %s, which is damaged or was made from what is", stage, text)
+}
+
+// begunWith lists the unfinished work that was begun with one of some artifacts.
+func (s *Store) begunWith(bad map[string]bool, why map[string]string) (begun []Damage, err error) {
+	entries, err := readDir(s.path(scratchDir))
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !isDigest(e.Name()) {
+			continue
+		}
+		rel := filepath.Join(scratchDir, e.Name())
+		text, err := os.ReadFile(s.path(rel, usesName))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		if from, ok := firstOf(strings.Fields(string(text)), bad); ok {
+			begun = append(begun, Damage{Path: rel, What: madeFrom("unfinished work", from, why)})
+		}
+	}
+	return begun, nil
+}
