@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -222,6 +223,11 @@ func (f *fetcher) open(ctx context.Context, file File, src Source) (*sources.Bod
 		seen, err := f.digests.Look(ctx, src.Path)
 		if err != nil {
 			return nil, err
+		}
+		for _, closed := range seen.Closed() {
+			if !junk(closed.Name) {
+				return nil, fmt.Errorf("the folder %q in it, which may be a whole class, cannot be read: %s", closed.Name, closed.Reason)
+			}
 		}
 		return sources.Local(ctx, src.Path, seen)
 	case src.Apt != "":

@@ -93,3 +93,18 @@ func TestFetchOfWhatCanBeReadNow(t *testing.T) {
 		t.Errorf("got error %v", err)
 	}
 }
+
+// A folder that can't be listed may be a whole class, which is not to go missing; unless its name says that it is none.
+func TestFetchOfClosedFolder(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{"bees": `the folder "bees" in it, which may be a whole class, cannot be read: a folder of the kernel's`, "lost+found": ""} {
+		dir := t.TempDir()
+		if err := errors.Join(os.WriteFile(dir+"/x", fetchData, 0o644), os.Symlink("/proc/self", filepath.Join(dir, name))); err != nil {
+			t.Fatal(err)
+		}
+		err := newFetchJob(t).run(t.Context(), &Fetch{Sources: []Source{{Path: dir}}})
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: got error %v, want %q", name, err, want)
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,6 +33,7 @@ type lister struct {
 	root    string
 	entries []entry
 	loops   []string // names of links to a folder that they stand in
+	closed  []Closed
 }
 
 // inode names a folder however it is come by.
@@ -41,14 +41,15 @@ type inode struct{ device, number uint64 }
 
 // listFolder lists a folder bytewise by name. The entries are not looked at yet: only those that cannot be read by what
 // they are have a reason.
-func listFolder(ctx context.Context, root string) ([]entry, []string, error) {
+func listFolder(ctx context.Context, root string) (*Snapshot, error) {
 	l := &lister{ctx: ctx, root: root}
 	if err := l.folder("", nil); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	slices.Sort(l.loops)
+	slices.SortFunc(l.closed, func(a, b Closed) int { return strings.Compare(a.Name, b.Name) })
 	slices.SortFunc(l.entries, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return l.entries, l.loops, nil
+	return &Snapshot{path: root, folder: true, entries: l.entries, loops: l.loops, closed: l.closed}, nil
 }
 
 // folder lists what is in a folder; name is empty or ends in a slash. within are the folders it stands in, by the way
@@ -110,18 +111,16 @@ func (l *lister) files(f *os.File, name string) (folders []string, err error) {
 	}
 }
 
-// noFolder judges a folder that cannot be listed: what it holds may be a whole class, so that only one that is no
-// part of any data set is passed over.
+// noFolder takes in a folder that cannot be listed.
 func (l *lister) noFolder(name string, err error) error {
-	base := filepath.Base(name)
-	if reason := standing(err); name != "" && reason != "" && (base == "lost+found" || strings.HasPrefix(base, ".")) {
-		l.entries = append(l.entries, entry{name: strings.TrimSuffix(name, "/"), unreadable: reason})
-		return nil
-	}
 	if name == "" {
 		return err
 	}
-	return fmt.Errorf("the folder %q in %s cannot be read: %w", strings.TrimSuffix(name, "/"), l.root, plain(err))
+	name = strings.TrimSuffix(name, "/")
+	if reason := standing(err); reason != "" {
+		l.closed = append(l.closed, Closed{name, reason})
+	}
+	return l.aside(name, err)
 }
 
 // add takes in what has a name in a folder, unless it is a folder itself.

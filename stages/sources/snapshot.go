@@ -25,7 +25,14 @@ type Snapshot struct {
 	folder  bool
 	entries []entry  // of a folder, sorted; else the file alone, without a name
 	loops   []string // links to a folder that they stand in
+	closed  []Closed
 }
+
+// Closed is a folder in a folder that cannot be listed: what it holds may be a whole class.
+type Closed struct{ Name, Reason string }
+
+// Closed lists those that the folder has.
+func (s *Snapshot) Closed() []Closed { return s.closed }
 
 // ChangedError says that a file is no longer what it was when it was looked at.
 type ChangedError struct {
@@ -92,8 +99,7 @@ func list(ctx context.Context, path string) (*Snapshot, error) {
 	} else if err != errIsFolder {
 		return nil, err
 	}
-	entries, loops, err := listFolder(ctx, path)
-	return &Snapshot{path: path, folder: true, entries: entries, loops: loops}, err
+	return listFolder(ctx, path)
 }
 
 // at is where an entry lies.
