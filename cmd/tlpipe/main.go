@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,6 +31,9 @@ func execute(ctx context.Context, args []string, out, diagnostics io.Writer) int
 	err := app(stdout, stderr).RunContext(ctx, interspersed(args))
 	if lost := stdout.Err(); err == nil && lost != nil { // commands print without looking
 		err = exit.Exhausted(fmt.Errorf("what was to be printed is lost: %w", lost))
+	}
+	if errors.Is(err, context.Canceled) && exit.Code(err) == exit.Interrupted {
+		err = exit.Errorf(exit.Interrupted, "interrupted")
 	}
 	if err != nil && err.Error() != "" {
 		fmt.Fprintln(stderr, "tlpipe: "+err.Error())

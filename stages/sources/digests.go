@@ -150,5 +150,5 @@ func replaceFile(path string, text []byte) bool {
 	}
 	defer os.Remove(f.Name()) // fails once renamed
 	_, err = f.Write(text)
-	return errors.Join(err, f.Close()) == nil && os.Rename(f.Name(), path) == nil
+	return errors.Join(err, f.Chmod(0o644), f.Close()) == nil && os.Rename(f.Name(), path) == nil
 }
