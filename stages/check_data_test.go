@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"regexp"
 	"strconv"
 	"strings"
@@ -304,6 +305,7 @@ func TestOwnVal(t *testing.T) {
 		}
 	}
 	for want, s := range map[string]Split{"9 5 3": {}, "9 2 3": {PerClass: map[string]int{"val": 1}}, "6 5 6": {Test: 0.3, PerClass: map[string]int{}}} {
+		given := slices.Clone(given)
 		if s.Test > 0 { // and then test is cut from train alone
 			for row := range given {
 				if given[row] == testSplit {
