@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -30,13 +31,17 @@ func takeCensus(dir string) (*census, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "samples.jsonl")
-	text, err := os.ReadFile(path)
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
+	defer f.Close()
 	c := &census{classes: info.Classes, shape: info.Shape, counts: map[string][]int{}, folders: map[string]string{}}
 	row := 0
-	for line := range bytes.Lines(text) {
+	lines := bufio.NewScanner(f)
+	lines.Buffer(nil, 1<<20)
+	for lines.Scan() {
+		line := lines.Bytes()
 		split, err := splitOfLine(line)
 		if err != nil || row >= len(labels) || labels[row] < 0 || int(labels[row]) >= len(c.classes) {
 			return nil, fmt.Errorf("%s: line %d does not fit the %d images beside it", path, row+1, len(labels))
@@ -48,22 +53,13 @@ func takeCensus(dir string) (*census, error) {
 		c.counts[split][labels[row]]++
 		row++
 	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if row != len(labels) {
 		return nil, fmt.Errorf("%s has %d lines for %d images", path, row, len(labels))
 	}
 	return c, nil
-}
-
-func readImagesInfo(dir string) (info imagesInfo, err error) {
-	path := filepath.Join(dir, "images.json")
-	text, err := os.ReadFile(path)
-	if err == nil {
-		err = json.Unmarshal(text, &info)
-	}
-	if err != nil {
-		return info, fmt.Errorf("%s: %w", path, err)
-	}
-	return info, nil
 }
 
 // splitOfLine finds the split in a line of samples.jsonl without decoding all of it, which takes a tenth of a second for

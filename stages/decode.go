@@ -2,7 +2,6 @@ package stages
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -64,11 +63,7 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 
 // check holds a stored data set to max_rejected, which is in no key: it may have been made with another.
 func (s *Decode) check(a store.Artifact) error {
-	text, err := os.ReadFile(filepath.Join(a.Dir, "images.json"))
-	var info imagesInfo
-	if err == nil {
-		err = json.Unmarshal(text, &info)
-	}
+	info, err := readImagesInfo(a.Dir)
 	if err != nil || info.Rejected == 0 {
 		return err
 	}

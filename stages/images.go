@@ -134,13 +134,9 @@ type Images struct {
 // OpenImages opens the data set in dir and checks that its files agree.
 func OpenImages(dir string) (*Images, error) {
 	path := filepath.Join(dir, "images.json")
-	text, err := os.ReadFile(path)
+	info, err := readImagesInfo(dir)
 	if err != nil {
 		return nil, fmt.Errorf("open images: %w", err)
-	}
-	var info imagesInfo
-	if err := json.Unmarshal(text, &info); err != nil {
-		return nil, fmt.Errorf("open images: %s: %w", path, err)
 	}
 	labels, err := ReadInt32s(filepath.Join(dir, "labels.npy"))
 	if err != nil {
@@ -166,6 +162,18 @@ func OpenImages(dir string) (*Images, error) {
 		Count: info.Count, Height: info.Shape[0], Width: info.Shape[1], Channels: info.Shape[2],
 		Classes: info.Classes, Labels: labels, Pixels: pixels, Resize: info.Resize, dir: dir,
 	}, nil
+}
+
+func readImagesInfo(dir string) (info imagesInfo, err error) {
+	path := filepath.Join(dir, "images.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return info, err
+	}
+	if err := json.Unmarshal(text, &info); err != nil {
+		return info, fmt.Errorf("%s: %w", path, err)
+	}
+	return info, nil
 }
 
 // Close releases the mapped pixels.
