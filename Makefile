@@ -23,7 +23,20 @@ CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
 	CGO_LDFLAGS="-L$(CURDIR)/.deps/lib"
 # How a program finds it when it runs: from its own place, so that the clone can be moved. Go's own linker would leave
 # the path out of programs whose only C code is the standard library's.
-RPATH = -linkmode=external -extldflags "-Wl,-rpath,$(1)"
+# RPATH, unlike RUNPATH, goes before LD_LIBRARY_PATH: the library that keys name is the one that runs.
+RPATH = -linkmode=external -extldflags "-Wl,--disable-new-dtags,-rpath,$(1)"
+
+# What a program was built from, so that a command refuses a worker of other sources. (Lazy: only builds pay for it.)
+SOURCES = $(shell { find cmd pipeline stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.sha256' | \
+	LC_ALL=C sort | xargs cat go.mod go.sum; echo '$(GOEXPERIMENT)'; } | sha256sum | cut -c1-16)
+STAMP = -X tlpipe/pipeline/worker.build=$(SOURCES)
+
+# Builds both programs in the folder $(1) with the flags $(2), from which .deps is found at $(3)/.deps: under temporary names
+# first, so that a failed build leaves the two that fit together.
+BUILD = mkdir -p $(1) && \
+	CGO_ENABLED=0 go build $(2) -ldflags '$(STAMP)' -o $(1)/.tlpipe.new ./cmd/tlpipe && \
+	$(CGO) go build $(2) -ldflags '$(STAMP) $(call RPATH,$$ORIGIN/$(3)/.deps/tensorflow)' -o $(1)/.tlpipe-worker.new ./cmd/tlpipe-worker && \
+	mv $(1)/.tlpipe-worker.new $(1)/tlpipe-worker && mv $(1)/.tlpipe.new $(1)/tlpipe
 
 # A folder with overlays NAME.overlay.yaml for the configs whose official hosts cannot be reached.
 DATA ?= ../shared/data
@@ -40,8 +53,7 @@ deps: ## install TensorFlow and Keras into .deps (nothing outside the clone); GP
 	@GPU=$(GPU) savedmodels/install.sh
 
 build: deps ## build bin/tlpipe and the worker that links TensorFlow
-	@CGO_ENABLED=0 go build -o bin/tlpipe ./cmd/tlpipe
-	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-worker ./cmd/tlpipe-worker
+	@$(call BUILD,bin,,..)
 
 build-system: deps ## build as where libtensorflow stands in the system's paths
 	@mkdir -p bin/system && ln -sfn $(CURDIR)/.deps/tensorflow/include bin/system/include && ln -sfn $(CURDIR)/.deps/lib bin/system/lib
@@ -53,8 +65,7 @@ pytorch: deps ## install PyTorch into .deps/pytorch, for the tutorial's other ha
 
 # Programs that can be told to die at a named place of a commit: pipeline/failpoint.
 bin/failpoint: build
-	@CGO_ENABLED=0 go build -tags failpoint -o bin/failpoint/tlpipe ./cmd/tlpipe
-	@$(CGO) go build -tags failpoint -ldflags '$(call RPATH,$$ORIGIN/../../.deps/tensorflow)' -o bin/failpoint/tlpipe-worker ./cmd/tlpipe-worker
+	@$(call BUILD,bin/failpoint,-tags failpoint,../..)
 
 run: build ## run the quickstart
 	@bin/tlpipe run configs/quickstart.yaml

@@ -49,6 +49,11 @@ from serving import Serving
 from training import Classifier
 from weights import cached, fetch, load_weights, parts, write_safetensors
 
+# Whatever a keras.json under KERAS_HOME says.
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+keras.config.set_image_data_format("channels_last")
+
 IMAGES = tf.TensorSpec([None, None, None, None], tf.uint8, "images")
 FILES = tf.TensorSpec([None], tf.string)
 
@@ -172,11 +177,19 @@ def export(request):
     return card
 
 
+def check_versions(wanted):
+    """Other versions would make other models under the same key."""
+    for name, found in (("keras", keras.__version__), ("tensorflow", tf.__version__)):
+        if found != wanted[name]:
+            raise ExportError(f"{sys.executable} has {name} {found}; models are exported with {wanted[name]} alone", "run `make deps`")
+
+
 def main():
     answer, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print must not mix with the answer
     try:
         with open(sys.argv[1], encoding="utf-8") as f:
             request = json.load(f)
+        check_versions(request["versions"])
         spec = request["spec"]
         missing = []
         if "--fetched" not in sys.argv and spec["weights"] == "imagenet":

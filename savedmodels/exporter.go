@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 )
 
@@ -96,6 +97,7 @@ type request struct {
 	Cache       string                       `json:"cache"`
 	WeightsFile string                       `json:"weights_file"`
 	Exporter    string                       `json:"exporter"`
+	Versions    map[string]string            `json:"versions"` // of the packages that the export's key stands for
 	Digests     map[string]map[string]string `json:"digests"`
 }
 
@@ -104,7 +106,7 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 	if err != nil {
 		return Card{}, err
 	}
-	req := request{Kind: kind, Spec: spec, Exporter: ExporterVersion(), Digests: map[string]map[string]string{"vgg16": digests(vgg16Digests)}}
+	req := request{Kind: kind, Spec: spec, Exporter: ExporterVersion(), Versions: pinned(requirements), Digests: map[string]map[string]string{"vgg16": digests(vgg16Digests)}}
 	if req.Out, err = filepath.Abs(outDir); err != nil {
 		return Card{}, err
 	}
@@ -141,8 +143,8 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 // run starts a script and turns its answer into an error.
 func (e *Exporter) run(ctx context.Context, python, cache string, script ...string) error {
 	cmd := exec.CommandContext(ctx, python, append([]string{"-s", "-B"}, script...)...)
-	cmd.Env = append(os.Environ(), "KERAS_BACKEND=tensorflow", "KERAS_HOME="+filepath.Join(cache, "keras"), "PYTHONHASHSEED=0", "PYTHONSAFEPATH=",
-		"CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=2", "PYTHONUTF8=1")
+	cmd.Env = environment.Python("KERAS_BACKEND=tensorflow", "KERAS_HOME="+filepath.Join(cache, "keras"), "PYTHONHASHSEED=0", "PYTHONUTF8=1",
+		"CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=2")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its own children end with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = 5 * time.Second
@@ -191,6 +193,18 @@ func empty(dir string) error {
 		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, entry.Name())))
 	}
 	return err
+}
+
+// pinned reads the versions of Keras and TensorFlow in a list of requirements.
+func pinned(list string) map[string]string {
+	versions := map[string]string{}
+	for line := range strings.Lines(list) {
+		name, version, found := strings.Cut(strings.TrimSuffix(strings.TrimSpace(line), " \\"), "==")
+		if name = strings.TrimSuffix(name, "-cpu"); found && (name == "keras" || name == "tensorflow") {
+			versions[name] = version
+		}
+	}
+	return versions
 }
 
 // digests reads lines of "SHA256 NAME SHAPE".

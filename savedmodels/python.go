@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 )
 
@@ -27,7 +28,7 @@ func FindPython(ctx context.Context) (string, error) {
 		return "", exit.Errorf(exit.NoRuntime, "no Python with Keras was found, and an export needs it; run `make deps`")
 	}
 	const test = `import importlib.util as u, sys; sys.exit(any(u.find_spec(m) is None for m in ("keras", "tensorflow")))`
-	if err := exec.CommandContext(ctx, python, "-c", test).Run(); err != nil {
+	if err := quick(ctx, python, test).Run(); err != nil {
 		if ctx.Err() != nil {
 			return "", ctx.Err()
 		}
@@ -47,7 +48,7 @@ import importlib.metadata as m, platform
 found = {d.metadata["Name"].lower().replace("_", "-"): d.version for d in m.distributions()}
 names = ["keras"] + sorted(n for n in found if n in ("tensorflow", "tensorflow-cpu", "tensorflow-gpu"))
 print(", ".join(["Python " + platform.python_version()] + [f"{n} {found.get(n, 'is missing')}" for n in names]))`
-	text, err := exec.CommandContext(ctx, python, "-c", list).Output()
+	text, err := quick(ctx, python, list).Output()
 	if err != nil {
 		return "", exit.Errorf(exit.NoRuntime, "%s does not run: %w; run `make deps`", python, err)
 	}
@@ -59,4 +60,11 @@ func (e *Exporter) python(ctx context.Context) (string, error) {
 		return e.Python, nil
 	}
 	return FindPython(ctx)
+}
+
+// quick runs a line of Python as exports run theirs: with nothing of the user's own but what is installed.
+func quick(ctx context.Context, python, code string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, python, "-s", "-c", code)
+	cmd.Env = environment.Python()
+	return cmd
 }

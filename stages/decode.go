@@ -42,9 +42,13 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 			if err != nil {
 				return nil, err
 			}
-			return append(lines,
+			lines = append(lines,
 				store.Line{Name: "archive", Value: in["archive"].Identity},
-				store.Line{Name: "decoder", Value: decoder}), nil
+				store.Line{Name: "decoder", Value: decoder})
+			if tensorflow {
+				lines = append(lines, store.Line{Name: "tensorflow_build", Value: env.Machine.Build})
+			}
+			return lines, nil
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
 			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Large: &sync.Mutex{}}

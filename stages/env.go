@@ -8,6 +8,7 @@ import (
 
 	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/worker"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/sources"
 )
@@ -27,6 +28,7 @@ type Env struct {
 // Machine is what results can depend on besides settings and inputs, resolved before any key is computed.
 type Machine struct {
 	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: not known because there is none
+	Build      string `json:"build"`      // tells builds of that version apart
 	Device     string `json:"device"`     // cpu or gpu:N
 	Memory     int64  `json:"memory"`     // bytes that the device has; 0: not known
 	VNNI       bool   `json:"vnni"`       // whether the CPU multiplies bytes in hardware
@@ -46,14 +48,17 @@ func (m Machine) Int8() bool { return m.Device == "cpu" && m.VNNI }
 type Linked struct {
 	TensorFlow string   `json:"tensorflow"`
 	Library    string   `json:"library"` // path of the library
+	Build      string   `json:"build"`   // tells builds of one version apart
 	Devices    []string `json:"devices"` // GPUs that TensorFlow can use, such as gpu:0
 	Memory     []int64  `json:"memory"`  // bytes that TensorFlow can have of each
+
+	Identity worker.Identity `json:"identity"` // what each worker says of itself as long as all of this holds
 }
 
 // Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
 // there is none.
 func (l Linked) Machine(device string) (Machine, error) {
-	m := Machine{TensorFlow: l.TensorFlow, Device: device, CPUClass: cpuClass(), VNNI: cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI), Memory: TotalMemory()}
+	m := Machine{TensorFlow: l.TensorFlow, Build: l.Build, Device: device, CPUClass: cpuClass(), VNNI: cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI), Memory: TotalMemory()}
 	found := append(slices.Clone(l.Devices), "cpu")
 	if device == "" {
 		m.Device = found[0]

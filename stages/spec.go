@@ -124,7 +124,7 @@ func machineLines(m Machine) ([]store.Line, error) {
 		return nil, exit.Errorf(exit.NoRuntime, "there is no model runtime, so its version is not known: run `make deps build`")
 	}
 	kind, _, _ := strings.Cut(m.Device, ":") // which of several equal GPUs does not matter
-	return []store.Line{{Name: "tensorflow", Value: m.TensorFlow}, {Name: "device", Value: kind}}, nil
+	return []store.Line{{Name: "tensorflow", Value: m.TensorFlow}, {Name: "tensorflow_build", Value: m.Build}, {Name: "device", Value: kind}}, nil
 }
 
 // loadModel loads a SavedModel for a stage, which sees in its profile how long that and each call takes. Of opts it completes

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,7 +19,12 @@ import (
 
 func main() {
 	if len(os.Args) == 2 && os.Args[1] == "info" {
-		if err := json.NewEncoder(os.Stdout).Encode(info()); err != nil {
+		linked, err := info()
+		if err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(linked)
+		}
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
 			os.Exit(exit.Failed)
 		}
 		return
@@ -29,7 +33,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "tlpipe-worker is started by tlpipe; by hand only `tlpipe-worker info` makes sense")
 		os.Exit(exit.Usage)
 	}
-	os.Exit(worker.Serve(run))
+	os.Exit(worker.Serve(identity(), run))
 }
 
 func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(any) error) error {
@@ -54,7 +58,11 @@ func predict(ctx context.Context, req worker.Request, emit func(any) error) erro
 	if err := json.Unmarshal(req.Payload, &p); err != nil {
 		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
 	}
-	machine, err := info().Machine(p.Device)
+	linked, err := info()
+	if err != nil {
+		return err
+	}
+	machine, err := linked.Machine(p.Device)
 	if err != nil {
 		return err
 	}
@@ -62,8 +70,18 @@ func predict(ctx context.Context, req worker.Request, emit func(any) error) erro
 }
 
 // info is what keys and `tlpipe doctor` need to know of the linked library.
-func info() stages.Linked {
-	linked := stages.Linked{TensorFlow: tfruntime.New().Version(), Library: mapped("libtensorflow")}
+func info() (stages.Linked, error) {
+	files, err := libraries()
+	if err != nil {
+		return stages.Linked{}, err
+	}
+	linked := stages.Linked{TensorFlow: tfruntime.New().Version(), Identity: identity()}
+	if linked.Build, err = buildOf(files); err != nil {
+		return linked, err
+	}
+	if len(files) > 0 {
+		linked.Library = files[0]
+	}
 	// Listing devices claims a GPU's memory, so it is done only where there can be one.
 	if _, err := os.Stat("/dev/nvidiactl"); err == nil {
 		devices, _ := tfruntime.Devices()
@@ -73,23 +91,5 @@ func info() stages.Linked {
 			}
 		}
 	}
-	return linked
-}
-
-// mapped finds the path of a loaded library whose file name begins so.
-func mapped(prefix string) string {
-	maps, err := os.Open("/proc/self/maps")
-	if err != nil {
-		return ""
-	}
-	defer maps.Close()
-	for lines := bufio.NewScanner(maps); lines.Scan(); {
-		if i := strings.IndexByte(lines.Text(), '/'); i >= 0 {
-			path := lines.Text()[i:]
-			if strings.HasPrefix(path[strings.LastIndexByte(path, '/')+1:], prefix) {
-				return path
-			}
-		}
-	}
-	return ""
+	return linked, nil
 }

@@ -26,6 +26,7 @@ type experiment struct {
 	config   stages.Config
 	files    []string
 	store    *store.Store
+	linked   stages.Linked // what the keys name; zero where there is no runtime
 	env      stages.Env
 	pipeline *pipeline.Pipeline
 }
@@ -96,7 +97,7 @@ func bind(c *cli.Context, cfg loaded, s *store.Store, log io.Writer) (*experimen
 		Source:   cfg.source,
 	}
 	return &experiment{
-		config: cfg.Config, files: cfg.files, store: s, env: env,
+		config: cfg.Config, files: cfg.files, store: s, linked: linked, env: env,
 		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg.Config, env), Store: s},
 	}, nil
 }

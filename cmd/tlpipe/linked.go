@@ -7,10 +7,11 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"time"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 
+	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/stages"
@@ -35,21 +36,25 @@ type seen struct {
 	Library fileStat      `json:"library"`
 	Driver  fileStat      `json:"driver"`  // of the GPU; made anew when a machine starts
 	Visible string        `json:"visible"` // GPUs, as the user has it
+	Search  string        `json:"search"`  // where the user has libraries looked for
+	Cache   fileStat      `json:"cache"`   // of the libraries that the system has
 	Linked  stages.Linked `json:"linked"`
 }
 
 type fileStat struct {
-	Path  string    `json:"path"`
-	Bytes int64     `json:"bytes"`
-	Time  time.Time `json:"time"`
+	Path    string `json:"path"`
+	Bytes   int64  `json:"bytes"`
+	Inode   uint64 `json:"inode"`
+	Written int64  `json:"written"` // in nanoseconds
+	Changed int64  `json:"changed"` // the inode was, in nanoseconds
 }
 
 func statOf(path string) fileStat {
-	info, err := os.Stat(path)
-	if err != nil {
+	var st unix.Stat_t
+	if unix.Stat(path, &st) != nil {
 		return fileStat{Path: path}
 	}
-	return fileStat{path, info.Size(), info.ModTime().UTC()}
+	return fileStat{path, st.Size, st.Ino, st.Mtim.Nano(), st.Ctim.Nano()}
 }
 
 // findLinked asks the worker what it links, or remembers what it answered when all was as it is now. The answer is kept
@@ -59,7 +64,10 @@ func findLinked(s *store.Store) (stages.Linked, error) {
 	if err != nil {
 		return stages.Linked{}, err
 	}
-	now := seen{Worker: statOf(path), Driver: statOf("/dev/nvidiactl"), Visible: os.Getenv("CUDA_VISIBLE_DEVICES")}
+	now := seen{
+		Worker: statOf(path), Driver: statOf("/dev/nvidiactl"), Visible: os.Getenv("CUDA_VISIBLE_DEVICES"),
+		Search: os.Getenv("LD_LIBRARY_PATH"), Cache: statOf("/etc/ld.so.cache"),
+	}
 	if now.Worker.Bytes == 0 {
 		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "there is no model runtime: %s is missing; build it with `make build`", path)
 	}
@@ -94,6 +102,7 @@ func findLinked(s *store.Store) (stages.Linked, error) {
 
 func askLinked(path string) (linked stages.Linked, err error) {
 	command := exec.Command(path, "info")
+	command.Env = environment.Worker()
 	var stderr strings.Builder
 	command.Stderr = &stderr
 	text, err := command.Output()

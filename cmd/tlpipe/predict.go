@@ -99,7 +99,7 @@ func askWorker[T any](ctx context.Context, name string, request any, answer func
 	if err != nil {
 		return err
 	}
-	client := worker.Client{Path: path, Log: log, Output: func(text json.RawMessage) error {
+	client := worker.Client{Path: path, Log: log, Want: worker.Identity{Build: worker.Build()}, Output: func(text json.RawMessage) error {
 		var value T
 		if err := json.Unmarshal(text, &value); err != nil {
 			return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)

@@ -92,14 +92,15 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	opts.Profile = c.IsSet("profile")
 	opts.Run, opts.Sink = record.id, progress.Tee(progress.Lines(record.events), screen(c), timeline)
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
-		if _, err := findLinked(s); err != nil {
+		if e.linked.TensorFlow == "" {
+			_, err := findLinked(s) // says why
 			return err
 		}
 		path, err := workerPath()
 		if err != nil {
 			return err
 		}
-		client := worker.Client{Path: path, Log: record.log, Held: lock.File()}
+		client := worker.Client{Path: path, Log: record.log, Held: lock.File(), Want: worker.Identity{Build: worker.Build(), Library: e.linked.Identity.Library}}
 		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Profile: opts.Profile, Payload: payload}, opts.Sink)
 		return err
 	}

@@ -48,14 +48,14 @@ func (o *out) emit(v any) error {
 // Run does what a request asks for. What it emits reaches the client's Output.
 type Run func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error
 
-// Serve reads one request, runs it with run and reports to the parent; it returns the exit code. A panic of run is an
+// Serve says what the program is, reads one request, runs it with run and reports to the parent; it returns the exit code. A panic of run is an
 // error like others. SIGINT and SIGTERM
 // cancel run's context. When the parent goes away the process exits on the spot: the parent held the store's lock.
-func Serve(run Run) int {
+func Serve(is Identity, run Run) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	answer := &out{enc: json.NewEncoder(os.NewFile(3, "answer"))}
-	answer.send(message{Hello: true})
+	answer.send(message{Hello: &is})
 	in := bufio.NewReader(os.Stdin)
 	var req Request
 	line, err := in.ReadBytes('\n')

@@ -3,7 +3,8 @@
 //
 // The parent writes one Request as a line of JSON to the child's standard input and leaves it open; when it closes, for
 // whatever reason, the child exits at once. The child answers on descriptor 3 with lines of JSON: a hello, then
-// events and outputs, then a result. What the child and its libraries print goes to a log.
+// events and outputs, then a result. The hello says what the child is; the parent sends its request only to the child it
+// wants. What the child and its libraries print goes to a log.
 package worker
 
 import (
@@ -25,7 +26,7 @@ type Request struct {
 
 // message is one line from the child; exactly one field is set.
 type message struct {
-	Hello  bool            `json:"hello,omitempty"`
+	Hello  *Identity       `json:"hello,omitempty"`
 	Event  *progress.Event `json:"event,omitempty"`
 	Output json.RawMessage `json:"output,omitempty"`
 	Result *result         `json:"result,omitempty"`

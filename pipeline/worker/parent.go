@@ -15,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 )
@@ -24,6 +25,7 @@ type Client struct {
 	Path string   // of the program
 	Log  *os.File // receives what the child prints
 	Held *os.File // the store's lock, inherited so that it is held as long as the child lives; nil: none
+	Want Identity // of the child; another is refused
 
 	Output func(json.RawMessage) error // receives what the child emits, as it comes; an error ends the child
 }
@@ -48,6 +50,7 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	}
 	defer answer.Close()
 	cmd := exec.CommandContext(ctx, c.Path)
+	cmd.Env = environment.Worker()
 	cmd.Stdout, cmd.Stderr = c.Log, c.Log
 	cmd.ExtraFiles = []*os.File{childEnd}
 	if c.Held != nil {
@@ -65,10 +68,16 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	if err != nil {
 		return 0, exit.Errorf(exit.NoRuntime, "the model runtime cannot be started: %w; build it with `make build`", err)
 	}
-	if _, err := stdin.Write(append(line, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) {
-		return 0, fmt.Errorf("speak to the model runtime: %w", err)
+	ask := func(is Identity) error {
+		if err := c.Want.check(is); err != nil {
+			return err
+		}
+		if _, err := stdin.Write(append(line, '\n')); err != nil && !errors.Is(err, syscall.EPIPE) {
+			return fmt.Errorf("speak to the model runtime: %w", err)
+		}
+		return nil
 	}
-	hello, res, err := c.listen(answer, sink)
+	hello, res, err := c.listen(answer, ask, sink)
 	stdin.Close()
 	waitErr := cmd.Wait()
 	switch {
@@ -87,8 +96,8 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	}
 }
 
-// listen reads the child's messages until it closes its end.
-func (c Client) listen(r io.Reader, sink progress.Sink) (hello bool, res *result, err error) {
+// listen reads the child's messages until it closes its end; greeted is told of the hello.
+func (c Client) listen(r io.Reader, greeted func(Identity) error, sink progress.Sink) (hello bool, res *result, err error) {
 	dec := json.NewDecoder(r)
 	for {
 		var m message
@@ -98,8 +107,11 @@ func (c Client) listen(r io.Reader, sink progress.Sink) (hello bool, res *result
 			return hello, res, fmt.Errorf("the model runtime's answer: %w", err)
 		}
 		switch {
-		case m.Hello:
+		case m.Hello != nil:
 			hello = true
+			if err := greeted(*m.Hello); err != nil {
+				return hello, res, err
+			}
 		case m.Output != nil && c.Output != nil:
 			if err := c.Output(m.Output); err != nil {
 				return hello, res, err

@@ -22,6 +22,9 @@ import (
 // touched is how many bytes of memory the stage "large" takes.
 const touched = 64 << 20
 
+// testIdentity is what the test binary says of itself.
+var testIdentity = Identity{Build: "4711", Library: "TensorFlow 2.21.0, here"}
+
 // TestMain makes this test binary its own worker: a stage's name is how it behaves.
 func TestMain(m *testing.M) {
 	switch os.Getenv("TLPIPE_TEST_WORKER") {
@@ -31,7 +34,7 @@ func TestMain(m *testing.M) {
 		fmt.Fprintln(os.Stderr, "error while loading shared libraries: libtensorflow.so")
 		os.Exit(127)
 	}
-	os.Exit(Serve(func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error {
+	os.Exit(Serve(testIdentity, func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error {
 		fmt.Println("what libraries print")
 		switch req.Stage {
 		case "good":
@@ -40,6 +43,8 @@ func TestMain(m *testing.M) {
 				return err
 			}
 			return os.WriteFile(filepath.Join(job.Out, "made"), req.Payload, 0o644)
+		case "environment":
+			return emit(os.Environ())
 		case "large":
 			runtime.KeepAlive(bytes.Repeat([]byte{1}, touched))
 			return nil
@@ -101,7 +106,7 @@ func start(t *testing.T, ctx context.Context, stage, mode string, sink progress.
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Client{Path: self, Log: f}.Run(ctx, Request{Stage: stage, Out: out, Payload: []byte(`{"a":1}`)}, sink)
+	_, err = Client{Path: self, Log: f, Want: testIdentity}.Run(ctx, Request{Stage: stage, Out: out, Payload: []byte(`{"a":1}`)}, sink)
 	text, _ := os.ReadFile(f.Name())
 	return out, string(text), err
 }
@@ -135,7 +140,7 @@ func TestOutput(t *testing.T) {
 	}
 	defer log.Close()
 	got, full := "", errors.New("no room")
-	client := Client{Path: self, Log: log, Output: func(text json.RawMessage) error { got = string(text); return full }}
+	client := Client{Path: self, Log: log, Want: testIdentity, Output: func(text json.RawMessage) error { got = string(text); return full }}
 	if _, err := client.Run(t.Context(), Request{Stage: "good", Out: t.TempDir(), Payload: []byte("{}")}, &recorder{}); !errors.Is(err, full) || got != `["one\ntwo"]` {
 		t.Errorf("received %s and the error %v", got, err)
 	}
@@ -153,7 +158,7 @@ func TestPeakMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	peak, err := Client{Path: self, Log: log}.Run(t.Context(), Request{Stage: "large", Payload: []byte("{}")}, &recorder{})
+	peak, err := Client{Path: self, Log: log, Want: testIdentity}.Run(t.Context(), Request{Stage: "large", Payload: []byte("{}")}, &recorder{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,5 +217,65 @@ func TestCancelLetsTheChildWriteItsCheckpoint(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(out, "checkpoint")); err != nil {
 		t.Error("the child was ended before it wrote its checkpoint")
+	}
+}
+
+// TestIdentity: a child of another build, or with another library, is sent nothing to do.
+func TestIdentity(t *testing.T) {
+	t.Setenv("TLPIPE_TEST_WORKER", "serve")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, test := range []struct {
+		want Identity
+		says string
+	}{
+		{Identity{Build: "4711"}, ""},
+		{Identity{Build: "4712"}, "built from different sources (4712 and 4711)"},
+		{Identity{}, "built from different sources (unknown and 4711)"},
+		{Identity{Build: "4711", Library: "TensorFlow 2.20.0, there"}, "another libtensorflow (TensorFlow 2.21.0, here)"},
+	} {
+		log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := t.TempDir()
+		_, err = Client{Path: self, Log: log, Want: test.want}.Run(t.Context(), Request{Stage: "good", Out: out, Payload: []byte("1")}, &recorder{})
+		_, made := os.Stat(filepath.Join(out, "made"))
+		switch {
+		case test.says == "":
+			if err != nil || made != nil {
+				t.Error(err, made)
+			}
+		case exit.Code(err) != exit.NoRuntime || !strings.Contains(err.Error(), test.says):
+			t.Errorf("%+v: %v", test.want, err)
+		case made == nil:
+			t.Errorf("%+v: the child worked all the same", test.want)
+		}
+		log.Close()
+	}
+}
+
+// TestEnvironment: what would change a child's results does not reach it.
+func TestEnvironment(t *testing.T) {
+	t.Setenv("TF_ENABLE_ONEDNN_OPTS", "0")
+	var got string
+	t.Setenv("TLPIPE_TEST_WORKER", "serve")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	client := Client{Path: self, Log: log, Want: testIdentity, Output: func(text json.RawMessage) error { got = string(text); return nil }}
+	if _, err := client.Run(t.Context(), Request{Stage: "environment", Payload: []byte("1")}, &recorder{}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(got, "ONEDNN") || !strings.Contains(got, "PATH=") {
+		t.Errorf("the child's environment: %s", got)
 	}
 }
