@@ -125,20 +125,14 @@ func (b *past) why(step *Step, miss string) string {
 	return strings.Join(texts, ", ")
 }
 
-// load finds the records of what latest/NAME links. Other configs' are left out: what differs from them explains nothing.
+// load finds the records of what the config's last runs used. Other configs' are left out: what differs from them explains nothing.
 func (b *past) load() error {
 	if b.read {
 		return nil
 	}
-	links, err := b.pipeline.Store.Latest()
+	used, err := b.pipeline.Store.LastUsed(b.pipeline.Name) // artifacts by stage
 	if err != nil {
 		return err
-	}
-	used := map[string]string{} // artifacts by stage
-	for _, l := range links {
-		if l.Config == b.pipeline.Name {
-			used[l.Stage] = l.Artifact
-		}
 	}
 	b.read, b.stages = true, map[string][]store.Record{}
 	if len(used) == 0 {

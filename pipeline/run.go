@@ -3,9 +3,11 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"tlpipe/pipeline/exit"
@@ -16,7 +18,7 @@ import (
 
 // Options of one run.
 type Options struct {
-	Run     string                                    // the run's ID, noted in the records it makes
+	Run     store.Run                                 // whose run it is; its ID is noted in the records it makes
 	From    string                                    // stages before this one must be cached; empty: the first
 	Until   string                                    // the last stage to run; empty: the last
 	Force   string                                    // this stage runs even if cached; empty: none
@@ -40,7 +42,8 @@ type StageResult struct {
 }
 
 // Run executes what is not in the store yet, stage by stage; each finished stage is committed before the next begins.
-// It returns the results so far, also with an error. The caller holds the store's lock.
+// It returns the results so far, also with an error. What it used is written down, and in the end shown in latest/. The
+// caller holds the store's lock.
 func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error) {
 	if err := p.checkNames(opts); err != nil {
 		return nil, err
@@ -48,33 +51,73 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	if err := p.fits(ctx, opts.Until); err != nil {
 		return nil, err
 	}
-	have, before := map[string]store.Artifact{}, past{pipeline: p}
-	var results []StageResult
-	reached := opts.From == ""
-	for i := range p.Stages {
-		s := &p.Stages[i]
-		reached = reached || s.Name == opts.From
-		result, artifact, err := p.runStage(ctx, s, have, &before, opts, reached)
-		results = append(results, result)
+	r := &running{Pipeline: p, opts: opts, have: map[string]store.Artifact{}, before: past{pipeline: p}, kept: opts.Run}
+	err := r.stages(ctx)
+	return r.results, errors.Join(err, r.end())
+}
+
+// running is a run under way.
+type running struct {
+	*Pipeline
+	opts    Options
+	have    map[string]store.Artifact // by type
+	before  past
+	results []StageResult
+	kept    store.Run // what is written down of it
+}
+
+func (r *running) stages(ctx context.Context) error {
+	reached := r.opts.From == ""
+	for i := range r.Stages {
+		s := &r.Stages[i]
+		reached = reached || s.Name == r.opts.From
+		result, artifact, err := r.runStage(ctx, s, reached)
+		r.results = append(r.results, result)
 		if err != nil {
-			return results, fmt.Errorf("%s: %w", s.Name, err)
+			return fmt.Errorf("%s: %w", s.Name, err)
 		}
-		have[s.Gives] = artifact
+		r.have[s.Gives] = artifact
+		last := i == len(r.Stages)-1 || s.Name == r.opts.Until
+		r.kept.Used, r.kept.Complete = append(r.kept.Used, store.Use{Stage: s.Name, Artifact: artifact.ID}), last
 		if s.Check != nil {
 			if err := s.Check(artifact); err != nil {
-				return results, p.damaged(ctx, err, Inputs{s.Gives: artifact})
+				return r.damaged(ctx, err, Inputs{s.Gives: artifact})
 			}
 		}
 		if s.Suits != nil {
-			if err := s.Suits(artifact, p.later(i, opts.Until)); err != nil {
-				return results, p.damaged(ctx, err, Inputs{s.Gives: artifact})
+			if err := s.Suits(artifact, r.later(i, r.opts.Until)); err != nil {
+				return r.damaged(ctx, err, Inputs{s.Gives: artifact})
 			}
 		}
-		if s.Name == opts.Until {
-			break
+		if last {
+			return nil
 		}
 	}
-	return results, nil
+	return nil
+}
+
+// keep writes down what the run has used so far, so that it is kept.
+func (r *running) keep() error {
+	if r.kept.ID == "" {
+		return nil
+	}
+	return r.Store.KeepRun(r.kept)
+}
+
+// end shows the results in latest/.
+func (r *running) end() error {
+	if r.kept.ID == "" || len(r.kept.Used) == 0 {
+		return nil
+	}
+	if err := r.keep(); err != nil {
+		return err
+	}
+	before, err := r.Store.ShowLatest(r.kept)
+	if err == nil && before.ID != "" && !slices.Equal(before.Files, r.kept.Files) {
+		r.opts.Sink.Handle(progress.Event{Type: progress.Warning, Time: time.Now(), Stage: "latest", Text: fmt.Sprintf(
+			"latest/%s showed a run of %s before this one; give the configs different names to have both there", r.Name, strings.Join(before.Files, " and "))})
+	}
+	return err
 }
 
 // later names the stages that a run reaches after the one at i.
@@ -126,12 +169,12 @@ func (p *Pipeline) fits(ctx context.Context, until string) error {
 	return nil
 }
 
-func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store.Artifact, before *past, opts Options, reached bool) (StageResult, store.Artifact, error) {
+func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageResult, store.Artifact, error) {
 	begun := time.Now()
 	result := StageResult{Stage: s.Name, Status: "failed", Auxiliary: s.Auxiliary}
 	event := func(e progress.Event) {
 		e.Time, e.Stage = time.Now(), s.Name
-		opts.Sink.Handle(e)
+		r.opts.Sink.Handle(e)
 	}
 	fail := func(err error) (StageResult, store.Artifact, error) {
 		result.Seconds = time.Since(begun).Seconds()
@@ -141,40 +184,43 @@ func (p *Pipeline) runStage(ctx context.Context, s *Stage, have map[string]store
 	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
-	in, missing := inputs(s, have)
+	in, missing := inputs(s, r.have)
 	if missing != "" {
 		return fail(fmt.Errorf("no earlier stage gives %q", missing))
 	}
 	step := Step{Stage: s}
-	if err := p.look(ctx, &step, in, before); err != nil {
-		return fail(p.damaged(ctx, err, in))
+	if err := r.look(ctx, &step, in, &r.before); err != nil {
+		return fail(r.damaged(ctx, err, in))
 	}
-	if step.Status == Cached && s.Name != opts.Force {
+	if step.Status == Cached && s.Name != r.opts.Force {
 		event(progress.Event{Type: progress.StageEnd, Status: "cached"})
-		return p.finish(result, "cached", begun, step.Artifact)
+		return finish(result, "cached", begun, step.Artifact)
 	}
 	if !reached && !s.Auxiliary {
-		return fail(exit.Errorf(exit.Usage, "not in the store (%s), so the run cannot begin at %s; leave --from out to run it", step.Reason, opts.From))
+		return fail(exit.Errorf(exit.Usage, "not in the store (%s), so the run cannot begin at %s; leave --from out to run it", step.Reason, r.opts.From))
 	}
 	if s.Fits != nil {
 		if err := s.Fits(ctx); err != nil {
 			return fail(err)
 		}
 	}
+	if err := r.keep(); err != nil { // a kill from here on must not cost what is used
+		return fail(err)
+	}
 	event(progress.Event{Type: progress.StageStart, Text: cmp.Or(step.Reason, "forced")})
-	artifact, peak, err := p.execute(ctx, s, &step, in, opts, begun)
+	artifact, peak, err := r.execute(ctx, s, &step, in, r.opts, begun)
 	if err != nil {
-		return fail(p.damaged(ctx, err, in))
+		return fail(r.damaged(ctx, err, in))
 	}
 	result.PeakBytes = peak
 	event(progress.Event{Type: progress.StageEnd, Status: "ran", Seconds: time.Since(begun).Seconds()})
-	return p.finish(result, "ran", begun, artifact)
+	return finish(result, "ran", begun, artifact)
 }
 
-func (p *Pipeline) finish(result StageResult, status string, begun time.Time, a store.Artifact) (StageResult, store.Artifact, error) {
+func finish(result StageResult, status string, begun time.Time, a store.Artifact) (StageResult, store.Artifact, error) {
 	result.Status, result.Artifact, result.Path = status, a.ID, a.Dir
 	result.Seconds = time.Since(begun).Seconds()
-	return result, a, p.Store.SetLatest(p.Name, result.Stage, a)
+	return result, a, nil
 }
 
 // execute runs a stage in its scratch directory and commits the result; it also gives the most memory that took.
@@ -215,7 +261,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 		}
 	}
 	record := store.Record{
-		Action: step.Action, Stage: s.Name, Key: step.Key, Inputs: in.ids(), Run: opts.Run,
+		Action: step.Action, Stage: s.Name, Key: step.Key, Inputs: in.ids(), Run: opts.Run.ID,
 		Made: time.Now().UTC(), Seconds: took.Seconds(), PeakBytes: job.PeakBytes,
 	}
 	a, err = pending.Commit(record, s.Gives, identity)

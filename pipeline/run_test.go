@@ -68,9 +68,28 @@ func (l *lab) pipeline() *Pipeline {
 	return &Pipeline{Name: "lab", Stages: list, Store: l.store}
 }
 
+func (l *lab) newRun(t *testing.T) store.Run {
+	t.Helper()
+	id, _, err := l.store.NewRun("lab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return store.Run{ID: id, Name: "lab", Files: []string{"lab.yaml"}}
+}
+
+// latest is the text that a stage has in latest/; empty where it has none.
+func (l *lab) latest(t *testing.T, stage string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(l.store.Dir(), "latest", "lab", stage, "text"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
 func (l *lab) run(t *testing.T, opts Options) (string, error) {
 	t.Helper()
-	opts.Sink = progress.Discard{}
+	opts.Sink, opts.Run = progress.Discard{}, l.newRun(t)
 	results, err := l.pipeline().Run(t.Context(), opts)
 	var states []string
 	for _, r := range results {
@@ -205,6 +224,70 @@ func TestPlanSaysWhy(t *testing.T) {
 	}
 }
 
+// TestLatestIsOfOneRun: what stands side by side in latest/ was used by one and the same run, which got to its end.
+func TestLatestIsOfOneRun(t *testing.T) {
+	l := newLab(t)
+	want := func(what, one, two, three string) {
+		t.Helper()
+		if got := [3]string{l.latest(t, "one"), l.latest(t, "two"), l.latest(t, "three")}; got != [3]string{one, two, three} {
+			t.Errorf("%s: latest/ has %q", what, got)
+		}
+	}
+	run := func(opts Options) {
+		t.Helper()
+		if _, err := l.run(t, opts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(Options{})
+	want("a whole run", "a", "ab", "abc")
+	run(Options{Until: "two"})
+	want("a part of it again", "a", "ab", "abc")
+	l.fail["three"] = errors.New("out of ink")
+	l.words["two"] = "B"
+	if _, err := l.run(t, Options{}); err == nil {
+		t.Fatal("did not fail")
+	}
+	want("a run that failed", "a", "ab", "abc")
+	run(Options{Until: "two"})
+	want("a part with other settings", "a", "aB", "")
+	delete(l.fail, "three")
+	l.check = exit.Errorf(exit.Gate, "too low")
+	if _, err := l.run(t, Options{}); exit.Code(err) != exit.Gate {
+		t.Fatal(err)
+	}
+	want("a missed gate", "a", "aB", "aBc")
+	if err := os.RemoveAll(filepath.Join(l.store.Dir(), "latest")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.run(t, Options{}); exit.Code(err) != exit.Gate {
+		t.Fatal(err)
+	}
+	want("without latest/", "a", "aB", "aBc")
+}
+
+// TestInputsAreRecorded: gc and repair go by what a run used and an action read.
+func TestInputsAreRecorded(t *testing.T) {
+	l := newLab(t)
+	if _, err := l.run(t, Options{}); err != nil {
+		t.Fatal(err)
+	}
+	history, err := l.store.History()
+	if err != nil || len(history) != 1 || len(history[0].Used) != 3 || !history[0].Complete {
+		t.Fatalf("%+v, %v", history, err)
+	}
+	records, err := l.store.Records()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		want := map[string]string{"two": history[0].Used[0].Artifact, "three": history[0].Used[1].Artifact}[r.Stage]
+		if got := strings.Join(r.Inputs, " "); got != want {
+			t.Errorf("%s read %q, want %q", r.Stage, got, want)
+		}
+	}
+}
+
 func TestStoppedStageFindsItsScratch(t *testing.T) {
 	l := newLab(t)
 	p := l.pipeline()
@@ -220,10 +303,10 @@ func TestStoppedStageFindsItsScratch(t *testing.T) {
 		}
 		return context.Canceled
 	}
-	if _, err := p.Run(t.Context(), Options{Sink: progress.Discard{}}); exit.Code(err) != exit.Interrupted {
+	if _, err := p.Run(t.Context(), Options{Sink: progress.Discard{}, Run: l.newRun(t)}); exit.Code(err) != exit.Interrupted {
 		t.Fatalf("got %v, want an interruption", err)
 	}
-	if _, err := p.Run(t.Context(), Options{Sink: progress.Discard{}}); err != nil || attempts != 2 {
+	if _, err := p.Run(t.Context(), Options{Sink: progress.Discard{}, Run: l.newRun(t)}); err != nil || attempts != 2 {
 		t.Fatalf("got %v after %d attempts", err, attempts)
 	}
 	text, err := os.ReadFile(filepath.Join(l.store.Dir(), "latest", "lab", "two", "text"))

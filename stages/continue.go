@@ -43,19 +43,14 @@ func LastTraining(s *store.Store, c *Config) (*Previous, error) {
 	if c.Stages.FineTune == nil {
 		return nil, exit.Errorf(exit.Usage, "the config has no stage fine-tune, so there is no training to continue")
 	}
-	links, err := s.Latest()
+	used, err := s.LastUsed(c.Name)
 	if err != nil {
 		return nil, err
 	}
-	var previous *Previous
-	for _, link := range links {
-		if link.Config == c.Name && link.Stage == "fine-tune" {
-			previous = &Previous{Artifact: link.Artifact}
-		}
-	}
-	if previous == nil {
+	if used["fine-tune"] == "" {
 		return nil, exit.Errorf(exit.Usage, "%s has no finished training in the store to continue; run it without --continue", c.Name)
 	}
+	previous := &Previous{Artifact: used["fine-tune"]}
 	for first := true; ; first = false {
 		artifact, err := s.Artifact(previous.Artifact)
 		if errors.Is(err, fs.ErrNotExist) && !first {

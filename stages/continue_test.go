@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -189,7 +190,9 @@ func TestLastTraining(t *testing.T) {
 		}
 		a, err := pending.Commit(store.Record{Action: store.KeyID(key), Stage: "fine-tune", Key: key}, modelType, "")
 		if err == nil {
-			err = s.SetLatest(c.Name, "fine-tune", a)
+			var id string
+			id, _, err = s.NewRun(c.Name)
+			err = errors.Join(err, s.KeepRun(store.Run{ID: id, Name: c.Name, Used: []store.Use{{Stage: "fine-tune", Artifact: a.ID}}}))
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -138,6 +138,13 @@ func runByName(s *store.Store, arg string) (comparison.Run, error) {
 	if slices.Contains(ids, arg) {
 		return runByID(s, arg, arg)
 	}
+	tags, err := s.Tags()
+	if err != nil {
+		return comparison.Run{}, err
+	}
+	if id := tags[arg]; id != "" {
+		return runByID(s, id, arg)
+	}
 	name, back := arg, 0
 	if before, after, ok := strings.Cut(arg, "~"); ok {
 		if n, err := strconv.Atoi(after); err == nil && n >= 0 {

@@ -25,7 +25,8 @@ func (s *tortured) failpoints() {
 		{commit, "after-rename:1"},
 		{commit, "before-record:1"},
 		{commit, "after-record:1"},
-		{commit, "before-link:1"},
+		{commit, "used.json:1"}, // before the stage, so that what it reads is kept
+		{commit, "used.json:2"},
 		{"decode", "images-00001.npy:2"}, // its header is the first pass
 		{"decode", "shard-00001.json:1"},
 		{"featurize", "features-00001.npy:2"},
@@ -51,13 +52,23 @@ func (s *tortured) failpoints() {
 		})
 	}
 	s.t.Run("export-suffix in the middle", func(t *testing.T) { s.at(t).killedExport() })
-	for _, at := range []string{"mid-records:1", "aside:1", "sweep:1"} {
+	other := []string{"run", "chain.yaml", "--store", theStore, "--set", "normalize.split.seed=3", "--until", "normalize"}
+	for _, at := range []string{"mid-view:2", "before-link:1"} {
+		s.t.Run("latest "+at, func(t *testing.T) {
+			s := s.at(t)
+			s.dieAt(at, other...)
+			s.wantClean(theStore)
+			s.wantWhole(theStore)
+		})
+	}
+	for _, at := range []string{"mid-records:1", "aside:1", "aside:2", "sweep:1"} {
 		s.t.Run("gc "+at, func(t *testing.T) {
 			s := s.at(t)
-			if out, err := s.command("run", "chain.yaml", "--store", theStore, "--set", "normalize.split.seed=3", "--until", "normalize").CombinedOutput(); err != nil {
+			if out, err := s.command(other...).CombinedOutput(); err != nil {
 				t.Fatalf("%v\n%s", err, out)
 			}
-			s.dieAt(at, "gc", "--store", theStore)
+			s.wantWhole(theStore) // what latest/ shows now is all that gc keeps
+			s.dieAt(at, "gc", "--keep-runs", "0", "--store", theStore)
 			s.wantClean(theStore)
 			s.wantWhole(theStore)
 		})

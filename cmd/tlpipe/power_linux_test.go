@@ -35,7 +35,7 @@ func TestPowerCuts(t *testing.T) {
 
 	rng := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
 	commands := [][]string{
-		{"run", "chain.yaml"}, {"run", "chain.yaml", "--force", "decode"}, {"gc"}, {"verify", "--repair"},
+		{"run", "chain.yaml"}, {"run", "chain.yaml", "--force", "decode"}, {"gc", "--keep-runs", "0", "--yes"}, {"verify", "--repair"},
 		{"run", "chain.yaml", "--set", "normalize.split.val=0.5"}, {"verify"},
 	}
 	cut := 0

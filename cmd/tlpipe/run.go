@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/renameio/v2"
@@ -34,7 +32,7 @@ const plainEvery = 10 * time.Second
 func runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "run what is not in the store yet", ArgsUsage: "CONFIG",
-		Flags: append(configFlags(), storeFlag(), deviceFlag(),
+		Flags: append(configFlags(), storeFlag(), waitFlag(), deviceFlag(),
 			&cli.StringFlag{Name: "from", Usage: "begin at `STAGE`; those before it must be stored"},
 			&cli.StringFlag{Name: "until", Usage: "stop after `STAGE`"},
 			&cli.StringFlag{Name: "force", Usage: "run `STAGE` even if its result is stored"},
@@ -66,7 +64,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
-	lock, err := s.Lock("tlpipe " + c.Command.Name + " " + strings.Join(cfg.files, " "))
+	lock, err := lockStore(c, s, cfg.files...)
 	if err != nil {
 		return err
 	}
@@ -90,7 +88,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	}
 	timeline := progress.NewTimeline()
 	opts.Profile = c.IsSet("profile")
-	opts.Run, opts.Sink = record.id, progress.Tee(progress.Lines(record.events), screen(c), timeline)
+	opts.Sink = progress.Tee(progress.Lines(record.events), screen(c), timeline)
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
 		if e.linked.TensorFlow == "" {
 			_, err := findLinked(s) // says why
@@ -106,6 +104,9 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	}
 	rendered, err := config.Render(cfg.Public())
 	if err != nil {
+		return err
+	}
+	if opts.Run, err = ownRun(record.id, cfg, rendered); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -129,6 +130,19 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		return exit.Errorf(exit.Interrupted, "interrupted; the same command continues from here")
 	}
 	return runErr
+}
+
+// ownRun says whose run it is: that of the config's files with these settings.
+func ownRun(id string, cfg loaded, rendered []byte) (store.Run, error) {
+	run := store.Run{ID: id, Name: cfg.Name, Settings: fmt.Sprintf("%x", sha256.Sum256(rendered))}
+	for _, file := range cfg.files {
+		path, err := filepath.Abs(file)
+		if err != nil {
+			return run, err
+		}
+		run.Files = append(run.Files, path)
+	}
+	return run, nil
 }
 
 // screen shows events where the user looks: a bar on a terminal, plain lines elsewhere, JSON on request.
@@ -193,10 +207,7 @@ type runDir struct {
 }
 
 func newRun(s *store.Store, name string) (*runDir, error) {
-	salt := make([]byte, 2)
-	rand.Read(salt)
-	id := time.Now().UTC().Format("20060102-150405") + "-" + name + "-" + hex.EncodeToString(salt)
-	dir, err := s.NewRun(id)
+	id, dir, err := s.NewRun(name)
 	if err != nil {
 		return nil, err
 	}

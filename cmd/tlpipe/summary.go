@@ -116,6 +116,11 @@ func (s summary) print(w io.Writer, e *experiment) {
 		}
 	}
 	latest := filepath.Join(dir, "latest", s.Config)
+	if _, err := os.Stat(e.store.View(s.Run)); err == nil { // latest/ may go on showing another
+		if shown, err := e.store.Latest(s.Config); err != nil || shown != s.Run {
+			latest = filepath.Join(dir, "runs", s.Run, "stages")
+		}
+	}
 	if s.made("evaluate") {
 		fmt.Fprintf(w, "look at %s\n", filepath.Join(latest, "evaluate", "report.txt"))
 	}

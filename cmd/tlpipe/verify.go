@@ -14,7 +14,7 @@ import (
 func verifyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "verify", Usage: "re-read every stored file and compare it with its digest",
-		Flags: []cli.Flag{storeFlag(),
+		Flags: []cli.Flag{storeFlag(), waitFlag(),
 			&cli.BoolFlag{Name: "repair", Usage: "drop what is damaged and what was made from it, so that the next run makes it again"}},
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
@@ -23,7 +23,7 @@ func verifyCommand() *cli.Command {
 				return err
 			}
 			if c.Bool("repair") {
-				lock, err := s.Lock("tlpipe verify --repair")
+				lock, err := lockStore(c, s, "--repair")
 				if err != nil {
 					return err
 				}

@@ -102,32 +102,63 @@ func TestKilledReplacement(t *testing.T) {
 }
 
 func TestKilledGC(t *testing.T) {
-	for _, step := range []string{"mid-records", "aside", "sweep"} {
-		for n := range 3 {
-			if step == "sweep" && n > 0 {
-				continue
+	for _, at := range []struct {
+		step string
+		n    int
+	}{{"mid-records", 1}, {"mid-records", 2}, {"mid-records", 3}, {"aside", 1}, {"aside", 2}, {"aside", 3}, {"aside", 4}, {"mid-view", 1}, {"before-link", 1}, {"sweep", 1}} {
+		t.Run(at.step+" "+strconv.Itoa(at.n), func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			keep := mustMake(t, s, "keep", testFiles)
+			mustRun(t, s, "case1", Use{"decode", mustMake(t, s, "1", map[string]string{"1": "1"}).ID})
+			last := mustRun(t, s, "case1", Use{"decode", keep.ID})
+			for _, name := range []string{"2", "3"} {
+				mustMake(t, s, name, map[string]string{name: name})
 			}
-			t.Run(step+" "+strconv.Itoa(n+1), func(t *testing.T) {
-				t.Parallel()
-				s := open(t)
-				keep := mustMake(t, s, "keep", testFiles)
-				for _, name := range []string{"1", "2", "3"} {
-					mustMake(t, s, name, map[string]string{name: name})
+			mustDie(t, at.step, at.n, child(t, "gc", s.Dir()))
+			wantClean(t, s)
+			if used, err := s.Used(last.ID); err != nil || !used.has(last.Used) {
+				t.Errorf("the last run used %+v, %v", used, err)
+			}
+			for _, name := range []string{"1", "2", "3"} {
+				if again := mustMake(t, s, name, map[string]string{name: name}); again.Type != "images" {
+					t.Errorf("made again: %+v", again)
 				}
-				mustDie(t, step, n+1, child(t, "gc", s.Dir()))
-				wantClean(t, s)
-				for _, name := range []string{"1", "2", "3"} {
-					if again := mustMake(t, s, name, map[string]string{name: name}); again.Type != "images" {
-						t.Errorf("made again: %+v", again)
-					}
-				}
-				wantClean(t, s)
-				if _, err := s.GC(keepOnly("keep"), false); err != nil {
-					t.Fatal(err)
-				}
-				wantOnly(t, s, keep)
-			})
-		}
+			}
+			wantClean(t, s)
+			if err := childGC([]string{s.Dir()}); err != nil {
+				t.Fatal(err)
+			}
+			wantOnly(t, s, keep)
+			if id, err := s.Latest("case1"); err != nil || id != last.ID {
+				t.Errorf("latest shows %q, %v", id, err)
+			}
+			if ids, err := s.Runs(); err != nil || len(ids) != 1 {
+				t.Errorf("runs %v, %v", ids, err)
+			}
+		})
+	}
+}
+
+// TestKilledShow kills the switch of latest/ at its steps: it shows one run or the other, never parts of both.
+func TestKilledShow(t *testing.T) {
+	for _, step := range []string{"mid-view", "before-link"} {
+		t.Run(step, func(t *testing.T) {
+			t.Parallel()
+			s := open(t)
+			a, b := mustMake(t, s, "a", testFiles), mustMake(t, s, "b", map[string]string{"b": "b"})
+			first := mustRun(t, s, "case1", Use{"decode", a.ID}, Use{"evaluate", a.ID})
+			if _, err := s.ShowLatest(first); err != nil {
+				t.Fatal(err)
+			}
+			second := mustRun(t, s, "case1", Use{"decode", b.ID})
+			mustDie(t, step, 1, child(t, "show", s.Dir(), second.ID))
+			wantShown(t, s, first)
+			if _, err := s.ShowLatest(second); err != nil {
+				t.Fatal(err)
+			}
+			wantShown(t, s, second)
+		})
 	}
 }
 

@@ -52,7 +52,7 @@ func TestDiskFull(t *testing.T) {
 	wantFull("commit", err)
 	_, err = s.Begin(KeyID(testKey("y")))
 	wantFull("begin", err)
-	_, err = s.NewRun("r")
+	_, _, err = s.NewRun("r")
 	wantFull("new run", err)
 	if _, found, miss := look(t, s, KeyID(testKey("first"))); found != first {
 		t.Errorf("finished work is lost: %s", miss)

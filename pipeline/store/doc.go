@@ -5,8 +5,10 @@
 //	objects/ab/<artifact id>/     an artifact: its files and manifest.json (size and SHA-256 of each file), read-only
 //	records/ab/<action id>.json   which artifact an action made, and the key lines that were hashed
 //	scratch/<action id>/          unfinished work of an action: out/ becomes the artifact, tmp/ and the rest is dropped
-//	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt
-//	latest/<config name>/<stage>  a relative symlink to the object a config's last run used, for people
+//	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt; used.json, the artifacts that
+//	                              it used; stages/, a relative symlink to each of them, for people
+//	latest/<config name>          a relative symlink to the stages/ of a config's last run that got to its end, for people
+//	tags/<name>                   the ID of a run that gc keeps
 //	pytorch/<config name>/        what pytorch/train.py made; the store itself never touches it
 //	tlpipe-store.json             says that the directory is a store, and the format of all this
 //	lock                          who holds the store (flock; the text names the holder)
@@ -22,15 +24,18 @@
 //
 // One process at a time may write (Lock); any number may read.
 //
+// What is kept follows from used.json of the runs and from tags/, and from nothing else: latest/ is a view, which a run or
+// gc makes anew where it was lost or where a copy of the store has files in place of links. Without the record of a run,
+// what only that run used goes with the next gc.
+//
 // # Clocks
 //
-// No time decides what is run again or what is found: those are digests. Wall time, which may jump, decides three things.
-// The IDs of runs begin with it, so `compare NAME` takes for the last run the one with the latest time: after the clock was
-// set back, name a run by its ID. Records are listed newest first, by the time in them: `explain` and `plan` take the newest of
-// equally similar ones for their comparison. And gc drops unfinished work whose files were not touched for ScratchAge: where
-// the clock has jumped two weeks ahead, that work is done again; where it was set back, it is kept for longer. What
-// latest/ names and what --continue goes on from are links, and follow no clock. How long to wait and when to write a
-// checkpoint is measured with a clock that does not jump.
+// No time decides what is run again or what is found: those are digests. Wall time, which may jump, decides two things.
+// Records are listed newest first, by the time in them: `explain` and `plan` take the newest of equally similar ones for
+// their comparison. And gc drops unfinished work whose files were not touched for ScratchAge: where the clock has jumped two
+// weeks ahead, that work is done again; where it was set back, it is kept for longer. The IDs of runs begin with the time,
+// but each is made later than the one before, so what the last runs are follows no clock: not for gc, --continue, compare
+// or latest/. How long to wait and when to write a checkpoint is measured with a clock that does not jump.
 //
 // # File systems
 //

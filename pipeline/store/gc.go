@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -10,120 +11,158 @@ import (
 	"tlpipe/pipeline/failpoint"
 )
 
-// ScratchAge is how long unfinished work is kept for a run that might continue it.
+// ScratchAge is how long unfinished work is kept for a run that might continue it, and the log of a run that finished
+// nothing.
 const ScratchAge = 14 * 24 * time.Hour
 
 // GCReport is what a garbage collection removed, or would remove.
 type GCReport struct {
-	Removed []GCItem `json:"removed"`
-	Bytes   int64    `json:"bytes"`      // of what is removed
-	Kept    int64    `json:"kept_bytes"` // of the artifacts that stay
+	Removed   []GCItem `json:"removed"`
+	Bytes     int64    `json:"bytes"`      // of what is removed
+	Kept      int64    `json:"kept_bytes"` // of the artifacts that stay
+	Artifacts int      `json:"artifacts"`  // that are removed
+	KeptCount int      `json:"kept_artifacts"`
 }
 
-// GCItem is one thing that was removed.
+// GCItem is one thing that is removed.
 type GCItem struct {
-	Kind  string `json:"kind"` // record, artifact, scratch or link
+	Kind  string `json:"kind"` // record, artifact, scratch, run or link
 	Path  string `json:"path"` // relative to the store
 	Stage string `json:"stage,omitempty"`
 	Bytes int64  `json:"bytes"`
+	Why   string `json:"why"`
 }
 
-// GC removes the records that keep refuses and those that cannot be read, then the objects that neither a record nor
-// a link in latest/ points to, then unfinished work that is done or was not touched for ScratchAge. A nil keep keeps
-// every record. With dry it only says what it would do. It may be killed at any time and run again. The caller holds
-// the lock.
-func (s *Store) GC(keep func(Record) bool, dry bool) (GCReport, error) {
-	g := gc{store: s, dry: dry, stages: map[string]string{}}
-	for _, step := range []func() error{
-		func() error { return g.records(keep) }, g.objects, g.scratch, g.links, g.sweep,
-	} {
-		if err := step(); err != nil {
-			return g.report, fmt.Errorf("gc: %w", err)
+// Most says whether more than half of the artifacts would go, by their number or by their bytes.
+func (r GCReport) Most() bool {
+	var bytes int64
+	for _, item := range r.Removed {
+		if item.Kind == "artifact" {
+			bytes += item.Bytes
 		}
 	}
-	return g.report, nil
+	return r.Artifacts > r.KeptCount || bytes > r.Kept
 }
 
-type gc struct {
+// GC is a garbage collection that is planned: its report says what Collect will do.
+type GC struct {
+	Report GCReport
+
 	store  *Store
-	dry    bool
-	report GCReport
-	used   map[string]bool   // artifacts that stay
+	keep   kept
 	stages map[string]string // of artifacts that lose their record
 }
 
-func (g *gc) add(item GCItem) {
-	g.report.Removed = append(g.report.Removed, item)
-	g.report.Bytes += item.Bytes
+// PlanGC finds what no kept run uses: records and artifacts, then unfinished work that is done or was not touched for
+// ScratchAge, and the runs that are not kept themselves. Kept are, for each stage, what the last keepRuns runs of one
+// config file with one set of settings used for it, what latest/ shows, and the runs that have a tag. It changes nothing
+// and needs no lock. What cannot be read now, and what a newer tlpipe wrote, is an error.
+func (s *Store) PlanGC(keepRuns int) (*GC, error) {
+	g := &GC{store: s, stages: map[string]string{}}
+	for _, step := range []func() error{
+		func() (err error) { g.keep, err = s.keptRuns(keepRuns); return err },
+		g.scratch, g.runs, g.records, g.objects, g.links,
+	} {
+		if err := step(); err != nil {
+			return nil, fmt.Errorf("gc: %w", err)
+		}
+	}
+	return g, nil
 }
 
-func (g *gc) records(keep func(Record) bool) error {
+// Collect does what the report says, and has latest/ show the last runs. It may be killed at any time; then plan anew.
+// The caller holds the lock, and has held it since the plan.
+func (g *GC) Collect() error {
+	var records []string
+	for _, item := range g.Report.Removed {
+		if item.Kind == "record" {
+			records = append(records, item.Path)
+		}
+	}
+	if err := g.store.removeRecords(records); err != nil { // for good, before the artifacts that they point to
+		return fmt.Errorf("gc: %w", err)
+	}
+	for _, item := range g.Report.Removed {
+		if item.Kind == "record" {
+			continue
+		}
+		if err := g.store.setAside(g.store.path(item.Path)); err != nil {
+			return fmt.Errorf("gc: %w", err)
+		}
+	}
+	for _, r := range g.keep.shown {
+		if err := errors.Join(g.store.makeView(r), g.store.show(r)); err != nil {
+			return fmt.Errorf("gc: %w", err)
+		}
+	}
+	failpoint.Here("sweep")
+	return g.store.dropAside()
+}
+
+func (g *GC) add(item GCItem) error {
+	bytes, err := size(g.store.path(item.Path))
+	item.Bytes = bytes
+	g.Report.Removed = append(g.Report.Removed, item)
+	g.Report.Bytes += bytes
+	return err
+}
+
+func (g *GC) records() error {
 	records, broken, err := g.store.scanRecords()
 	if err != nil {
 		return err
 	}
-	links, err := g.store.Latest()
-	if err != nil {
-		return err
-	}
-	g.used = map[string]bool{}
-	for _, l := range links {
-		g.used[l.Artifact] = true
-	}
-	var rels []string
 	for _, b := range broken {
-		g.add(GCItem{Kind: "record", Path: b.path, Bytes: size(g.store.path(b.path))})
-		rels = append(rels, b.path)
+		if err := g.add(GCItem{Kind: "record", Path: b.path, Why: "it is damaged: " + b.why.Error()}); err != nil {
+			return err
+		}
 	}
 	for _, r := range records {
-		if keep == nil || keep(r) {
-			g.used[r.Artifact] = true
+		if g.keep.runs[r.Run] { // of a run that was killed before it wrote down that it made this
+			g.keep.artifacts[r.Artifact] = true
+		}
+	}
+	for _, r := range records {
+		if g.keep.artifacts[r.Artifact] {
 			continue
 		}
-		rel := relRecord(r.Action)
-		g.add(GCItem{Kind: "record", Path: rel, Stage: r.Stage, Bytes: size(g.store.path(rel))})
 		g.stages[r.Artifact] = r.Stage
-		rels = append(rels, rel)
-	}
-	if g.dry {
-		return nil
-	}
-	return g.store.removeRecords(rels)
-}
-
-func (g *gc) objects() error {
-	ids, err := g.store.objects()
-	if err != nil {
-		return err
-	}
-	var rels []string
-	for _, id := range ids {
-		if g.used[id] {
-			g.report.Kept += size(g.store.objectPath(id))
-			continue
-		}
-		rels = append(rels, relObject(id))
-	}
-	for _, rel := range rels {
-		g.add(GCItem{Kind: "artifact", Path: rel, Stage: g.stages[filepath.Base(rel)], Bytes: size(g.store.path(rel))})
-		if g.dry {
-			continue
-		}
-		if err := g.store.setAside(g.store.path(rel)); err != nil {
+		if err := g.add(GCItem{Kind: "record", Path: relRecord(r.Action), Stage: r.Stage, Why: "no kept run uses its result"}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *gc) scratch() error {
+func (g *GC) objects() error {
+	ids, err := g.store.objects()
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if g.keep.artifacts[id] {
+			bytes, err := size(g.store.objectPath(id))
+			if err != nil {
+				return err
+			}
+			g.Report.Kept, g.Report.KeptCount = g.Report.Kept+bytes, g.Report.KeptCount+1
+			continue
+		}
+		g.Report.Artifacts++
+		if err := g.add(GCItem{Kind: "artifact", Path: relObject(id), Stage: g.stages[id], Why: "no kept run uses it"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (g *GC) scratch() error {
 	entries, err := readDir(g.store.path(scratchDir))
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
 		rel := filepath.Join(scratchDir, e.Name())
-		path := g.store.path(rel)
 		if !isDigest(e.Name()) {
 			continue
 		}
@@ -131,50 +170,95 @@ func (g *gc) scratch() error {
 		if err != nil {
 			return err
 		}
-		if last, err := touched(path); err != nil {
+		last, err := touched(g.store.path(rel))
+		if err != nil {
 			return err
-		} else if miss != "" && time.Since(last) < ScratchAge {
-			continue
 		}
-		g.add(GCItem{Kind: "scratch", Path: rel, Bytes: size(path)})
-		if g.dry {
+		why := "the work is done"
+		if miss != "" && time.Since(last) < ScratchAge {
+			uses, err := g.store.uses(ActionID(e.Name()))
+			if err != nil {
+				return err
+			}
+			for _, id := range uses {
+				g.keep.artifacts[id] = true
+			}
 			continue
+		} else if miss != "" {
+			why = "nobody went on with it since " + last.Local().Format(time.DateOnly)
 		}
-		if err := g.store.setAside(path); err != nil {
+		if err := g.add(GCItem{Kind: "scratch", Path: rel, Why: why}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (g *gc) links() error {
-	removed, err := g.store.pruneLatest(g.dry)
-	for _, rel := range removed {
-		g.add(GCItem{Kind: "link", Path: rel})
+func (g *GC) runs() error {
+	ids, err := g.store.Runs()
+	if err != nil {
+		return err
 	}
-	return err
+	for _, id := range ids {
+		if g.keep.runs[id] {
+			continue
+		}
+		why := g.keep.outdated[id]
+		if why == "" {
+			last, err := touched(g.store.RunDir(id))
+			if err != nil {
+				return err
+			}
+			if time.Since(last) < ScratchAge {
+				g.keep.runs[id] = true
+				continue
+			}
+			why = "it finished nothing"
+		}
+		if err := g.add(GCItem{Kind: "run", Path: filepath.Join(runsDir, id), Why: why}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (g *gc) sweep() error {
-	if g.dry {
-		return nil
+// links finds the links in latest/ to runs that are gone.
+func (g *GC) links() error {
+	entries, err := readDir(g.store.path(latestDir))
+	if err != nil {
+		return err
 	}
-	failpoint.Here("sweep")
-	return g.store.dropAside()
+	for _, e := range entries {
+		id, err := g.store.Latest(e.Name())
+		if err != nil {
+			return err
+		}
+		if _, shown := g.keep.shown[e.Name()]; id == "" || shown {
+			continue
+		}
+		if err := g.add(GCItem{Kind: "link", Path: filepath.Join(latestDir, e.Name()), Why: "the run that it shows is gone"}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // size is the number of bytes in the files of a tree.
-func size(path string) int64 {
-	var n int64
-	_ = filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
-		if err == nil && e.Type().IsRegular() {
-			if info, err := e.Info(); err == nil {
-				n += info.Size()
-			}
+func size(path string) (n int64, err error) {
+	err = filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || !e.Type().IsRegular() {
+			return err
 		}
-		return nil
+		info, err := e.Info()
+		if err == nil {
+			n += info.Size()
+		}
+		return err
 	})
-	return n
+	if errors.Is(err, fs.ErrNotExist) { // it goes while a plan without the lock looks at it
+		err = nil
+	}
+	return n, err
 }
 
 // touched is when anything in a tree last changed.
@@ -189,5 +273,8 @@ func touched(path string) (last time.Time, err error) {
 		}
 		return err
 	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
 	return last, err
 }

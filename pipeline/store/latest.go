@@ -6,7 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
+	"strconv"
 
 	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
@@ -14,81 +14,143 @@ import (
 	"tlpipe/pipeline/failpoint"
 )
 
-// Link is what a config's last run used for a stage.
-type Link struct {
-	Config   string
-	Stage    string
-	Artifact string // its ID; the object may be gone
+// viewName is, in the directory of a run, a directory with a link to each artifact that the run used.
+const viewName = "stages"
+
+// View is the directory with links to what a run used; it may not be there.
+func (s *Store) View(id string) string { return filepath.Join(s.RunDir(id), viewName) }
+
+// Latest is the ID of the run that latest/NAME shows; empty if it shows none.
+func (s *Store) Latest(name string) (id string, err error) {
+	target, err := os.Readlink(s.path(latestDir, name))
+	switch {
+	case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.EINVAL): // not there, or no link
+		return "", nil
+	case err != nil:
+		return "", err
+	}
+	if id := filepath.Base(filepath.Dir(target)); isRun(id) && target == viewTarget(id) {
+		return id, nil
+	}
+	return "", nil
 }
 
-// SetLatest points latest/CONFIG/STAGE to an artifact. It writes only if that is new.
-func (s *Store) SetLatest(config, stage string, a Artifact) error {
-	for _, name := range []string{config, stage} {
-		if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, "/\\\x00") {
-			return fmt.Errorf("link the latest result: %q cannot name a file", name)
+func viewTarget(id string) string { return filepath.Join("..", runsDir, id, viewName) }
+
+// ShowLatest has latest/NAME show a run, at one blow: what stands there side by side always is of one run. It goes on
+// showing the run before where that used all that this one did, or got to its end while this one did not. before is the
+// run that was shown. The caller holds the lock.
+func (s *Store) ShowLatest(r Run) (before Run, err error) {
+	if !isFileName(r.Name) {
+		return Run{}, fmt.Errorf("show the latest results: %q cannot name a file", r.Name)
+	}
+	id, err := s.Latest(r.Name)
+	if err == nil && id != "" {
+		if before, err = s.Used(id); isMissing(err) {
+			before, err = Run{}, nil
 		}
 	}
-	if !isDigest(a.ID) {
-		return fmt.Errorf("link the latest result: %q is not an artifact ID (64 hex digits)", a.ID)
-	}
-	dir := s.path(latestDir, config)
-	target := filepath.Join("..", "..", relObject(a.ID))
-	if old, err := os.Readlink(filepath.Join(dir, stage)); err == nil && old == target {
-		return nil
-	}
-	err := makeDir(dir)
-	failpoint.Here("before-link")
-	if err == nil {
-		err = renameio.Symlink(target, filepath.Join(dir, stage))
+	if err == nil && before.ID != "" && before.has(r.Used) && before.Complete {
+		return before, s.makeView(before)
 	}
 	if err == nil {
-		err = syncDir(dir) // gc keeps what is linked, so the link must last
+		err = s.makeView(r)
+	}
+	if err == nil && (r.Complete || !before.Complete) {
+		err = s.show(r)
 	}
 	if err != nil {
-		return DiskFull(s.dir, fmt.Errorf("link the latest result: %w", err))
+		return Run{}, DiskFull(s.dir, fmt.Errorf("show the latest results: %w", err))
+	}
+	return before, nil
+}
+
+// makeView makes the links to what a run used. What stands in a link's place is a copy that was made of the store.
+func (s *Store) makeView(r Run) error {
+	dir := s.View(r.ID)
+	made := false
+	for _, u := range r.Used {
+		path, target := filepath.Join(dir, u.Stage), filepath.Join("..", "..", "..", relObject(u.Artifact))
+		if now, err := os.Readlink(path); err == nil && now == target {
+			continue
+		} else if errors.Is(err, unix.EINVAL) {
+			if err := s.setAside(path); err != nil {
+				return err
+			}
+		}
+		if err := makeDir(dir); err != nil {
+			return err
+		}
+		if err := renameio.Symlink(target, path); err != nil {
+			return err
+		}
+		made = true
+		failpoint.Here("mid-view")
+	}
+	if made {
+		return syncDir(dir)
 	}
 	return nil
 }
 
-// Latest lists the links of all configs, by config and stage.
-func (s *Store) Latest() ([]Link, error) {
-	var links []Link
-	err := s.eachShard(latestDir, func(rel string) error {
-		target, err := os.Readlink(s.path(rel))
-		config, stage := filepath.Base(filepath.Dir(rel)), filepath.Base(rel)
-		switch {
-		case errors.Is(err, unix.EINVAL), errors.Is(err, fs.ErrNotExist): // no link, or gone
-			return nil
-		case err != nil:
-			return err
-		case strings.HasPrefix(stage, ".") || !isDigest(filepath.Base(target)):
-			return nil // not one of the store's links
-		}
-		links = append(links, Link{config, stage, filepath.Base(target)})
+// show switches latest/NAME to a run.
+func (s *Store) show(r Run) error {
+	path := s.path(latestDir, r.Name)
+	if now, err := os.Readlink(path); err == nil && now == viewTarget(r.ID) {
 		return nil
-	})
-	return links, err
+	} else if errors.Is(err, unix.EINVAL) {
+		if err := s.makeWay(path); err != nil {
+			return err
+		}
+	}
+	if err := makeDir(s.path(latestDir)); err != nil {
+		return err
+	}
+	failpoint.Here("before-link")
+	if err := renameio.Symlink(viewTarget(r.ID), path); err != nil {
+		return err
+	}
+	return syncDir(s.path(latestDir))
 }
 
-// pruneLatest removes the links whose object is gone, and the directories of configs that have none left.
-func (s *Store) pruneLatest(dry bool) (removed []string, err error) {
-	links, err := s.Latest()
+// makeWay takes from the place of a link what is none. A copy that `cp -L` made of artifacts goes; anything else is
+// somebody's, and gets another name.
+func (s *Store) makeWay(path string) error {
+	if s.isCopy(path) {
+		return s.setAside(path)
+	}
+	for n := 1; ; n++ {
+		other := path + ".old-" + strconv.Itoa(n)
+		if _, err := os.Lstat(other); errors.Is(err, fs.ErrNotExist) {
+			return os.Rename(path, other)
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// isCopy says whether a directory holds copies of stored artifacts, or links to them, and nothing else.
+func (s *Store) isCopy(dir string) bool {
+	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return false
 	}
-	for _, l := range links {
-		if _, err := os.Lstat(s.objectPath(l.Artifact)); !errors.Is(err, fs.ErrNotExist) {
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		if target, err := os.Readlink(path); err == nil && isDigest(filepath.Base(target)) {
 			continue
 		}
-		rel := filepath.Join(latestDir, l.Config, l.Stage)
-		removed = append(removed, rel)
-		if dry {
-			continue
+		data, err := os.ReadFile(filepath.Join(path, manifestName))
+		if err != nil {
+			return false
 		}
-		if err := os.Remove(s.path(rel)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return removed, err
+		m, err := s.readManifest(manifestID(data))
+		if err != nil {
+			return false
 		}
-		_ = os.Remove(s.path(latestDir, l.Config)) // fails while it has other links
+		if found, err := foreignFiles(path, "", m); err != nil || len(found) > 0 {
+			return false
+		}
 	}
-	return removed, nil
+	return true
 }

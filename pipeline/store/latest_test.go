@@ -1,62 +1,159 @@
 package store
 
 import (
-	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 )
 
-func TestLatest(t *testing.T) {
+// wantShown checks that latest/ shows all that a run used, and nothing else but what is gone.
+func wantShown(t *testing.T, s *Store, r Run, gone ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(s.path(latestDir, r.Name) + "/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []Use
+	for _, e := range entries {
+		if slices.Contains(gone, e.Name()) {
+			continue
+		}
+		target, err := os.Readlink(s.path(latestDir, r.Name, e.Name()))
+		if err != nil || filepath.IsAbs(target) {
+			t.Errorf("link %q, %v", target, err)
+		}
+		if _, err := os.Stat(s.path(latestDir, r.Name, e.Name(), manifestName)); err != nil {
+			t.Error(err)
+		}
+		got = append(got, Use{e.Name(), filepath.Base(target)})
+	}
+	want := slices.SortedFunc(slices.Values(r.Used), func(a, b Use) int { return strings.Compare(a.Stage, b.Stage) })
+	if !slices.Equal(got, want) {
+		t.Errorf("shown is %v, want %v", got, want)
+	}
+}
+
+func TestShowLatest(t *testing.T) {
 	s := open(t)
-	a, b := mustMake(t, s, "x", testFiles), mustMake(t, s, "y", map[string]string{"b": "b"})
-	for _, link := range []struct {
-		stage string
-		a     Artifact
-	}{{"decode", a}, {"fetch", b}, {"decode", b}, {"decode", b}} {
-		if err := s.SetLatest("case1", link.stage, link.a); err != nil {
+	a, b := mustMake(t, s, "x", testFiles).ID, mustMake(t, s, "y", map[string]string{"b": "b"}).ID
+	show := func(r Run) Run {
+		t.Helper()
+		before, err := s.ShowLatest(r)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return before
 	}
-	links, err := s.Latest()
-	if want := []Link{{"case1", "decode", b.ID}, {"case1", "fetch", b.ID}}; err != nil || !slices.Equal(links, want) {
-		t.Errorf("got %v, %v", links, err)
+	part := func(r Run) Run { r.Complete = false; return r }
+
+	first := part(mustRun(t, s, "case1", Use{"decode", a}))
+	show(first)
+	wantShown(t, s, first) // as long as there is none that got to its end
+	whole := mustRun(t, s, "case1", Use{"decode", a}, Use{"evaluate", a})
+	show(whole)
+	wantShown(t, s, whole)
+	if before := show(mustRun(t, s, "case1", Use{"decode", a})); before.ID != whole.ID { // nothing else than that
+		t.Errorf("shown before was %+v", before)
 	}
-	path := s.path(latestDir, "case1", "decode")
-	if target, err := os.Readlink(path); err != nil || filepath.IsAbs(target) {
-		t.Errorf("link %q, %v", target, err)
+	wantShown(t, s, whole)
+	failed := part(mustRun(t, s, "case1", Use{"decode", b}))
+	show(failed)
+	wantShown(t, s, whole)
+	if data, err := os.ReadFile(filepath.Join(s.View(failed.ID), "decode", "b")); err != nil || string(data) != "b" {
+		t.Errorf("the view of the run itself: %q, %v", data, err)
 	}
-	if data, err := os.ReadFile(filepath.Join(path, "b")); err != nil || string(data) != "b" {
-		t.Errorf("through the link: %q, %v", data, err)
+	other := mustRun(t, s, "case1", Use{"decode", b}) // never with the older evaluate beside it
+	show(other)
+	wantShown(t, s, other)
+
+	// What a copy of the store or a user made of the links is mended.
+	for what, harm := range map[string]func(){
+		"copies":       func() { copyLinks(t, s.path(latestDir)) },
+		"more copies":  func() { copyLinks(t, s.path(runsDir)); copyLinks(t, s.path(latestDir)) },
+		"nothing":      func() { remove(t, s.path(latestDir)) },
+		"a lost link":  func() { remove(t, filepath.Join(s.View(other.ID), "decode")) },
+		"an old store": func() { remove(t, s.path(latestDir)); oldLink(t, s, "case1", "evaluate", a) },
+	} {
+		harm()
+		show(mustRun(t, s, "case1", Use{"decode", b}))
+		r := other
+		if id, err := s.Latest("case1"); err != nil || id == "" {
+			t.Errorf("%s: %q, %v", what, id, err)
+		} else if r, err = s.Used(id); err != nil {
+			t.Error(err)
+		}
+		wantShown(t, s, r)
+		other = r
+	}
+	remove(t, s.path(latestDir, "case1"))
+	foreign(t, s.path(latestDir, "case1", "notes.txt"))
+	show(mustRun(t, s, "case1", Use{"decode", b}))
+	if _, err := os.Stat(s.path(latestDir, "case1.old-1", "notes.txt")); err != nil {
+		t.Errorf("what a user put there: %v", err)
 	}
 	for _, name := range []string{"", ".", "..", "a/b", ".hidden"} {
-		if s.SetLatest(name, "decode", a) == nil || s.SetLatest("case1", name, a) == nil {
+		if _, err := s.ShowLatest(Run{ID: other.ID, Name: name, Complete: true}); err == nil {
 			t.Errorf("name %q is taken", name)
 		}
 	}
 }
 
+// copyLinks makes copies of what all links below a directory lead to, as cp -L does.
+func copyLinks(t *testing.T, dir string) {
+	t.Helper()
+	copied := dir + ".copied"
+	if out, err := exec.Command("cp", "-rL", dir, copied).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	remove(t, dir)
+	if err := os.Rename(copied, dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func oldLink(t *testing.T, s *Store, config, stage, id string) {
+	t.Helper()
+	if err := os.MkdirAll(s.path(latestDir, config), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(filepath.Join("..", "..", relObject(id)), s.path(latestDir, config, stage)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRuns: IDs are in the order of the runs, whatever the clock does, and however many begin within a second.
 func TestRuns(t *testing.T) {
 	s := open(t)
-	for _, id := range []string{"20250301-1", "20250302-1"} {
-		dir, err := s.NewRun(id)
+	var want []string
+	for _, name := range []string{"z", "a", "m"} {
+		id, dir, err := s.NewRun(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if info, err := os.Stat(dir); err != nil || !info.IsDir() || dir != s.RunDir(id) {
 			t.Error(err)
 		}
+		want = append([]string{id}, want...)
 	}
-	if _, err := s.NewRun("20250301-1"); !errors.Is(err, os.ErrExist) {
-		t.Errorf("twice: %v", err)
+	ahead := time.Now().AddDate(50, 0, 0).UTC().Format(stamp) + "-clock-0000"
+	if err := os.Mkdir(s.path(runsDir, ahead), 0o777); err != nil {
+		t.Fatal(err)
 	}
-	for _, id := range []string{"", "..", "a/b"} {
-		if _, err := s.NewRun(id); err == nil {
-			t.Errorf("run %q is made", id)
+	id, _, err := s.NewRun("b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign(t, s.path(runsDir, "notes", "x"))
+	if ids, err := s.Runs(); err != nil || !slices.Equal(ids, append([]string{id, ahead}, want...)) {
+		t.Errorf("got %v, %v; want %v", ids, err, want)
+	}
+	for _, name := range []string{"a/b", "a\x00"} {
+		if _, _, err := s.NewRun(name); err == nil {
+			t.Errorf("a run of %q is made", name)
 		}
-	}
-	if ids, err := s.Runs(); err != nil || !slices.Equal(ids, []string{"20250302-1", "20250301-1"}) {
-		t.Errorf("got %v, %v", ids, err)
 	}
 }

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,13 +51,25 @@ func (e *LockedError) ExitCode() int { return exit.Locked }
 func (e *LockedError) Error() string {
 	switch {
 	case e.Holder.PID == 0:
-		return fmt.Sprintf("store %s is locked by another process; wait until it ends", e.Dir)
+		return fmt.Sprintf("store %s is locked by another process; wait until it ends (--wait 10m does)", e.Dir)
 	case len(e.Workers) > 0:
-		return fmt.Sprintf("store %s is locked: %v is gone, but what it started (process %s) still works; wait until it ends or stop it (kill %s)",
+		return fmt.Sprintf("store %s is locked: %v is gone, but what it started (process %s) still works; wait until it ends (--wait 10m does) or stop it (kill %s)",
 			e.Dir, e.Holder, join(e.Workers, ", "), join(e.Workers, " "))
 	default:
-		return fmt.Sprintf("store %s is locked by %v; wait until it ends or stop it (kill %d); if it is gone, `tlpipe unlock` clears its name",
+		return fmt.Sprintf("store %s is locked by %v; wait until it ends (--wait 10m does) or stop it (kill %d); if it is gone, `tlpipe unlock` clears its name",
 			e.Dir, e.Holder, e.Holder.PID)
+	}
+}
+
+// Who is who holds the store, for people.
+func (e *LockedError) Who() string {
+	switch {
+	case e.Holder.PID == 0:
+		return "another process"
+	case len(e.Workers) > 0:
+		return fmt.Sprintf("what %v, which is gone, has started (process %s)", e.Holder, join(e.Workers, ", "))
+	default:
+		return e.Holder.String()
 	}
 }
 
@@ -86,6 +99,30 @@ func (s *Store) Lock(holder string) (*Lock, error) {
 		return nil, DiskFull(s.dir, fmt.Errorf("lock the store: %w", errors.Join(err, f.Close())))
 	}
 	return &Lock{store: s, file: f}, nil
+}
+
+// pollEvery is how long LockWait sleeps between two attempts.
+const pollEvery = 300 * time.Millisecond
+
+// LockWait does what Lock does, and waits up to a while for another process to let go; onWait is told once for whom.
+func (s *Store) LockWait(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
+	for begun := time.Now(); ; {
+		lock, err := s.Lock(holder)
+		var locked *LockedError
+		left := wait - time.Since(begun)
+		if !errors.As(err, &locked) || left <= 0 {
+			return lock, err
+		}
+		if onWait != nil {
+			onWait(locked)
+			onWait = nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(left, pollEvery)):
+		}
+	}
 }
 
 // File is the locked file. A child process that inherits it holds the lock, too.

@@ -86,15 +86,22 @@ func (s *Store) begunWith(bad map[string]bool, why map[string]string) (begun []D
 			continue
 		}
 		rel := filepath.Join(scratchDir, e.Name())
-		text, err := os.ReadFile(s.path(rel, usesName))
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		} else if err != nil {
+		uses, err := s.uses(ActionID(e.Name()))
+		if err != nil {
 			return nil, err
 		}
-		if from, ok := firstOf(strings.Fields(string(text)), bad); ok {
+		if from, ok := firstOf(uses, bad); ok {
 			begun = append(begun, Damage{Path: rel, What: madeFrom("unfinished work", from, why)})
 		}
 	}
 	return begun, nil
+}
+
+// uses are the artifacts that unfinished work was begun with, as far as it says.
+func (s *Store) uses(id ActionID) ([]string, error) {
+	text, err := os.ReadFile(filepath.Join(s.scratchPath(id), usesName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return strings.Fields(string(text)), err
 }

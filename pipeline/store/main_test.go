@@ -22,7 +22,7 @@ const childEnv = "TLPIPE_STORE_TEST_CHILD"
 func TestMain(m *testing.M) {
 	role, args, _ := strings.Cut(os.Getenv(childEnv), " ")
 	run, ok := map[string]func([]string) error{
-		"commit": childCommit, "gc": childGC, "drop": childDrop, "hold": childHold, "sleep": childSleep, "unreadable": childUnreadable,
+		"commit": childCommit, "gc": childGC, "show": childShow, "drop": childDrop, "hold": childHold, "sleep": childSleep, "unreadable": childUnreadable,
 	}[role]
 	if !ok {
 		os.Exit(m.Run())
@@ -68,13 +68,29 @@ func childCommit(args []string) error {
 	return err
 }
 
-// childGC DIR collects all garbage but the action called keep.
+// childGC DIR collects what no run used.
 func childGC(args []string) error {
 	s, err := Open(args[0])
 	if err != nil {
 		return err
 	}
-	_, err = s.GC(keepOnly("keep"), false)
+	plan, err := s.PlanGC(1)
+	if err != nil {
+		return err
+	}
+	return plan.Collect()
+}
+
+// childShow DIR RUN has latest/ show a run.
+func childShow(args []string) error {
+	s, err := Open(args[0])
+	if err != nil {
+		return err
+	}
+	r, err := s.Used(args[1])
+	if err == nil {
+		_, err = s.ShowLatest(r)
+	}
 	return err
 }
 
@@ -90,10 +106,6 @@ func childDrop(args []string) error {
 	}
 	made, err := s.MadeFrom(damages)
 	return errors.Join(err, s.Drop(append(damages, made...)))
-}
-
-func keepOnly(name string) func(Record) bool {
-	return func(r Record) bool { return r.Action == KeyID(testKey(name)) }
 }
 
 func open(t *testing.T) *Store {
@@ -141,6 +153,20 @@ func (s *Store) make(name string, files map[string]string) (Artifact, error) {
 		return Artifact{}, err
 	}
 	return p.Commit(testRecord(name), "images", "")
+}
+
+// mustRun notes a run of a config that used some artifacts, by stage.
+func mustRun(t *testing.T, s *Store, name string, uses ...Use) Run {
+	t.Helper()
+	id, _, err := s.NewRun(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := Run{ID: id, Name: name, Files: []string{"/configs/" + name + ".yaml"}, Settings: "s", Complete: true, Used: uses}
+	if err := s.KeepRun(r); err != nil {
+		t.Fatal(err)
+	}
+	return r
 }
 
 func mustMake(t *testing.T, s *Store, name string, files map[string]string) Artifact {

@@ -96,7 +96,7 @@ func TestNewerIsLeftAlone(t *testing.T) {
 				wantNewer("Lookup", err)
 				_, err = s.Verify(t.Context(), nil)
 				wantNewer("Verify", err)
-				_, err = s.GC(nil, false)
+				_, err = s.PlanGC(3)
 				wantNewer("GC", err)
 			}
 			lock, err := s.Lock("test")

@@ -75,7 +75,7 @@ func (s *Store) Drop(damages []Damage) error {
 		path := filepath.Clean(d.Path)
 		top, _, _ := strings.Cut(path, string(filepath.Separator))
 		switch {
-		case d.Artifact == "" && path != top && top == recordsDir:
+		case d.Artifact == "" && path != top && (top == recordsDir || top == runsDir && filepath.Base(path) == usedName):
 			records = append(records, path)
 		case d.Artifact == "" && path != top && top == scratchDir:
 			scratch = append(scratch, path)
@@ -103,8 +103,7 @@ func (s *Store) Drop(damages []Damage) error {
 			return fmt.Errorf("drop damage: %w", err)
 		}
 	}
-	_, err = s.pruneLatest(false)
-	return errors.Join(err, s.dropAside())
+	return s.dropAside()
 }
 
 // relRecord is the path of a record relative to the store.

@@ -1,32 +1,53 @@
 package store
 
 import (
-	"errors"
+	"crypto/rand"
+	"encoding/hex"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
-// NewRun makes the directory runs/ID, which must not be there yet.
-func (s *Store) NewRun(id string) (dir string, err error) {
-	if id == "" || strings.HasPrefix(id, ".") || strings.ContainsAny(id, "/\\\x00") {
-		return "", fmt.Errorf("%q cannot be the ID of a run", id)
+// stamp begins the ID of a run: IDs in the order of their names are in the order of the runs.
+const stamp = "20060102-150405"
+
+// NewRun makes the directory runs/ID for a run of the config called name. The ID begins with the time, but never with
+// one that is not after all others: what the last run is follows no clock. The caller holds the lock.
+func (s *Store) NewRun(name string) (id, dir string, err error) {
+	ids, err := s.Runs()
+	if err != nil {
+		return "", "", err
 	}
-	if err := makeDir(s.path(runsDir)); err != nil {
-		return "", DiskFull(s.dir, fmt.Errorf("new run: %w", err))
+	at := time.Now().UTC()
+	if len(ids) > 0 {
+		if last, err := time.Parse(stamp, ids[0][:len(stamp)]); err == nil && !at.Truncate(time.Second).After(last) {
+			at = last.Add(time.Second)
+		}
+	}
+	salt := make([]byte, 2)
+	rand.Read(salt)
+	id = at.Format(stamp) + "-" + name + "-" + hex.EncodeToString(salt)
+	if !isRun(id) {
+		return "", "", fmt.Errorf("%q cannot be the name of a config", name)
 	}
 	dir = s.path(runsDir, id)
-	if err := os.Mkdir(dir, 0o777); errors.Is(err, fs.ErrExist) {
-		return "", fmt.Errorf("run %s exists already in %s: %w", id, s.path(runsDir), fs.ErrExist)
-	} else if err != nil {
-		return "", DiskFull(s.dir, fmt.Errorf("new run: %w", err))
+	if err := makeDir(dir); err != nil {
+		return "", "", DiskFull(s.dir, fmt.Errorf("new run: %w", err))
 	}
-	return dir, nil
+	return id, dir, nil
 }
 
-// Runs lists the IDs of all runs, the last by name first: IDs that begin with their time come newest first.
+// isRun says whether a name is that of a run.
+func isRun(name string) bool {
+	if len(name) < len(stamp)+2 || name[len(stamp)] != '-' || strings.ContainsAny(name, "/\\\x00") {
+		return false
+	}
+	_, err := time.Parse(stamp, name[:len(stamp)])
+	return err == nil
+}
+
+// Runs lists the IDs of all runs, the last first.
 func (s *Store) Runs() ([]string, error) {
 	entries, err := readDir(s.path(runsDir))
 	if err != nil {
@@ -34,7 +55,7 @@ func (s *Store) Runs() ([]string, error) {
 	}
 	var ids []string
 	for _, e := range entries {
-		if e.IsDir() && !strings.HasPrefix(e.Name(), ".") {
+		if e.IsDir() && isRun(e.Name()) {
 			ids = append(ids, e.Name())
 		}
 	}

@@ -21,6 +21,7 @@ const (
 	scratchDir = "scratch"
 	runsDir    = "runs"
 	latestDir  = "latest"
+	tagsDir    = "tags"
 	lockFile   = "lock"
 )
 

@@ -41,6 +41,18 @@ func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage,
 		}
 		ids = append(ids, r.Artifact)
 	}
+	runs, err := s.Runs()
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range runs {
+		switch _, err := s.Used(id); {
+		case isDamage(err):
+			damages = append(damages, Damage{Path: filepath.Join(runsDir, id, usedName), What: err.Error()})
+		case err != nil && !errors.Is(err, fs.ErrNotExist):
+			return nil, err
+		}
+	}
 	slices.Sort(ids)
 	for _, id := range slices.Compact(ids) {
 		found, err := s.verifyInPlace(ctx, id, onFile)

@@ -1,0 +1,95 @@
+package store
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// kept is what gc must not touch.
+type kept struct {
+	runs      map[string]bool   // by ID
+	artifacts map[string]bool   // by ID
+	shown     map[string]Run    // what latest/ shows, or should show, by the config's name
+	outdated  map[string]string // why a run is not kept
+}
+
+// keptRuns goes through all runs, the last first. Of each config file with one set of settings it keeps, for each stage,
+// the last n runs that had a result for it, whole: a run that ended early takes nothing from those before.
+func (s *Store) keptRuns(n int) (kept, error) {
+	k := kept{map[string]bool{}, map[string]bool{}, map[string]Run{}, map[string]string{}}
+	history, err := s.History()
+	if err != nil {
+		return k, err
+	}
+	tags, err := s.Tags()
+	if err != nil {
+		return k, err
+	}
+	if k.shown, err = s.toShow(history); err != nil {
+		return k, err
+	}
+	for _, run := range tags {
+		k.runs[run] = true
+	}
+	for _, run := range k.shown {
+		k.runs[run.ID] = true
+	}
+	type place struct{ group, stage string }
+	had := map[place]int{}
+	for _, r := range history {
+		for _, u := range r.Used {
+			p := place{r.group(), u.Stage}
+			if had[p]++; had[p] <= n {
+				k.runs[r.ID] = true
+			}
+		}
+		if !k.runs[r.ID] && len(r.Used) > 0 {
+			k.outdated[r.ID] = outdated(r, n)
+			continue
+		}
+		for _, u := range r.Used {
+			k.artifacts[u.Artifact] = true
+		}
+	}
+	return k, nil
+}
+
+func outdated(r Run, n int) string {
+	config := r.Name
+	if len(r.Files) > 0 {
+		config = filepath.Base(r.Files[0])
+	}
+	switch n {
+	case 0:
+		return "latest/ does not show it, and it has no tag"
+	case 1:
+		return fmt.Sprintf("there is a later run of %s with the same settings", config)
+	default:
+		return fmt.Sprintf("there are %d later runs of %s with the same settings", n, config)
+	}
+}
+
+// toShow finds, for each config's name, the run that latest/ shows. Where it shows none, it is the last that got to its
+// end or, as long as there is none, the last.
+func (s *Store) toShow(history []Run) (map[string]Run, error) {
+	shown := map[string]Run{}
+	for _, complete := range []bool{true, false} {
+		for _, r := range history {
+			if _, found := shown[r.Name]; !found && isFileName(r.Name) && (r.Complete || !complete) {
+				shown[r.Name] = r
+			}
+		}
+	}
+	for name := range shown {
+		id, err := s.Latest(name)
+		if err != nil {
+			return nil, err
+		}
+		for _, r := range history {
+			if r.ID == id {
+				shown[name] = r
+			}
+		}
+	}
+	return shown, nil
+}
