@@ -66,9 +66,10 @@ func (c *Config) orderProblems(report func(path, format string, args ...any)) {
 // modelProblems reports impossible networks.
 func (c *Config) modelProblems(report func(path, format string, args ...any)) {
 	m := c.Model
+	const least, most = 32, 4096 // pixels
 	for i, side := range m.Input {
-		if side < 32 {
-			report(fmt.Sprintf("model.input[%d]", i), "%s needs at least 32 pixels, received %d", m.Backbone, side)
+		if side < least || side > most {
+			report(fmt.Sprintf("model.input[%d]", i), "%s takes images of %d to %d pixels, received %d", m.Backbone, least, most, side)
 		}
 	}
 	for i, units := range m.Head.Units {

@@ -2,7 +2,7 @@ package stages
 
 // Config is a whole experiment, as its YAML file gives it.
 type Config struct {
-	Name    string   `yaml:"name" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$" jsonschema_description:"names the run and the folder latest/NAME in the store"`
+	Name    string   `yaml:"name" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$,maxLength=200" jsonschema_description:"names the run and the folder latest/NAME in the store"`
 	Seed    int64    `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seeds the head's initial weights, the order of images, dropout and fine-tune's augmentation; the split and the copies of featurize have seeds of their own"`
 	Threads int      `yaml:"threads" jsonschema:"minimum=1,maximum=256" jsonschema_description:"intra-op threads of TensorFlow; part of fine-tune's key because training bytes depend on it"`
 	Model   Model    `yaml:"model"`
@@ -47,7 +47,7 @@ type Fetch struct {
 
 // File is one of several files to fetch.
 type File struct {
-	Name          string   `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$" jsonschema_description:"its name in the artifact"`
+	Name          string   `yaml:"name" jsonschema:"required,pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$,maxLength=200" jsonschema_description:"its name in the artifact"`
 	Sources       []Source `yaml:"sources" jsonschema:"required" jsonschema_description:"where it can be had, tried in order"`
 	ContentSHA256 string   `yaml:"content_sha256" jsonschema:"pattern=^([0-9a-f]{64})?$" jsonschema_description:"digest of the unpacked bytes of a gzip file; it is stored unpacked"`
 }

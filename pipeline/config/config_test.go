@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"errors"
 	"flag"
 	"os"
@@ -305,5 +306,18 @@ func TestRenderText(t *testing.T) {
 	}
 	if diff := cmp.Diff(v, again); diff != "" {
 		t.Errorf("(-rendered +loaded):\n%s", diff)
+	}
+}
+
+// TestManyProblems: a file that is no config at all does not fill the screen.
+func TestManyProblems(t *testing.T) {
+	var text strings.Builder
+	text.WriteString("name: x\n")
+	for i := range 5000 {
+		fmt.Fprintf(&text, "key%d: %d\n", i, i)
+	}
+	_, _, err := load(t, text.String())
+	if err == nil || !strings.HasSuffix(err.Error(), "and 4900 more problems like these") || strings.Count(err.Error(), "unknown key") != 100 {
+		t.Errorf("%.300s … %.100s", err, err.Error()[max(0, len(err.Error())-100):])
 	}
 }

@@ -20,6 +20,8 @@ type node struct {
 	listed    bool    // a mapping that stands for a list of kinds
 	keys      []*node // of a mapping: scalars, each value once
 	items     []*node // of a sequence; of a mapping, one for each key
+
+	places map[string]int // of keys, as far as find has looked; configs that programs write may have thousands
 }
 
 func (n *node) isNull() bool { return n.kind == yaml.ScalarNode && n.tag == "!!null" }
@@ -29,7 +31,16 @@ func (n *node) find(key string) int {
 	if n.kind != yaml.MappingNode {
 		return -1
 	}
-	return slices.IndexFunc(n.keys, func(k *node) bool { return k.value == key })
+	if n.places == nil {
+		n.places = make(map[string]int, len(n.keys))
+	}
+	for i := len(n.places); i < len(n.keys); i++ {
+		n.places[n.keys[i].value] = i
+	}
+	if i, ok := n.places[key]; ok {
+		return i
+	}
+	return -1
 }
 
 // get gives the value of a key, or nil.

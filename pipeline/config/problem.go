@@ -49,9 +49,14 @@ type Problems []Problem
 
 // Error gives all problems in the order of their places, with an empty line between two.
 func (ps Problems) Error() string {
+	const most = 100 // nobody reads more at once
 	var texts []string
-	for _, p := range ps.Sorted() {
+	sorted := ps.Sorted()
+	for _, p := range sorted[:min(len(sorted), most)] {
 		texts = append(texts, p.String())
+	}
+	if more := len(sorted) - most; more > 0 {
+		texts = append(texts, fmt.Sprintf("and %d more problems like these", more))
 	}
 	return strings.Join(texts, "\n\n")
 }
