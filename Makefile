@@ -108,8 +108,8 @@ bench-gpu: test-gpu ## measure README's configs on a GPU: accuracy, images/s, sh
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
 	@.deps/pytorch/bin/python -m unittest discover -v -s pytorch -p '*_test.py'
 
-torture: bin/failpoint ## kill runs at each step of a commit and 200 times at random, and compare the results (at most 20 minutes)
-	@CGO_ENABLED=0 go test ./cmd/tlpipe -run TestTorture -v -kills 200 -timeout 20m
+torture: bin/failpoint ## 500 kills and power cuts in runs and in all commands that write, and compare the results (half an hour)
+	@CGO_ENABLED=0 go test ./cmd/tlpipe -run 'TestTorture|TestKilledCommands|TestPowerCuts|TestHostileEnvironment' -v -kills 200 -command-kills 200 -power-cuts 100 -timeout 60m
 
 race-fast: ## run the tests that need no TensorFlow under the race detector
 	@CGO_ENABLED=1 go test -race -tags notensorflow ./...

@@ -19,7 +19,7 @@ import (
 )
 
 // The default is what `make test` has time for.
-var powerCuts = flag.Int("power-cuts", 12, "how many power cuts TestPowerCuts simulates")
+var powerCuts = flag.Int("power-cuts", 6, "how many commands TestPowerCuts cuts the power from")
 
 // TestPowerCuts shuts down the file system below the store at random moments, as a power cut would: what was not synced is
 // lost, and from then on every access fails with an I/O error. No command takes that for damage. Once the file system is
@@ -39,7 +39,10 @@ func TestPowerCuts(t *testing.T) {
 		{"run", "chain.yaml", "--set", "normalize.split.val=0.5"}, {"verify"},
 	}
 	cut := 0
-	for i := range *powerCuts {
+	for i := 0; cut < *powerCuts; i++ {
+		if i > 40**powerCuts {
+			t.Fatalf("only %d of %d power cuts came before the command had ended", cut, i)
+		}
 		args := append(commands[i%len(commands)], "--store", "disk/artifacts")
 		cmd := c.command(args...)
 		var said strings.Builder
@@ -47,7 +50,7 @@ func TestPowerCuts(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(rng.Float64() * float64(took)))
+		time.Sleep(time.Duration(rng.Float64() * float64(took) / 2))
 		disk.cutPower()
 		err := cmd.Wait()
 		disk.restore()
@@ -70,10 +73,7 @@ func TestPowerCuts(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d power cuts, %d of them before the command had ended", *powerCuts, cut)
-	if cut == 0 {
-		t.Error("no power cut came before the command had ended")
-	}
+	t.Logf("%d power cuts before the command had ended", cut)
 }
 
 // ext4Disk is an ext4 file system in a file.
