@@ -57,10 +57,11 @@ type Options struct {
 	JITCompile bool // compile with XLA, on a GPU
 }
 
-// JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored: EXIF's orientation is not applied. use is
-// given the pixels of part of file i, [height, width, 3], good until it returns; it is called in the goroutine that called,
-// and what it was given is void if there is an error. The decoder may be called from several goroutines.
-type JPEGDecoder func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error
+// JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored, at 1/scale (1, 2, 4 or 8) of their size: EXIF's
+// orientation is not applied. use is given the pixels of part of file i, [height, width, 3], good until it returns; it is
+// called in the goroutine that called, and what it was given is void if there is an error. The decoder may be called from
+// several goroutines.
+type JPEGDecoder func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error
 
 // Runtime is the TensorFlow library.
 type Runtime interface {

@@ -304,7 +304,7 @@ type jpegRuntime struct {
 
 func (r *jpegRuntime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 	r.fast = fast
-	return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
+	return func(files [][]byte, _ int, part image.Rectangle, use func(i int, pix []byte)) error {
 		for i := range files {
 			use(i, bytes.Repeat([]byte{90}, part.Dx()*part.Dy()*3))
 		}

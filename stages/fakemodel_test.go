@@ -34,7 +34,7 @@ func (r *fakeRuntime) Version() string { return "fake-1" }
 
 // JPEG is Go's decoder.
 func (r *fakeRuntime) JPEG(bool) (savedmodels.JPEGDecoder, error) {
-	return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
+	return func(files [][]byte, _ int, part image.Rectangle, use func(i int, pix []byte)) error {
 		for i, file := range files {
 			m, err := imagefile.Decode(file, imagefile.Options{})
 			if err != nil {

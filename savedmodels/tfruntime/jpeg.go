@@ -6,6 +6,7 @@ import (
 	"image"
 	"runtime"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	tf "github.com/galeone/tensorflow/tensorflow/go"
@@ -26,17 +27,28 @@ func (Runtime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 	if fast {
 		transform = "INTEGER_FAST"
 	}
-	one, err := newJPEGSession(transform, 1)
+	one, err := newJPEGSession(transform, 1, 1)
 	if err != nil {
 		return nil, err
 	}
-	many, err := newJPEGSession(transform, jpegs)
+	many, err := newJPEGSession(transform, 1, jpegs)
 	if err != nil {
 		return nil, err
 	}
-	return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
-		if len(files) == jpegs {
+	var reduced [9]func() (*jpegSession, error) // by scale, made when first needed: few files are so large
+	for _, scale := range []int{2, 4, 8} {
+		reduced[scale] = sync.OnceValues(func() (*jpegSession, error) { return newJPEGSession(transform, scale, 1) })
+	}
+	return func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error {
+		if len(files) == jpegs && scale == 1 {
 			return many.decode(files, part, use)
+		}
+		one := one
+		if scale > 1 {
+			var err error
+			if one, err = reduced[scale](); err != nil {
+				return err
+			}
 		}
 		for i := range files {
 			if err := one.decode(files[i:i+1], part, func(_ int, pix []byte) { use(i, pix) }); err != nil {
@@ -54,7 +66,7 @@ type jpegSession struct {
 	freed                 *collector
 }
 
-func newJPEGSession(transform string, n int64) (*jpegSession, error) {
+func newJPEGSession(transform string, scale int, n int64) (*jpegSession, error) {
 	scope := op.NewScope()
 	s := &jpegSession{freed: &collector{}}
 	s.files = op.Placeholder(scope, tf.String, op.PlaceholderShape(tf.MakeShape(n)))
@@ -62,7 +74,7 @@ func newJPEGSession(transform string, n int64) (*jpegSession, error) {
 	var images []tf.Output
 	for i, file := range op.Unpack(scope, s.files, n) {
 		scope := scope.SubScope(strconv.Itoa(i))
-		images = append(images, op.DecodeAndCropJpeg(scope, file, s.window, op.DecodeAndCropJpegChannels(3), op.DecodeAndCropJpegDctMethod(transform)))
+		images = append(images, op.DecodeAndCropJpeg(scope, file, s.window, op.DecodeAndCropJpegChannels(3), op.DecodeAndCropJpegRatio(int64(scale)), op.DecodeAndCropJpegDctMethod(transform)))
 	}
 	s.pixels = op.Pack(scope, images)
 	graph, err := scope.Finalize()

@@ -34,9 +34,9 @@ func TestJPEG(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error {
+		return func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error {
 			asked.Add(1)
-			return decode(files, part, use)
+			return decode(files, scale, part, use)
 		}
 	}
 	accurate, fast := decoder(false), decoder(true)
@@ -91,7 +91,7 @@ func TestJPEG(t *testing.T) {
 		photo := imageData(t, "baseline.jpg")
 		for name, file := range map[string][]byte{"cut": photo[:len(photo)*2/3], "cut header": photo[:30], "text": []byte("hello"), "empty": nil} {
 			for _, part := range []image.Rectangle{image.Rect(0, 0, 24, 16), image.Rect(2, 2, 8, 8)} {
-				if err := accurate([][]byte{file}, part, func(int, []byte) {}); err == nil {
+				if err := accurate([][]byte{file}, 1, part, func(int, []byte) {}); err == nil {
 					t.Errorf("%s was decoded", name)
 				}
 			}
@@ -139,7 +139,7 @@ func TestJPEGParts(t *testing.T) {
 				t.Fatal(err)
 			}
 			cut := func(file []byte, part image.Rectangle, use func(pix []byte)) {
-				if err := decode([][]byte{file}, part, func(_ int, pix []byte) { use(pix) }); err != nil {
+				if err := decode([][]byte{file}, 1, part, func(_ int, pix []byte) { use(pix) }); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -177,7 +177,7 @@ func TestJPEGTogether(t *testing.T) {
 				files = append(files, imageData(t, names[i%len(names)]))
 			}
 			calls := 0
-			err := decode(files, image.Rect(0, 0, 24, 16), func(i int, pix []byte) {
+			err := decode(files, 1, image.Rect(0, 0, 24, 16), func(i int, pix []byte) {
 				calls++
 				if !bytes.Equal(pix, imageData(t, names[i%len(names)]+".rgb")) {
 					t.Errorf("file %d has other pixels", i)
@@ -187,7 +187,7 @@ func TestJPEGTogether(t *testing.T) {
 				t.Errorf("%d calls, %v", calls, err)
 			}
 			files[n-1] = files[n-1][:100]
-			if decode(files, image.Rect(0, 0, 24, 16), func(int, []byte) {}) == nil {
+			if decode(files, 1, image.Rect(0, 0, 24, 16), func(int, []byte) {}) == nil {
 				t.Error("a file that is cut was decoded")
 			}
 			images := make([]imagefile.Image, len(files))

@@ -1,9 +1,6 @@
 package imagefile
 
-import (
-	"bytes"
-	"encoding/binary"
-)
+import "encoding/binary"
 
 // turn says where the pixel shown at (x, y) is stored: swap x and y if transpose, then count from the right if flipX,
 // from the bottom if flipY. The zero value shows a picture as it is stored.
@@ -11,9 +8,9 @@ type turn struct{ transpose, flipX, flipY bool }
 
 func (t turn) none() bool { return t == (turn{}) }
 
-// orientation is the turn that a file's EXIF orientation asks for; none if there is none or it is not valid.
-func orientation(data []byte) turn {
-	switch exifOrientation(findEXIF(data)) {
+// turnOf is the turn that an EXIF orientation asks for; none if it is not valid.
+func turnOf(orientation int) turn {
+	switch orientation {
 	case 2:
 		return turn{flipX: true}
 	case 3:
@@ -30,25 +27,6 @@ func orientation(data []byte) turn {
 		return turn{transpose: true, flipX: true}
 	}
 	return turn{}
-}
-
-// findEXIF finds the TIFF structure that holds a file's EXIF; nil if there is none.
-func findEXIF(data []byte) []byte {
-	switch {
-	case bytes.HasPrefix(data, []byte("\xff\xd8")):
-		const app1 = 0xe1
-		for marker, content := range jpegSegments(data) {
-			if exif, ok := bytes.CutPrefix(content, []byte("Exif\x00\x00")); ok && marker == app1 {
-				return exif
-			}
-		}
-	case bytes.HasPrefix(data, []byte("\x89PNG")):
-		return findChunk(data[8:], "eXIf", binary.BigEndian, 0, 4)
-	case bytes.HasPrefix(data, []byte("RIFF")) && len(data) >= 12:
-		exif := findChunk(data[12:], "EXIF", binary.LittleEndian, 4, 0)
-		return bytes.TrimPrefix(exif, []byte("Exif\x00\x00"))
-	}
-	return nil
 }
 
 // findChunk looks for a chunk of a PNG or RIFF file. Its name and the length of its content stand before the content:

@@ -1,41 +1,43 @@
 package imagefile
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"image"
-	"image/color"
-	"image/gif"
-	"image/png"
-	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
 
-	"golang.org/x/image/bmp"
-	"golang.org/x/image/webp"
+	"tlpipe/stages/imagefile/heif"
 )
 
-// MaxPixels is the size above which an image is refused: it would take more memory than any photograph needs.
-const MaxPixels = 100_000_000
+const (
+	// mostPixels is the size above which no image is read.
+	mostPixels = 400_000_000
+	// surePixels is the size up to which every image is read, whatever decoding it takes.
+	surePixels = 100_000_000
+	// mostBytes is what decoding an image of more than surePixels may take.
+	mostBytes = 1_200_000_000
+	// largePixels is the size from which images are decoded one at a time where Options.Large is set.
+	largePixels = 16_000_000
+	// smallPixels is the size up to which JPEG files are decoded together: that takes the memory of all of them.
+	smallPixels = 1 << 14
+)
 
-// largePixels is the size from which images are decoded one at a time where Options.Large is set.
-const largePixels = 16_000_000
-
-// smallPixels is the size up to which JPEG files are decoded together: that takes the memory of all of them.
-const smallPixels = 1 << 14
+// MaxPixels is how many pixels no image that is read has more of.
+const MaxPixels = mostPixels
 
 // Options say what Decode makes of an image.
 type Options struct {
-	Size   int    // side of the square to scale to; 0 keeps the image as it is
-	Resize Resize // how; "" is Antialias
+	Size       int    // side of the square to scale to; 0 keeps the image as it is
+	Resize     Resize // how; "" is Antialias
+	Background *Color // what transparent pixels are blended with; nil: alpha is dropped
 
-	// JPEG decodes JPEG files of one size and of one or three channels as they are stored, in place of Go's decoder; nil:
-	// that does. use is given a part of file i, uint8 RGB row by row, good until it returns. What JPEG refuses is left to
-	// Go's decoder, and so are files of four channels.
-	JPEG func(files [][]byte, part image.Rectangle, use func(i int, pix []byte)) error
+	// JPEG decodes JPEG files of one size as they are stored, in place of Go's decoder; nil: that does. Each is reduced to
+	// 1/scale (1, 2, 4 or 8) of its width and height, rounded up, and of that a part is given to use, uint8 RGB row by row,
+	// good until it returns. What JPEG refuses is left to Go's decoder.
+	JPEG func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error
 
 	// Large is held while an image of more than 16 million pixels is decoded, so that those that decode at the same time
 	// share one such image's memory, at most some 1.5 GB; nil: nothing is held.
@@ -46,28 +48,21 @@ type Options struct {
 type Image struct {
 	Height, Width int
 	Pix           []byte // Height·Width·3 bytes, row by row
-}
-
-// codec reads one file format.
-type codec struct {
-	name   string
-	config func(data []byte) (image.Config, error)
-	decode func(data []byte) (image.Image, error)
+	Transparent   bool   // whether the file has a pixel that is not opaque
 }
 
 // file is an image file whose header has been read.
 type file struct {
 	codec
+	header
 	data []byte
 	size image.Rectangle // as stored, from 0, 0
-	turn turn
-	jpeg bool   // one for Options.JPEG
-	into []byte // memory for the pixels, where it has room
+	into []byte          // memory for the pixels, where it has room
 }
 
 // Decode reads an image file. The error is a reason for people: what is wrong with the file. It never panics.
 func Decode(data []byte, opts Options) (Image, error) {
-	f, err := inspect(data)
+	f, err := opts.inspect(data)
 	if err != nil {
 		return Image{}, err
 	}
@@ -81,10 +76,10 @@ func DecodeAll(data [][]byte, images []Image, opts Options) []error {
 	files, errs := make([]file, len(data)), make([]error, len(data))
 	alike := opts.JPEG != nil && len(data) > 0
 	for i := range data {
-		f, err := inspect(data[i])
+		f, err := opts.inspect(data[i])
 		f.into = images[i].Pix
 		files[i], images[i], errs[i] = f, Image{}, err
-		alike = alike && err == nil && f.jpeg && f.turn.none() && f.size == files[0].size && f.size.Dx() <= smallPixels/f.size.Dy()
+		alike = alike && err == nil && f.isJPEG() && f.turn.none() && f.size == files[0].size && f.size.Dx() <= smallPixels/f.size.Dy()
 	}
 	if alike {
 		if opts.decodeJPEG(files, images) == nil {
@@ -100,26 +95,38 @@ func DecodeAll(data [][]byte, images []Image, opts Options) []error {
 }
 
 // inspect reads the header.
-func inspect(data []byte) (_ file, err error) {
+func (o Options) inspect(data []byte) (_ file, err error) {
 	defer damaged(&err)
 	c, err := detect(data)
 	if err != nil {
 		return file{}, err
 	}
-	config, err := c.config(data)
+	h, err := c.header(data)
 	if err != nil {
 		return file{}, c.reason(err)
 	}
-	if config.Width < 1 || config.Height < 1 {
-		return file{}, fmt.Errorf("%s image of %d × %d pixels", c.name, config.Width, config.Height)
+	if h.width < 1 || h.height < 1 {
+		return file{}, fmt.Errorf("%s image of %d × %d pixels", c.name, h.width, h.height)
 	}
-	if config.Width > MaxPixels/config.Height {
-		return file{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused",
-			c.name, config.Width, config.Height, MaxPixels/1_000_000)
+	f := file{codec: c, header: h, data: data, size: image.Rect(0, 0, h.width, h.height)}
+	most := max(surePixels, mostBytes/f.memory(o))
+	if h.width > most/h.height {
+		return file{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused, for the memory that decoding takes",
+			c.name, h.width, h.height, most/1_000_000)
 	}
-	size := image.Rect(0, 0, config.Width, config.Height)
-	return file{codec: c, data: data, size: size, turn: orientation(data), jpeg: c.name == "JPEG" && config.ColorModel != color.CMYKModel}, nil
+	return f, nil
 }
+
+// memory is what decoding takes for each pixel, at least 3 bytes: no image has more than mostPixels.
+func (f file) memory(o Options) int {
+	if f.isJPEG() && o.JPEG != nil {
+		return f.jpeg.libjpegBytes()
+	}
+	return max(f.pixelBytes, mostBytes/mostPixels)
+}
+
+// larger says whether it has more pixels than that.
+func (f file) larger(pixels int) bool { return f.size.Dx() > pixels/f.size.Dy() }
 
 // damaged turns a decoder's panic into an error.
 func damaged(err *error) {
@@ -130,35 +137,45 @@ func damaged(err *error) {
 
 func (f file) decode(opts Options) (_ Image, err error) {
 	defer damaged(&err)
-	if opts.Large != nil && f.size.Dx() > largePixels/f.size.Dy() {
+	if opts.Large != nil && f.larger(largePixels) {
 		opts.Large.Lock()
 		defer opts.Large.Unlock()
 	}
-	if f.jpeg && opts.JPEG != nil {
+	if f.isJPEG() && opts.JPEG != nil {
 		var m [1]Image
 		if opts.decodeJPEG([]file{f}, m[:]) == nil {
 			return m[0], nil
 		}
+		if f.larger(surePixels) {
+			return Image{}, errors.New("JPEG image: damaged or truncated")
+		}
 	}
 	m, err := f.codec.decode(f.data)
 	if err != nil {
-		return Image{}, f.reason(err)
+		return Image{}, f.reason(explainJPEG(err, opts.JPEG != nil))
 	}
-	return f.finish(m, opts.squareOf(f)), nil
+	return f.finish(m, opts.squareOf(f, 1), opts.Background), nil
 }
 
 // finish makes the result of decoded pixels, which may be a part that is enough for the square; nil: for no square.
-func (f file) finish(m image.Image, s *square) Image {
-	studio := f.name == "WebP"
+func (f file) finish(m image.Image, s *square, background *Color) Image {
+	transparent := !opaque(m)
+	if !transparent {
+		background = nil
+	}
+	var result Image
 	if s != nil {
-		return s.of(m, f, studio)
+		result = s.of(m, f, background)
+	} else if p, ok := m.(packed); ok && f.turn.none() {
+		result = Image{Height: p.rect.Dy(), Width: p.rect.Dx(), Pix: append(f.into[:0], p.pix...)}
+	} else {
+		result = pack(f.turn.apply(toRGBA(m, m.Bounds(), background)))
 	}
-	if p, ok := m.(packed); ok && f.turn.none() {
-		return Image{p.rect.Dy(), p.rect.Dx(), append(f.into[:0], p.pix...)}
-	}
-	return pack(f.turn.apply(toRGBA(m, m.Bounds(), studio)))
+	result.Transparent = transparent
+	return result
 }
 
+<<<<<<< HEAD
 // reason makes a decoder's error one for people.
 func (c codec) reason(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
@@ -233,6 +250,9 @@ func decodeGIF(data []byte) (image.Image, error) {
 }
 
 // Version names the decoder: what pixels can depend on besides the file.
+=======
+// Version names the decoders: what pixels can depend on besides the file.
+>>>>>>> a16f643 (imagefile: HEIC, AVIF, TIFF and animated WebP; PNG as libpng, WebP as libwebp, chroma as libjpeg; a background)
 func Version() string {
 	version := "(unknown version)"
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -243,5 +263,5 @@ func Version() string {
 		}
 	}
 	goVersion, _, _ := strings.Cut(runtime.Version(), "-X:") // without the experiments it was built with
-	return fmt.Sprintf("%s %s image, x/image %s", goVersion, runtime.GOARCH, version)
+	return fmt.Sprintf("%s %s image, x/image %s, %s", goVersion, runtime.GOARCH, version, heif.Version)
 }

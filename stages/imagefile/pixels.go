@@ -4,6 +4,7 @@ import (
 	"image"
 	"image/color"
 	"image/draw"
+	"slices"
 )
 
 // packed is a rectangle of RGB, three bytes a pixel.
@@ -43,71 +44,60 @@ func (t turn) stored(part, r image.Rectangle) image.Rectangle {
 	return part.Add(r.Min)
 }
 
-// toRGBA copies a part of m, its alpha dropped. studio says that YCbCr has the range of video (16 to 235), as in WebP.
-// Where the part is larger than m it is black.
-func toRGBA(m image.Image, part image.Rectangle, studio bool) *image.RGBA {
+// toRGBA copies a part of m. Alpha is dropped, the colors under it as they are; or, with a background, blended with that.
+func toRGBA(m image.Image, part image.Rectangle, background *Color) *image.RGBA {
 	dst := image.NewRGBA(image.Rect(0, 0, part.Dx(), part.Dy()))
-	shown := part.Intersect(m.Bounds())
-	set := func(rgb func(x, y int) (r, g, b uint8)) {
-		for y := shown.Min.Y; y < shown.Max.Y; y++ {
-			row := dst.Pix[dst.PixOffset(shown.Min.X-part.Min.X, y-part.Min.Y):]
-			for x := shown.Min.X; x < shown.Max.X; x++ {
-				row[0], row[1], row[2] = rgb(x, y)
-				row[3] = 255
+	set := func(rgba func(x, y int) (r, g, b, a uint8)) {
+		for y := part.Min.Y; y < part.Max.Y; y++ {
+			row := dst.Pix[dst.PixOffset(0, y-part.Min.Y):]
+			for x := part.Min.X; x < part.Max.X; x++ {
+				r, g, b, a := rgba(x, y)
+				if background != nil && a != 255 {
+					r, g, b = background.blend(r, g, b, a)
+				}
+				row[0], row[1], row[2], row[3] = r, g, b, 255
 				row = row[4:]
 			}
 		}
 	}
 	switch src := m.(type) {
 	case packed:
-		set(func(x, y int) (r, g, b uint8) {
+		set(func(x, y int) (r, g, b, a uint8) {
 			p := src.pix[src.offset(x, y):]
-			return p[0], p[1], p[2]
+			return p[0], p[1], p[2], 255
 		})
 	case *image.NRGBA:
-		set(func(x, y int) (r, g, b uint8) {
+		set(func(x, y int) (r, g, b, a uint8) {
 			p := src.Pix[src.PixOffset(x, y):]
-			return p[0], p[1], p[2]
+			return p[0], p[1], p[2], p[3]
 		})
 	case *image.NRGBA64:
-		set(func(x, y int) (r, g, b uint8) {
+		set(func(x, y int) (r, g, b, a uint8) {
 			p := src.Pix[src.PixOffset(x, y):]
-			return p[0], p[2], p[4]
+			return p[0], p[2], p[4], p[6]
 		})
 	case *image.Paletted:
-		palette := make([]color.NRGBA, 256) // an index beyond the palette is black
+		palette := slices.Repeat([]color.NRGBA{{A: 255}}, 256) // an index beyond the palette is black
 		for i, c := range src.Palette {
 			palette[i] = color.NRGBAModel.Convert(c).(color.NRGBA)
 		}
-		set(func(x, y int) (r, g, b uint8) {
+		set(func(x, y int) (r, g, b, a uint8) {
 			c := palette[src.ColorIndexAt(x, y)]
-			return c.R, c.G, c.B
+			return c.R, c.G, c.B, c.A
 		})
-	case *image.NYCbCrA:
-		return toRGBA(&src.YCbCr, part, studio)
 	case *image.YCbCr:
-		if !studio {
+		ycbcrToRGBA(dst, src, part)
+	default:
+		if opaque(m) {
 			draw.Draw(dst, dst.Bounds(), m, part.Min, draw.Src)
 			break
 		}
-		set(func(x, y int) (r, g, b uint8) {
-			c := src.COffset(x, y)
-			return studioRGB(src.Y[src.YOffset(x, y)], src.Cb[c], src.Cr[c])
+		set(func(x, y int) (r, g, b, a uint8) { // premultiplied
+			c := color.NRGBAModel.Convert(m.At(x, y)).(color.NRGBA)
+			return c.R, c.G, c.B, c.A
 		})
-	default: // opaque
-		draw.Draw(dst, dst.Bounds(), m, part.Min, draw.Src)
 	}
 	return dst
-}
-
-// studioRGB converts a pixel of a lossy WebP with libwebp's own integers. (Go takes YCbCr to have JPEG's full range.)
-func studioRGB(y, cb, cr uint8) (r, g, b uint8) {
-	times := func(v uint8, factor int) int { return int(v) * factor >> 8 }
-	clip := func(v int) uint8 { return uint8(max(0, min(255, v>>6))) }
-	luma := times(y, 19077)
-	return clip(luma + times(cr, 26149) - 14234),
-		clip(luma - times(cb, 6419) - times(cr, 13320) + 8708),
-		clip(luma + times(cb, 33050) - 17685)
 }
 
 // apply turns the picture as it is shown.
@@ -144,23 +134,36 @@ type square struct {
 	part   image.Rectangle // of the picture as it is shown: what is needed of it
 }
 
-// squareOf is how f becomes a square of o.Size; nil if it keeps its size.
-func (o Options) squareOf(f file) *square {
+// squareOf is how f, decoded at 1/scale of its size, becomes a square of o.Size; nil if it keeps its size.
+func (o Options) squareOf(f file, scale int) *square {
 	width, height := f.turn.shown(f.size)
 	if o.Size == 0 || (width == o.Size && height == o.Size) {
 		return nil
 	}
-	xs, ys := o.Resize.taps(width, height, o.Size)
+	xs, ys := o.Resize.taps(width, height, o.Size, scale, f.turn)
 	return &square{xs, ys, reach(xs, ys)}
 }
 
 // of makes the square out of m: f as it is stored, or as much of it as is needed.
-func (s *square) of(m image.Image, f file, studio bool) Image {
-	if p, ok := m.(packed); ok && f.turn.none() {
-		return resample(raster{p.pix[p.offset(s.part.Min.X, s.part.Min.Y):], 3 * p.rect.Dx(), 3, s.part}, s.xs, s.ys, f.into)
+func (s *square) of(m image.Image, f file, background *Color) Image {
+	if src, ok := rasterOf(m, s.part); ok && f.turn.none() && background == nil {
+		return resample(src, s.xs, s.ys, f.into)
 	}
-	pixels := f.turn.apply(toRGBA(m, f.turn.stored(s.part, f.size), studio))
+	pixels := f.turn.apply(toRGBA(m, f.turn.stored(s.part, f.size), background))
 	return resample(raster{pixels.Pix, pixels.Stride, 4, s.part}, s.xs, s.ys, f.into)
+}
+
+// rasterOf is a part of a picture where it lies, if its pixels lie there as bytes of red, green and blue.
+func rasterOf(m image.Image, part image.Rectangle) (raster, bool) {
+	switch m := m.(type) {
+	case packed:
+		return raster{m.pix[m.offset(part.Min.X, part.Min.Y):], 3 * m.rect.Dx(), 3, part}, true
+	case *image.NRGBA:
+		return raster{m.Pix[m.PixOffset(part.Min.X, part.Min.Y):], m.Stride, 4, part}, true
+	case *image.RGBA:
+		return raster{m.Pix[m.PixOffset(part.Min.X, part.Min.Y):], m.Stride, 4, part}, m.Opaque()
+	}
+	return raster{}, false
 }
 
 // Scale makes a square out of height·width·channels bytes (1 or 3 channels), as Decode does.
@@ -174,7 +177,7 @@ func Scale(pix []byte, height, width, channels int, opts Options) []byte {
 		p[3] = 255
 	}
 	f := file{size: whole.Rect}
-	scaled := f.finish(whole, opts.squareOf(f))
+	scaled := f.finish(whole, opts.squareOf(f, 1), nil)
 	if channels == 3 {
 		return scaled.Pix
 	}

@@ -28,27 +28,37 @@ type tap struct {
 
 func (t tap) end() int { return t.first + len(t.weights) }
 
-// taps are those of a square of size out of an image of width × height.
-func (r Resize) taps(width, height, size int) (xs, ys []tap) {
+// taps are those of a square of size out of an image of width × height as t shows it, of which there is 1/scale: each pixel is
+// an average of that many already, along its row and its column.
+func (r Resize) taps(width, height, size, scale int, t turn) (xs, ys []tap) {
 	short := min(width, height)
+	xFlipped, yFlipped := t.flipX, t.flipY
+	if t.transpose {
+		xFlipped, yFlipped = t.flipY, t.flipX
+	}
 	if r == Bilinear {
 		return interpolated(short, size, (width-short)/2), interpolated(short, size, (height-short)/2)
 	}
-	along := func(length int) []tap {
+	along := func(length int, flipped bool) []tap {
 		scaled := int(int64(size) * int64(length) / int64(short))
-		return filtered(length, scaled, int(math.RoundToEven(float64(scaled-size)/2)), size)
+		there := (length + scale - 1) / scale
+		in, begin := float64(length)/float64(scale), 0.0
+		if flipped { // the last one, which may be an average of fewer, comes first
+			begin = float64(there) - in
+		}
+		return filtered(there, in, begin, scaled, int(math.RoundToEven(float64(scaled-size)/2)), size)
 	}
-	return along(width), along(height)
+	return along(width, xFlipped), along(height, yFlipped)
 }
 
-// filtered scales in pixels to out by Pillow's BILINEAR and takes n of these from first on.
-func filtered(in, out, first, n int) []tap {
-	scale := float64(in) / float64(out)
+// filtered scales in of the pixels that are there, from begin on, to out by Pillow's BILINEAR and takes n of these from first on.
+func filtered(there int, in, begin float64, out, first, n int) []tap {
+	scale := in / float64(out)
 	support := max(scale, 1)
 	taps, all := make([]tap, n), make([]uint64, 0, n*(2*int(support)+3))
 	for i := range taps {
-		center := (float64(first+i) + 0.5) * scale
-		from, to := max(0, int(center-support+0.5)), min(in, int(center+support+0.5))
+		center := begin + float64((float64(first+i)+0.5)*scale)
+		from, to := max(0, int(center-support+0.5)), min(there, int(center+support+0.5))
 		weight := func(j int) float64 {
 			distance := float64((float64(j) - center + 0.5) * (1 / support)) // converted, so that no CPU fuses the operations
 			return max(0, 1-math.Abs(distance))

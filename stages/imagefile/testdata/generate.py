@@ -1,6 +1,7 @@
 """Makes the image files here and, beside each, what Pillow decodes: NAME.rgb, raw RGB; of some, squares as torchvision
-(NAME.antialias.SIZE.rgb) and Keras (NAME.bilinear.SIZE.rgb) make them. Needs Pillow, NumPy, Keras and TensorFlow. Made
-with Pillow 13.0.0, Keras 3.15.1 and TensorFlow 2.21.0.
+(NAME.antialias.SIZE.rgb) and Keras (NAME.bilinear.SIZE.rgb) make them. Needs Pillow, pillow-heif, tifffile, NumPy, Keras and
+TensorFlow, and libjpeg-turbo with its headers and jpegtran. Made with Pillow 13.0.0, pillow-heif 1.8.1, Keras 3.15.1 and
+TensorFlow 2.21.0. `generate.py formats` makes only what needs no Keras.
 
 The picture is 24 wide and 16 high: smooth, so that chroma subsampling costs little, and different in every corner, so
 that a wrong turn shows.
@@ -10,11 +11,16 @@ import io
 import os
 import pathlib
 import shutil
+import subprocess
+import sys
 import tempfile
 
-import keras
 import numpy as np
+import pillow_heif
+import tifffile
 from PIL import Image, ImageOps
+
+pillow_heif.register_heif_opener()
 
 here = pathlib.Path(__file__).parent
 W, H = 24, 16
@@ -36,7 +42,9 @@ def put(name, data):
 
 def save(name, image, **options):
     out = io.BytesIO()
-    image.save(out, pathlib.Path(name).suffix[1:].replace("jpg", "jpeg"), **options)
+    kind = {"jpg": "jpeg", "heic": "heif", "tif": "tiff"}
+    suffix = pathlib.Path(name).suffix[1:]
+    image.save(out, kind.get(suffix, suffix), **options)
     put(name, out.getvalue())
     return out.getvalue()
 
@@ -85,6 +93,117 @@ for value in range(1, 9):
     (here / f"orientation-{value}.jpg.rgb").unlink()  # that of the PNG serves for both
 exif[0x0112] = 6
 save("orientation-6.webp", picture, exif=exif, lossless=True)
+
+def background(name, color):
+    """The golden pixels of a picture on a background."""
+    image = ImageOps.exif_transpose(Image.open(here / name)).convert("RGBA")
+    whole = Image.new("RGBA", image.size, color)
+    whole.alpha_composite(image)
+    golden(f"{name}.{'-'.join(map(str, color))}", whole)
+
+
+# JPEG as other programs write it. jpegtran recodes without loss, so that the pixels are the same.
+def jpegtran(name, source, *options):
+    data = subprocess.run(["jpegtran", *options], input=(here / source).read_bytes(), stdout=subprocess.PIPE, check=True).stdout
+    put(name, data)
+
+
+odd = Image.fromarray(np.random.default_rng(2).integers(0, 256, (5, 7, 3), "u1")).resize((29, 23), Image.Resampling.BICUBIC)
+save("420.jpg", odd, quality=90, subsampling=2)
+save("422.jpg", odd, quality=90, subsampling=1)
+jpegtran("440.jpg", "422.jpg", "-rotate", "90", "-trim")
+jpegtran("arithmetic.jpg", "420.jpg", "-arithmetic")
+jpegtran("arithmetic-progressive.jpg", "420.jpg", "-arithmetic", "-progressive")
+# Pillow's libjpeg may lack arithmetic coding.
+for name in ("arithmetic.jpg", "arithmetic-progressive.jpg"):
+    shutil.copy(here / "420.jpg.rgb", here / f"{name}.rgb")
+odd_cmyk = Image.fromarray(np.dstack([255 - np.asarray(odd), np.asarray(odd)[..., 1] // 2]), "CMYK")
+save("cmyk-420.jpg", odd_cmyk, quality=90, subsampling=2)
+
+# YCCK with less chroma than luma and black, which Pillow does not write.
+program = r"""
+#include <stdio.h>
+#include <jpeglib.h>
+int main(int argc, char **argv) {
+    unsigned char row[4 * 64];
+    struct jpeg_compress_struct c;
+    struct jpeg_error_mgr error;
+    c.err = jpeg_std_error(&error);
+    jpeg_create_compress(&c);
+    jpeg_stdio_dest(&c, stdout);
+    sscanf(argv[1], "%u", &c.image_width);
+    sscanf(argv[2], "%u", &c.image_height);
+    c.input_components = 4;
+    c.in_color_space = JCS_CMYK;
+    jpeg_set_defaults(&c);
+    jpeg_set_colorspace(&c, JCS_YCCK);
+    jpeg_set_quality(&c, 90, TRUE);
+    jpeg_start_compress(&c, TRUE);
+    JSAMPROW rows[1] = {row};
+    while (fread(row, 4, c.image_width, stdin) == c.image_width) jpeg_write_scanlines(&c, rows, 1);
+    jpeg_finish_compress(&c);
+}
+"""
+with tempfile.TemporaryDirectory() as folder:
+    source, binary = f"{folder}/ycck.c", f"{folder}/ycck"
+    pathlib.Path(source).write_text(program)
+    subprocess.run(["cc", "-o", binary, source, "-ljpeg"], check=True)
+    inverted = (255 - np.asarray(odd_cmyk)).tobytes()
+    put("ycck-420.jpg", subprocess.run([binary, *map(str, odd.size)], input=inverted, stdout=subprocess.PIPE, check=True).stdout)
+
+# WebP, HEIC and AVIF: odd sizes, alpha over colors that are hidden by it, animations, turns, ten bits.
+hidden = Image.fromarray(np.dstack([np.asarray(odd), (np.arange(23 * 29).reshape(23, 29) * 3 % 256).astype("u1")]))
+for kind, options in {"webp": {"exact": True}, "heic": {}, "avif": {}}.items():
+    save(f"odd.{kind}", odd, quality=80)
+    save(f"odd-alpha.{kind}", hidden, quality=80, **options)
+    background(f"odd-alpha.{kind}", (255, 255, 255))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    save(f"odd-turned.{kind}", odd, quality=80, exif=turned)
+    save(f"odd-gray.{kind}", odd.convert("L"), quality=80)
+save("odd-444.heic", odd, quality=80, chroma=444)
+save("odd-444.avif", odd, quality=80, subsampling="4:4:4")
+save("wide.heic", Image.fromarray(np.random.default_rng(3).integers(0, 256, (9, 16, 3), "u1")).resize((150, 90)), quality=60)
+save("animated-odd.avif", odd, save_all=True, append_images=[ImageOps.invert(odd)], duration=100)
+ten = pillow_heif.from_bytes("RGB;10", (30, 22), (np.dstack([np.linspace(0, 1023, 22 * 30).reshape(22, 30)] * 3)).astype("<u2").tobytes())
+ten.save(here / "ten-bits.heic", quality=-1)
+put("ten-bits.heic", (here / "ten-bits.heic").read_bytes())
+frame = Image.new("RGBA", (30, 20))
+frame.paste(Image.fromarray(np.asarray(hidden)[:11, :13]), (8, 4))
+save("animated-part.webp", frame, save_all=True, append_images=[ImageOps.invert(frame.convert("RGB"))], duration=100, lossless=True, exact=True)
+background("animated-part.webp", (10, 200, 30))
+
+# TIFF
+save("rgb.tif", odd)
+save("lzw.tif", odd, compression="tiff_lzw")
+save("deflate.tif", odd, compression="tiff_adobe_deflate")
+save("packbits.tif", odd, compression="packbits")
+save("alpha.tif", hidden)
+save("cmyk.tif", odd_cmyk, compression="tiff_lzw")
+save("palette.tif", odd.quantize(16))
+save("gray.tif", odd.convert("L"))
+save("bits.tif", odd.convert("1"), compression="group4")
+exif = Image.Exif()
+exif[0x0112] = 6
+save("turned.tif", odd, exif=exif)
+save("pages.tif", odd, save_all=True, append_images=[ImageOps.invert(odd)])
+
+
+def tiff(name, pixels, **options):
+    tifffile.imwrite(here / name, pixels, **options)
+    shown = pixels if pixels.dtype == "u1" else (pixels >> 8).astype("u1")
+    golden(name, Image.fromarray(np.moveaxis(shown, 0, -1) if options.get("planarconfig") == "separate" else shown))
+
+
+wide = (np.asarray(odd).astype("u2") * 257 - 128 * (np.asarray(odd) > 0)).astype("u2")
+tiff("planes.tif", np.moveaxis(np.asarray(odd), -1, 0), photometric="rgb", planarconfig="separate")
+tiff("rgb16.tif", wide, photometric="rgb", byteorder=">")
+tiff("gray16.tif", wide[..., 0].copy(), photometric="minisblack")
+tiff("tiles.tif", np.asarray(odd), photometric="rgb", tile=(16, 16), compression="zlib", predictor=True)
+
+if sys.argv[1:] == ["formats"]:
+    sys.exit()
+import keras
 
 rng = np.random.default_rng(1)
 noise = Image.fromarray(rng.integers(0, 256, (31, 40, 3), "u1"))

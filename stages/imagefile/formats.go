@@ -1,0 +1,149 @@
+package imagefile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"image"
+	"io"
+	"strings"
+
+	"golang.org/x/image/bmp"
+
+	"tlpipe/stages/imagefile/heif"
+)
+
+// codec reads one file format.
+type codec struct {
+	name   string
+	is     func(data []byte) bool // tells the format by the first bytes
+	header func(data []byte) (header, error)
+	decode func(data []byte) (image.Image, error)
+}
+
+// header is what a file says of itself before its pixels.
+type header struct {
+	width, height int  // as stored
+	turn          turn // how that is shown; libheif turns itself
+	pixelBytes    int  // memory that decoding takes, for each pixel
+	jpeg          jpegHeader
+}
+
+// formats lists what is read; messages take the names from here.
+func formats() [8]codec {
+	return [...]codec{
+		{"JPEG", starts("\xff\xd8"), readJPEGHeader, decodeJPEG},
+		{"PNG", starts(pngSignature), readPNGHeader, decodePNG},
+		{"GIF", starts("GIF87a", "GIF89a"), readGIFHeader, decodeGIF},
+		{"BMP", starts("BM"), readBMPHeader, reading(bmp.Decode)},
+		{"WebP", isWebP, readWebPHeader, decodeWebP},
+		{"TIFF", starts(tiffLittle, tiffBig), readTIFFHeader, decodeTIFF},
+		{"HEIC", brand(heif.HEIC), readHEIFHeader, decodeHEIF},
+		{"AVIF", brand(heif.AVIF), readHEIFHeader, decodeHEIF},
+	}
+}
+
+// Formats names the formats that are read, as in a sentence.
+func Formats() string {
+	var names []string
+	for _, c := range formats() {
+		names = append(names, c.name)
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}
+
+// detect tells the format by the first bytes.
+func detect(data []byte) (codec, error) {
+	for _, c := range formats() {
+		if c.is(data) {
+			return c, nil
+		}
+	}
+	return codec{}, notAnImage(data)
+}
+
+// starts says whether a file begins with one of these.
+func starts(magic ...string) func(data []byte) bool {
+	return func(data []byte) bool {
+		for _, m := range magic {
+			if bytes.HasPrefix(data, []byte(m)) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+func brand(kind heif.Kind) func(data []byte) bool {
+	return func(data []byte) bool { return heif.KindOf(data) == kind }
+}
+
+func reading[T any](f func(io.Reader) (T, error)) func(data []byte) (T, error) {
+	return func(data []byte) (T, error) { return f(bytes.NewReader(data)) }
+}
+
+func readBMPHeader(data []byte) (header, error) {
+	config, err := bmp.DecodeConfig(bytes.NewReader(data))
+	return header{width: config.Width, height: config.Height, pixelBytes: 8}, err
+}
+
+func readHEIFHeader(data []byte) (header, error) {
+	width, height, err := heif.Size(data, mostPixels)
+	return header{width: width, height: height, pixelBytes: 12}, err
+}
+
+func decodeHEIF(data []byte) (image.Image, error) {
+	m, err := heif.Decode(data, mostPixels)
+	if err != nil {
+		return nil, err
+	}
+	if m.Channels == 3 {
+		return packed{image.Rect(0, 0, m.Width, m.Height), m.Pix}, nil
+	}
+	rgba := &image.NRGBA{Pix: m.Pix, Stride: 4 * m.Width, Rect: image.Rect(0, 0, m.Width, m.Height)}
+	if m.Premultiplied {
+		return (*image.RGBA)(rgba), nil
+	}
+	return rgba, nil
+}
+
+// reason makes a decoder's error one for people.
+func (c codec) reason(err error) error {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("truncated: the %s data end early", c.name)
+	}
+	return fmt.Errorf("%s image: %s", c.name, strings.TrimPrefix(err.Error(), strings.ToLower(c.name)+": "))
+}
+
+// notAnImage says what a file that no decoder reads seems to be.
+func notAnImage(data []byte) error {
+	head := bytes.ToLower(bytes.TrimLeft(data[:min(len(data), 512)], "\xef\xbb\xbf \t\r\n"))
+	seems := func(what string) error { return fmt.Errorf("%s; %s are read", what, Formats()) }
+	begins := func(magic ...string) bool { return starts(magic...)(data) }
+	switch {
+	case len(data) == 0:
+		return errors.New("empty file: 0 bytes")
+	case bytes.HasPrefix(head, []byte("<!doctype html")), bytes.Contains(head, []byte("<html")):
+		return errors.New("a web page (HTML), not an image")
+	case bytes.Contains(head, []byte("<svg")):
+		return seems("an SVG drawing")
+	case begins("II+\x00", "MM\x00+"):
+		return seems("a BigTIFF image")
+	case begins("\xff\x4f\xff\x51", "\x00\x00\x00\x0cjP  "):
+		return seems("a JPEG 2000 image")
+	case begins("\xff\x0a", "\x00\x00\x00\x0cJXL "):
+		return seems("a JPEG XL image")
+	case begins("8BPS"):
+		return seems("a Photoshop document")
+	case begins("\x00\x00\x01\x00"):
+		return seems("a Windows icon")
+	case begins("P1", "P2", "P3", "P4", "P5", "P6", "P7"):
+		return seems("a Netpbm image (PBM, PGM, PPM)")
+	case len(data) >= 12 && string(data[4:8]) == "ftyp":
+		return seems("a video, or an image in a container of video")
+	case begins("%PDF"):
+		return errors.New("a PDF document, not an image")
+	}
+	return seems(fmt.Sprintf("not an image: it begins with %q", data[:min(len(data), 8)]))
+}
