@@ -92,6 +92,7 @@ func oddImages(t *testing.T) (odd []badInput) {
 		"baseline.jpg", "progressive.jpg", "gray.jpg", "rgb.jpg", "subsampled.jpg", "cmyk-adobe.jpg", "cmyk-plain.jpg", "ycck.jpg",
 		"rgb.png", "alpha.png", "gray-alpha.png", "bits.png", "palette.png", "palette-transparent.png", "first-frame.gif",
 		"rgb.bmp", "palette.bmp", "lossless.webp", "lossy.webp", "lossy-alpha.webp", "orientation-6.webp",
+		"animated.webp", "animated-part.webp", "odd.heic", "odd-alpha.heic", "odd.avif", "animated-odd.avif", "rgb.tif", "cmyk.tif", "pages.tif",
 	}
 	for value := 1; value <= 8; value++ {
 		seeds = append(seeds, fmt.Sprintf("orientation-%d.jpg", value), fmt.Sprintf("orientation-%d.png", value))
@@ -108,6 +109,9 @@ func oddImages(t *testing.T) (odd []badInput) {
 	add("text behind it.png", append(bytes.Clone(drawing), "and more"...), "")
 	frame := withChunk(drawing, "fcTL", make([]byte, 26)) // the first, which readers that know no animation show
 	add("animated.png", withChunk(frame, "acTL", []byte{0, 0, 0, 2, 0, 0, 0, 0}), "")
+	wrong := withChunk(drawing, "tEXt", []byte("a\x00b"))
+	wrong[33+8+3] ^= 1 // the text, so that its checksum is wrong
+	add("wrong checksum of text.png", wrong, "")
 	add("profile.png", withChunk(drawing, "iCCP", []byte("sRGB\x00\x00not zlib")), "")
 	add("profile.jpg", append(append(bytes.Clone(photo[:2]), "\xff\xe2\x00\x12ICC_PROFILE\x00\x01\x01xx"...), photo[2:]...), "")
 	rect := image.Rect(0, 0, 3, 2)
@@ -142,7 +146,10 @@ func oddImages(t *testing.T) (odd []badInput) {
 	} {
 		add(fmt.Sprintf("only %x", magic), []byte(magic), want)
 	}
-	add("animated.webp", smallPicture(t, "animated.webp"), "WebP")
+	for name, format := range map[string]string{"lzw.tif": "TIFF", "odd.heic": "HEIC", "odd.avif": "AVIF", "animated.webp": "WebP"} {
+		data := smallPicture(t, name)
+		add("cut at 50 % "+name, data[:len(data)/2], format)
+	}
 	add("wrong checksum.png", flipped(drawing, len(drawing)/2), "PNG")
 	add("no data.png", append(bytes.Clone(drawing[:33]), drawing[len(drawing)-12:]...), "PNG")
 	add("depth 3.png", header(drawing, 24, 3), "PNG")

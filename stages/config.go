@@ -72,6 +72,7 @@ type Decode struct {
 	Exclude     []string          `yaml:"exclude" jsonschema_description:"file names or patterns (as in .gitignore, without **) that are left out"`
 	Size        int               `yaml:"size" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"the shorter side is scaled to this, then the centre square is cut out; 0 keeps the size, which then must be the same for all"`
 	Resize      string            `yaml:"resize" jsonschema:"enum=antialias,enum=bilinear" jsonschema_description:"how images are scaled to size: antialias as torchvision's Resize and CenterCrop, bilinear as Keras' image_dataset_from_directory with crop_to_aspect_ratio"`
+	Background  Background        `yaml:"background"`
 	MaxRejected float64           `yaml:"max_rejected" inert:"true" jsonschema:"minimum=0,maximum=1" jsonschema_description:"share of images that may be unreadable before the stage fails"`
 	ClassNames  []string          `yaml:"class_names" jsonschema_description:"idx: names of the labels 0, 1, …; or, where labels are left out, of those that occur, in their order"`
 	Workers     int               `yaml:"workers" inert:"true" jsonschema:"minimum=0,maximum=256" jsonschema_description:"images decoded at a time; 0: one for each CPU"`

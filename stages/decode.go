@@ -51,7 +51,7 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 			return lines, nil
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Large: &sync.Mutex{}}
+			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Background: s.Background.color(), Large: &sync.Mutex{}}
 			if tensorflow {
 				jpeg, err := jpegDecoder(env.Runtime, opts)
 				if err != nil {
@@ -108,7 +108,7 @@ func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Opti
 	if workers == 0 {
 		workers = runtime.NumCPU()
 	}
-	d := &decoding{job: job, src: src, workers: workers, decoder: decoder}
+	d := &decoding{job: job, src: src, workers: workers, decoder: decoder, background: s.Background}
 	if s.Size > 0 {
 		d.resize = s.Resize
 	}
@@ -130,8 +130,9 @@ type imageItem struct {
 
 // picture is a decoded image: uint8 pixels of shape height, width, channels.
 type picture struct {
-	shape [3]int
-	pix   []byte
+	shape       [3]int
+	pix         []byte
+	transparent bool // whether its file has pixels that are not opaque
 }
 
 // imageSource is a data set before it is decoded, its items in row order.
@@ -208,7 +209,7 @@ func scaled(p picture, opts imagefile.Options) picture {
 		return p
 	}
 	pix := imagefile.Scale(p.pix, p.shape[0], p.shape[1], p.shape[2], opts)
-	return picture{[3]int{size, size, p.shape[2]}, pix}
+	return picture{shape: [3]int{size, size, p.shape[2]}, pix: pix}
 }
 
 // problems reports what the types and ranges of single settings cannot say.
@@ -220,6 +221,9 @@ func (s *Decode) problems(report func(path, format string, args ...any)) {
 		}
 		if len(s.Exclude) > 0 {
 			report(at+"exclude", "format %s has no files to leave out; remove this setting", s.Format)
+		}
+		if s.Background != nil {
+			report(at+"background", "format %s has no transparent pixels; remove this setting", s.Format)
 		}
 	}
 	if s.Size == 0 && s.Resize == string(imagefile.Bilinear) {

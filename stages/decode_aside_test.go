@@ -202,7 +202,7 @@ func TestPanicNamesTheImage(t *testing.T) {
 				if from+i == bad {
 					_ = results[len(results)]
 				}
-				results[i] = readResult{picture: picture{[3]int{2, 2, 3}, make([]byte, 12)}}
+				results[i] = readResult{picture: picture{shape: [3]int{2, 2, 3}, pix: make([]byte, 12)}}
 			}
 		}}
 		for i := range 40 {

@@ -110,7 +110,7 @@ func openCIFAR(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (*
 	src.read = oneByOne(func(i int) picture {
 		b, image := places[i].batch, places[i].image
 		planes := b.pixels[b.stride*image:][:cifarBytes]
-		return scaled(picture{[3]int{cifarSide, cifarSide, 3}, interleave(planes)}, opts)
+		return scaled(picture{shape: [3]int{cifarSide, cifarSide, 3}, pix: interleave(planes)}, opts)
 	})
 	return src, nil
 }

@@ -134,5 +134,5 @@ func unread(err error) readResult {
 
 // decoded is the result for a file that could be read.
 func decoded(m imagefile.Image, err error) readResult {
-	return readResult{picture: picture{[3]int{m.Height, m.Width, 3}, m.Pix}, rejected: err}
+	return readResult{picture: picture{[3]int{m.Height, m.Width, 3}, m.Pix, m.Transparent}, rejected: err}
 }

@@ -29,6 +29,10 @@ func (d *decoding) finish(maxRejected float64) error {
 	info := imagesInfo{
 		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
 		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
+		Transparent: d.transparent, Background: d.background,
+	}
+	if warning := info.transparentWarning(); warning != "" {
+		d.job.Progress.Warnf("%s", warning)
 	}
 	var labels []int32
 	for it := range d.kept() {

@@ -55,7 +55,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 		shape := parts[at].shape
 		size := shape[0] * shape[1]
 		pix := parts[at].pixels[(i-starts[at])*size:][:size]
-		return scaled(picture{shape, pix}, opts)
+		return scaled(picture{shape: shape, pix: pix}, opts)
 	})
 	return src, nil
 }

@@ -37,6 +37,8 @@ type shardState struct {
 	Checksum string      `json:"checksum"` // of the shard's data
 	Next     int         `json:"next"`     // the first item that is not in this shard or one before
 	Rejected []rejection `json:"rejected"` // items passed over since the shard before
+
+	Transparent int `json:"transparent,omitempty"` // rows whose files have pixels that are not opaque
 }
 
 // decoding writes the shards of a data set. An image that is rejected leaves no row, so the rows of a shard are known
@@ -48,15 +50,20 @@ type decoding struct {
 	decoder string // what the pixels depend on besides the files
 	workers int
 
+	background Background // of transparent pixels
+
 	shape    [3]int // of every image; zero until the first is read
 	next     int    // the first item that is not yet read
 	shards   int    // finished
 	rows     int    // in finished shards
 	rejected []rejection
 
-	shard   *arrayWriter // the unfinished one; nil: it has no row yet
-	filled  int          // its rows
-	pending int          // how many of rejected belong to no finished shard
+	transparent int // rows in finished shards whose files have pixels that are not opaque
+
+	shard      *arrayWriter // the unfinished one; nil: it has no row yet
+	filled     int          // its rows
+	seeThrough int          // of these, transparent ones
+	pending    int          // how many of rejected belong to no finished shard
 }
 
 func (d *decoding) imageBytes() int { return d.shape[0] * d.shape[1] * d.shape[2] }
@@ -139,6 +146,7 @@ func (d *decoding) resume() {
 		d.shape, d.next = state.Shape, state.Next
 		d.rows += state.Rows
 		d.rejected = append(d.rejected, state.Rejected...)
+		d.transparent += state.Transparent
 		d.shards++
 	}
 }
@@ -211,6 +219,9 @@ func (d *decoding) take(r readResult) error {
 	if err := d.add(r.picture.pix); err != nil {
 		return err
 	}
+	if r.picture.transparent {
+		d.seeThrough++
+	}
 	d.next++
 	if d.filled == rowsPerShard(d.imageBytes()) {
 		return d.finishShard()
@@ -242,13 +253,14 @@ func (d *decoding) finishShard() error {
 	if err != nil {
 		return err
 	}
-	state := shardState{Shape: d.shape, Rows: d.filled, Checksum: sum, Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:]}
+	state := shardState{Shape: d.shape, Rows: d.filled, Checksum: sum, Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:], Transparent: d.seeThrough}
 	if err := writeJSON(d.statePath(d.shards), state); err != nil {
 		return err
 	}
 	d.job.Progress.Completed("shard", int64(d.shards))
 	d.shards++
 	d.rows += d.filled
-	d.filled, d.pending = 0, 0
+	d.transparent += d.seeThrough
+	d.filled, d.seeThrough, d.pending = 0, 0, 0
 	return nil
 }

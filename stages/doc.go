@@ -9,7 +9,8 @@
 //	images    images-00000.npy…   uint8 [n, H, W, C], C is 1 or 3; every shard but the last has the same n
 //	          labels.npy          int32 [N], index into classes
 //	          images.json         {"count", "shape": [H, W, C], "shard_size", "classes": [names], "decoder", "rejected",
-//	                              "resize" (where decode scaled)}
+//	                              "transparent" (images whose files have pixels that are not opaque; none: left out),
+//	                              "resize" (where decode scaled), "background" (where such pixels were blended with one)}
 //	          samples.jsonl       one line an image, in row order: {"path", "split", "class"}; the splits are train, then val,
 //	                    then test, of which a data set may lack the last two
 //	          rejected.jsonl      one line a file that could not be read: {"path", "reason"}

@@ -19,21 +19,22 @@ import (
 // Trained is what card.json of a trained model adds to the card of its export: how it came about, and how an image
 // becomes its input. It holds no times.
 type Trained struct {
-	Classes   []string                   `json:"classes"`          // in the order of the probabilities; labels.txt says the same
-	Decoded   [3]int                     `json:"decoded"`          // height, width and channels of a decoded image, before the recipe's crop
-	Resize    string                     `json:"resize,omitempty"` // as decode.resize; none where decode scaled nothing
-	Recipe    Recipe                     `json:"recipe"`
-	Seed      int64                      `json:"seed"`
-	Threads   int                        `json:"threads"`
-	Settings  map[string]json.RawMessage `json:"settings"` // of fine-tune, as resolved on the machine
-	Images    map[string]int             `json:"images"`   // of each split that was used
-	Steps     int64                      `json:"steps"`
-	Epoch     int                        `json:"epoch"` // whose weights these are
-	Metrics   map[string]splitMetrics    `json:"metrics"`
-	Suffix    string                     `json:"suffix"` // identity of the export
-	Data      map[string]string          `json:"data"`   // identities of the other inputs, by their type
-	CPUClass  string                     `json:"cpu_class"`
-	Precision string                     `json:"precision"`
+	Classes    []string                   `json:"classes"`              // in the order of the probabilities; labels.txt says the same
+	Decoded    [3]int                     `json:"decoded"`              // height, width and channels of a decoded image, before the recipe's crop
+	Resize     string                     `json:"resize,omitempty"`     // as decode.resize; none where decode scaled nothing
+	Background Background                 `json:"background,omitempty"` // as decode.background; none where alpha was dropped
+	Recipe     Recipe                     `json:"recipe"`
+	Seed       int64                      `json:"seed"`
+	Threads    int                        `json:"threads"`
+	Settings   map[string]json.RawMessage `json:"settings"` // of fine-tune, as resolved on the machine
+	Images     map[string]int             `json:"images"`   // of each split that was used
+	Steps      int64                      `json:"steps"`
+	Epoch      int                        `json:"epoch"` // whose weights these are
+	Metrics    map[string]splitMetrics    `json:"metrics"`
+	Suffix     string                     `json:"suffix"` // identity of the export
+	Data       map[string]string          `json:"data"`   // identities of the other inputs, by their type
+	CPUClass   string                     `json:"cpu_class"`
+	Precision  string                     `json:"precision"`
 
 	ContinuedFrom *continuedFrom `json:"continued_from,omitempty"`
 
@@ -119,7 +120,7 @@ func (f fineTune) trained(job *pipeline.Job, t *trainer) (info Trained, err erro
 	}
 	images := t.data.images
 	info = Trained{
-		Classes: t.data.dataset.Classes, Decoded: [3]int{images.Height, images.Width, images.Channels}, Resize: images.Resize,
+		Classes: t.data.dataset.Classes, Decoded: [3]int{images.Height, images.Width, images.Channels}, Resize: images.Resize, Background: images.Background,
 		Recipe: t.data.dataset.Recipe, Seed: f.config.Seed, Threads: f.config.Threads,
 		Settings: map[string]json.RawMessage{}, Images: map[string]int{trainSplit: len(t.train)},
 		Suffix: job.Inputs[suffixType].Identity, Data: map[string]string{}, CPUClass: f.env.Machine.CPUClass,

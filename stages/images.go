@@ -110,6 +110,8 @@ type imagesInfo struct {
 
 	Transparent int    `json:"transparent,omitempty"` // images whose files have pixels that are not opaque
 	Resize      string `json:"resize,omitempty"`      // as decode.resize; none where decode scaled nothing
+
+	Background Background `json:"background,omitempty"` // as decode.background; none where alpha was dropped
 }
 
 // Sample is one line of samples.jsonl: where an image comes from.
@@ -124,9 +126,10 @@ type Images struct {
 	Count                   int
 	Height, Width, Channels int // Channels is 1 or 3
 	Classes                 []string
-	Labels                  []int32 // of each row, an index into Classes
-	Pixels                  *Shards // uint8, rows of [Height, Width, Channels]
-	Resize                  string  // as decode.resize; "" where decode scaled nothing
+	Labels                  []int32    // of each row, an index into Classes
+	Pixels                  *Shards    // uint8, rows of [Height, Width, Channels]
+	Resize                  string     // as decode.resize; "" where decode scaled nothing
+	Background              Background // as decode.background; nil where alpha was dropped
 
 	dir string
 }
@@ -160,7 +163,7 @@ func OpenImages(dir string) (*Images, error) {
 	}
 	return &Images{
 		Count: info.Count, Height: info.Shape[0], Width: info.Shape[1], Channels: info.Shape[2],
-		Classes: info.Classes, Labels: labels, Pixels: pixels, Resize: info.Resize, dir: dir,
+		Classes: info.Classes, Labels: labels, Pixels: pixels, Resize: info.Resize, Background: info.Background, dir: dir,
 	}, nil
 }
 

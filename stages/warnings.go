@@ -42,11 +42,19 @@ func imagesWarnings(dir string) (list []string) {
 	if total := info.Count + info.Rejected; info.Rejected > 0 {
 		list = append(list, fmt.Sprintf("%d of %d images could not be read and are left out: decode's rejected.jsonl lists them", info.Rejected, total))
 	}
-	if info.Transparent > 0 {
-		list = append(list, fmt.Sprintf("%d of %d images have transparent pixels, and the colours hidden below them are used as they are: decode.background says what shows instead, such as white",
-			info.Transparent, info.Count))
+	if warning := info.transparentWarning(); warning != "" {
+		list = append(list, warning)
 	}
 	return list
+}
+
+// transparentWarning tells of images whose hidden colours train the model; "" if there are none.
+func (info imagesInfo) transparentWarning() string {
+	if info.Transparent == 0 || info.Background != nil {
+		return ""
+	}
+	return fmt.Sprintf("%d of %d images have transparent pixels, and the colours hidden below them are used as they are: decode.background says what shows instead, such as white",
+		info.Transparent, info.Count)
 }
 
 func datasetWarnings(dir string) (list []string) {

@@ -50,6 +50,16 @@ func TestJPEG(t *testing.T) {
 		{"gray.jpg", ".rgb", imagefile.Options{}, 0},
 		{"rgb.jpg", ".rgb", imagefile.Options{}, 0},
 		{"subsampled.jpg", ".rgb", imagefile.Options{}, 0},
+		{"420.jpg", ".rgb", imagefile.Options{}, 0},
+		{"422.jpg", ".rgb", imagefile.Options{}, 0},
+		{"440.jpg", ".rgb", imagefile.Options{}, 0},
+		{"arithmetic.jpg", ".rgb", imagefile.Options{}, 0},
+		{"arithmetic-progressive.jpg", ".rgb", imagefile.Options{}, 0},
+		{"cmyk-adobe.jpg", ".rgb", imagefile.Options{}, 1}, // TensorFlow rounds what it makes of ink down
+		{"cmyk-plain.jpg", ".rgb", imagefile.Options{}, 1},
+		{"cmyk-420.jpg", ".rgb", imagefile.Options{}, 1},
+		{"ycck.jpg", ".rgb", imagefile.Options{}, 1},
+		{"ycck-420.jpg", ".rgb", imagefile.Options{}, 1},
 		{"wide.jpg", ".antialias.55.rgb", imagefile.Options{Size: 55}, 0},
 		{"tall.jpg", ".antialias.21.rgb", imagefile.Options{Size: 21}, 0},
 		{"wide-subsampled.jpg", ".antialias.21.rgb", imagefile.Options{Size: 21}, 0},
@@ -99,19 +109,6 @@ func TestJPEG(t *testing.T) {
 		_, err := imagefile.Decode(photo[:len(photo)*2/3], imagefile.Options{JPEG: accurate})
 		if err == nil || err.Error() != "truncated: the JPEG data end early" {
 			t.Errorf("a truncated file: %v", err)
-		}
-	})
-
-	t.Run("four channels are left to Go", func(t *testing.T) {
-		for _, name := range []string{"cmyk-adobe.jpg", "ycck.jpg"} {
-			plain, err := imagefile.Decode(imageData(t, name), imagefile.Options{})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got, err := imagefile.Decode(imageData(t, name), imagefile.Options{JPEG: accurate})
-			if err != nil || !bytes.Equal(got.Pix, plain.Pix) {
-				t.Errorf("%s: other pixels, %v", name, err)
-			}
 		}
 	})
 

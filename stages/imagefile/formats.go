@@ -63,6 +63,12 @@ func detect(data []byte) (codec, error) {
 	return codec{}, notAnImage(data)
 }
 
+// Known says whether data begin as a picture in one of the formats that are read, whatever their name.
+func Known(data []byte) bool {
+	_, err := detect(data)
+	return err == nil
+}
+
 // starts says whether a file begins with one of these.
 func starts(magic ...string) func(data []byte) bool {
 	return func(data []byte) bool {

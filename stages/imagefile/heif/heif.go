@@ -5,6 +5,7 @@ package heif
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	_ "embed"
@@ -13,7 +14,9 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"sync"
+	"unicode"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
@@ -190,10 +193,8 @@ func (m *instance) succeed(function string, args ...int) {
 	if end := slices.Index(text, 0); end >= 0 {
 		text = text[:end]
 	}
-	if len(text) == 0 {
-		text = []byte("damaged")
-	}
-	m.err = errors.New(string(text))
+	message := strings.Join(strings.FieldsFunc(string(text), func(r rune) bool { return !unicode.IsGraphic(r) || r == ' ' }), " ")
+	m.err = errors.New(cmp.Or(message, "damaged"))
 }
 
 // read is a part of the memory, good until close.

@@ -1,0 +1,132 @@
+package stages
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"image"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+
+	"tlpipe/pipeline"
+	"tlpipe/pipeline/progress"
+)
+
+// seeThrough is a PNG of one color with that alpha.
+func seeThrough(t *testing.T, alpha uint8) []byte {
+	t.Helper()
+	m := image.NewNRGBA(image.Rect(0, 0, 2, 2))
+	for i := 0; i < len(m.Pix); i += 4 {
+		copy(m.Pix[i:], []byte{200, 100, 50, alpha})
+	}
+	var file bytes.Buffer
+	if err := png.Encode(&file, m); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+// Transparent images are counted and warned of where alpha is dropped, and blended where there is a background; a run that was
+// stopped counts what it had.
+func TestDecodeTransparent(t *testing.T) {
+	files := []archiveFile{{"train/a/0.png", tinyPNG(t, 2, 2, 0)}}
+	for i := range 40 {
+		files = append(files, archiveFile{fmt.Sprintf("train/b/%02d.png", i), seeThrough(t, 0)})
+	}
+	archive := packTarGz(t, files)
+	for _, c := range []struct {
+		name       string
+		background Background
+		want       []byte
+		warned     bool
+	}{
+		{"drop", nil, []byte{200, 100, 50}, true},
+		{"white", white, []byte{255, 255, 255}, false},
+		{"a color", Background{1, 2, 3}, []byte{1, 2, 3}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			job := decodeJob(t, map[string][]byte{"archive": archive})
+			said := warned{}
+			job.Progress = progress.NewReporter("decode", &said)
+			s := &Decode{Format: "image-folder", Background: c.background}
+			if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
+				t.Fatal(err)
+			}
+			info, err := readImagesInfo(job.Out)
+			if err != nil || info.Transparent != 40 || fmt.Sprint(info.Background) != fmt.Sprint(c.background) {
+				t.Errorf("%+v, %v", info, err)
+			}
+			m, err := OpenImages(job.Out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			if got := m.Pixels.Row(1)[:3]; !bytes.Equal(got, c.want) {
+				t.Errorf("pixels %v, expected %v", got, c.want)
+			}
+			if text := strings.Join(said.texts, "\n"); strings.Contains(text, "40 of 41 images have transparent pixels") != c.warned || strings.Contains(text, "decode.background") != c.warned {
+				t.Errorf("said %q", text)
+			}
+			if list := Warnings(map[string]string{"decode": job.Out}); (len(list) == 1) != c.warned {
+				t.Errorf("warnings: %q", list)
+			}
+		})
+	}
+}
+
+func TestBackgroundSetting(t *testing.T) {
+	for text, want := range map[string]string{
+		"drop": "drop", "white": "white", "black": "black", "[255, 255, 255]": "white", "[1, 2, 3]": "[1, 2, 3]",
+		"[1, 2]": "error", "[1, 2, 256]": "error", "[1, 2, x]": "error", "green": "error", "{a: 1}": "error",
+	} {
+		var b Background
+		if err := yaml.Unmarshal([]byte(text), &b); err != nil {
+			if want != "error" {
+				t.Errorf("%s: %v", text, err)
+			}
+			continue
+		}
+		back, err := yaml.Marshal(b)
+		var flow []int
+		got := strings.TrimSpace(string(back))
+		if yaml.Unmarshal(back, &flow) == nil {
+			got = strings.Join(strings.Fields(fmt.Sprint(flow)), ", ")
+		}
+		if err != nil || got != want {
+			t.Errorf("%s became %q, %v; expected %q", text, got, err, want)
+		}
+	}
+	key := func(b Background) string {
+		lines, err := decodeStage(&Decode{Format: "image-folder", Background: b}, Env{}).Key(context.Background(), pipeline.Inputs{"archive": {Identity: "a"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(lines)
+	}
+	if key(nil) == key(white) || key(white) == key(black) {
+		t.Error("the background is not in decode's key")
+	}
+}
+
+// predict shows a model what decode would have: a transparent picture on the background.
+func TestPredictTransparent(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.png")
+	if err := os.WriteFile(path, seeThrough(t, 0), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, background := range []Background{nil, white} {
+		trained := &Trained{Decoded: [3]int{2, 2, 3}, Background: background}
+		pixels, want := make([]byte, 12), []byte{200, 100, 50}
+		if background != nil {
+			want = []byte{255, 255, 255}
+		}
+		if err := trained.readImage(pixels, path); err != nil || !bytes.Equal(pixels[:3], want) {
+			t.Errorf("pixels %v, %v; expected %v", pixels[:3], err, want)
+		}
+	}
+}
