@@ -97,7 +97,7 @@ func TestNightly(t *testing.T) {
 		t.Errorf("the first night started %q", first)
 	}
 	logs, _ := filepath.Glob(filepath.Join(c.dir, "artifacts/runs/*/log.txt"))
-	if text, err := os.ReadFile(logs[0]); err != nil || !strings.Contains(string(text), "tensorflow/core") {
+	if text, err := os.ReadFile(logs[0]); err != nil || !strings.Contains(string(text), "This TensorFlow binary") {
 		t.Errorf("what TensorFlow says is not in the log: %v, %s", err, text)
 	}
 	if _, err := os.Stat(filepath.Join(c.dir, "artifacts/cache")); err == nil {
