@@ -266,6 +266,46 @@ func TestLatestIsOfOneRun(t *testing.T) {
 	want("without latest/", "a", "aB", "aBc")
 }
 
+// TestDamagedInputIsNotRead: a stage does not begin with an input that was changed, also where its size and time are as
+// they were; after the repair all that was made from it is made again.
+func TestDamagedInputIsNotRead(t *testing.T) {
+	l := newLab(t)
+	l.words["one"] = "abc"
+	if _, err := l.run(t, Options{Until: "two"}); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(l.store.Dir(), "latest", "lab", "one", "text")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = errors.Join(os.Chmod(path, 0o644), os.WriteFile(path, make([]byte, 3), 0o644), os.Chtimes(path, info.ModTime(), info.ModTime()), os.Chmod(path, info.Mode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.words["two"] = "B"
+	ran := l.ran["two"]
+	states, err := l.run(t, Options{})
+	if exit.Code(err) != exit.Damaged || states != "one cached, two failed" || l.ran["two"] != ran || !strings.Contains(err.Error(), "tlpipe verify --repair") {
+		t.Fatalf("%q, %v", states, err)
+	}
+	damages, err := l.store.Verify(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	made, err := l.store.MadeFrom(damages)
+	if err == nil {
+		err = l.store.Drop(append(damages, made...))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.words["two"] = "b"
+	if states, err := l.run(t, Options{}); err != nil || states != "one ran, two ran, three ran" || l.latest(t, "three") != "abcbc" {
+		t.Errorf("%q, %v, %q", states, err, l.latest(t, "three"))
+	}
+}
+
 // TestInputsAreRecorded: gc and repair go by what a run used and an action read.
 func TestInputsAreRecorded(t *testing.T) {
 	l := newLab(t)

@@ -98,7 +98,7 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 	if artifactType == "" {
 		return Artifact{}, errors.New("the artifact has no type")
 	}
-	files, err := s.seal(p.Out)
+	files, states, err := s.seal(p.Out)
 	if err != nil {
 		return Artifact{}, err
 	}
@@ -126,8 +126,12 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 		return Artifact{}, err
 	}
 	failpoint.Here("before-rename")
-	if err := s.publish(p, id); err != nil {
+	published, err := s.publish(p, id)
+	if err != nil {
 		return Artifact{}, err
+	}
+	if published {
+		s.writeMemory(id, states)
 	}
 	failpoint.Here("after-rename")
 	if err := s.finish(p.action); err != nil {
@@ -137,21 +141,21 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 }
 
 // publish moves out to its place among the objects. A whole object of the same content stays, a damaged one makes way.
-func (s *Store) publish(p *Pending, id string) error {
+func (s *Store) publish(p *Pending, id string) (published bool, err error) {
 	dst := s.objectPath(id)
 	if _, err := os.Lstat(dst); err == nil {
 		if whole, err := s.whole(id); whole || err != nil {
-			return err
+			return false, err
 		}
 		if err := s.setAside(dst); err != nil {
-			return err
+			return false, err
 		}
 		failpoint.Here("damaged-aside")
 	}
 	if err := os.Rename(p.Out, dst); err != nil {
-		return err
+		return false, err
 	}
-	return errors.Join(syncDir(filepath.Dir(dst)), syncDir(filepath.Dir(p.Out)))
+	return true, errors.Join(syncDir(filepath.Dir(dst)), syncDir(filepath.Dir(p.Out)))
 }
 
 // finish makes the intent of an action its record and drops the scratch directory.

@@ -96,7 +96,7 @@ func (g *GC) Collect() error {
 		}
 	}
 	failpoint.Here("sweep")
-	return g.store.dropAside()
+	return errors.Join(g.store.forgetGone(), g.store.dropAside())
 }
 
 func (g *GC) add(item GCItem) error {

@@ -120,6 +120,7 @@ func TestGCKeeps(t *testing.T) {
 		"copied with its links": {[]ran{a("d1m1"), {"b.yaml", "1", "d2m2"}}, 1, 0, func(t *testing.T, s *Store) { copyLinks(t, s.path(latestDir)); copyLinks(t, s.path(runsDir)) }, "d1d2m1m2"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			s := open(t)
 			var runs []Run
 			all := map[string]Artifact{}

@@ -65,7 +65,7 @@ func (s *Store) readObject(id string) (manifest, error) {
 		return manifest{}, err
 	}
 	for _, f := range m.Files {
-		if err := checkSize(s.objectPath(id), f); err != nil {
+		if _, err := checkState(s.objectPath(id), f); err != nil {
 			return manifest{}, fmt.Errorf("artifact %s: %s: %w", id, f.Path, err)
 		}
 	}
@@ -96,20 +96,4 @@ func (s *Store) readManifest(id string) (manifest, error) {
 		return manifest{}, fmt.Errorf("artifact %s: %s: %w", id, manifestName, err)
 	}
 	return m, nil
-}
-
-// checkSize says what is wrong with a file as far as its size tells.
-func checkSize(dir string, f manifestFile) error {
-	info, err := os.Lstat(filepath.Join(dir, filepath.FromSlash(f.Path)))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return damagef("missing")
-	case err != nil:
-		return err
-	case !info.Mode().IsRegular():
-		return damagef("not a regular file")
-	case info.Size() != f.Bytes:
-		return damagef("expected %d bytes, found %d", f.Bytes, info.Size())
-	}
-	return nil
 }

@@ -30,7 +30,7 @@ func (s *Store) MadeFrom(damages []Damage) ([]Damage, error) {
 	for changed := true; changed; {
 		changed = false
 		for _, r := range records {
-			from, reads := firstOf(r.reads(), bad)
+			from, reads := firstOf(r.Reads(), bad)
 			if !reads || doubted[r.Action] || bad[r.Artifact] {
 				continue
 			}
@@ -47,8 +47,9 @@ func (s *Store) MadeFrom(damages []Damage) ([]Damage, error) {
 	return append(made, begun...), err
 }
 
-// reads are the artifacts that an action read. One that continues another's training names that in its key.
-func (r Record) reads() []string {
+// Reads are the artifacts that an action read, among digests of other things. One that continues another's training names
+// that in its key alone.
+func (r Record) Reads() []string {
 	ids := slices.Clone(r.Inputs)
 	for _, l := range r.Key {
 		if isDigest(l.Value) {

@@ -103,7 +103,7 @@ func (s *Store) Drop(damages []Damage) error {
 			return fmt.Errorf("drop damage: %w", err)
 		}
 	}
-	return s.dropAside()
+	return errors.Join(s.forgetGone(), s.dropAside())
 }
 
 // relRecord is the path of a record relative to the store.

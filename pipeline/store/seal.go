@@ -3,68 +3,94 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 
 	"tlpipe/pipeline/failpoint"
+	"tlpipe/pipeline/filestate"
 )
 
 // hashers is how many files are hashed at a time.
 const hashers = 2
 
-// seal tidies a finished directory, makes its files read-only, brings everything to the disk, and lists the files.
-func (s *Store) seal(out string) ([]manifestFile, error) {
+// tick is longer than the steps of the clock by which file systems note when a file was written.
+const tick = 10 * time.Millisecond
+
+// seal tidies a finished directory, makes its files read-only, brings everything to the disk, and lists the files and the
+// states in which they were read. A file that is written after it was read has another state: that it became read-only
+// was a tick before.
+func (s *Store) seal(out string) ([]manifestFile, map[string]filestate.State, error) {
 	t := tree{root: out}
 	if _, err := t.tidy(""); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	slices.Sort(t.files)
-	files := make([]manifestFile, len(t.files))
+	for _, rel := range t.files {
+		if err := makeReadOnly(filepath.Join(out, filepath.FromSlash(rel))); err != nil {
+			return nil, nil, err
+		}
+	}
+	time.Sleep(tick)
+	files, states := make([]manifestFile, len(t.files)), map[string]filestate.State{}
+	var mu sync.Mutex
 	var g errgroup.Group
 	g.SetLimit(hashers)
 	for i, rel := range t.files {
 		g.Go(func() error {
-			n, sum, err := sealFile(filepath.Join(out, filepath.FromSlash(rel)))
+			n, sum, state, err := sealFile(filepath.Join(out, filepath.FromSlash(rel)))
 			files[i] = manifestFile{rel, n, sum}
+			if mu.Lock(); state.Changed%int64(time.Second) != 0 { // else the file system may note no parts of seconds
+				states[rel] = state
+			}
+			mu.Unlock()
 			failpoint.Here("mid-files")
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, dir := range t.dirs {
 		if err := syncDir(dir); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return files, nil
+	return files, states, nil
 }
 
-// sealFile makes a file read-only, hashes it and brings it to the disk.
-func sealFile(path string) (n int64, sum string, err error) {
+func makeReadOnly(path string) error {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	return os.Chmod(path, info.Mode().Perm()&^0o222)
+}
+
+// sealFile hashes a file and brings it to the disk. The state is that before.
+func sealFile(path string) (n int64, sum string, state filestate.State, err error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return 0, "", err
+		return 0, "", state, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return 0, "", err
-	}
-	if err := f.Chmod(info.Mode().Perm() &^ 0o222); err != nil {
-		return 0, "", err
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return 0, "", state, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
 	if n, sum, err = hashFile(f); err != nil {
-		return 0, "", err
+		return 0, "", state, err
 	}
-	return n, sum, f.Sync()
+	return n, sum, filestate.Of(&st), f.Sync()
 }
 
 // tree is what a directory to be sealed holds.

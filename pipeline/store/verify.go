@@ -199,7 +199,7 @@ func (s *Store) verifyObject(ctx context.Context, id string, onFile func(int64))
 	g.SetLimit(hashers)
 	for _, f := range m.Files {
 		g.Go(func() error {
-			err := checkSize(dir, f)
+			_, err := checkState(dir, f)
 			if err == nil {
 				err = checkContent(ctx, dir, f)
 			}

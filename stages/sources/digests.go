@@ -8,7 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
+
+	"tlpipe/pipeline/filestate"
 )
 
 // Digests remembers the SHA-256 of local files, so that a file that has not changed since is not read at every plan. It
@@ -23,23 +24,9 @@ type Digests struct {
 
 // knownDigest is the digest of a file as it was in some state.
 type knownDigest struct {
-	state   fileState
+	state   filestate.State
 	sha256  [32]byte
 	settled bool
-}
-
-// settled is how much older than its digest a file's times must be for the digest to be kept: a file that is written
-// again within a tick of the clock looks the same.
-const settled = 2 * time.Second
-
-// isSettled says whether a state that was hashed from begun on is that of no later content. The time of the content
-// counts as well, for where the inode's is not kept, unless it lies ahead and so was set by hand.
-func isSettled(state fileState, begun time.Time) bool {
-	newest := state.changed
-	if state.modified <= begun.UnixNano() {
-		newest = max(newest, state.modified)
-	}
-	return begun.UnixNano()-newest > int64(settled)
 }
 
 // NewDigests keeps digests in a folder.

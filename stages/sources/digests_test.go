@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/pipeline/filestate"
 )
 
 // spoil changes what is remembered of a source, by name, so that one sees whether a digest is remembered or read.
@@ -47,7 +49,7 @@ func TestDigests(t *testing.T) {
 	if len(spoil(t, memory, data)) > 0 {
 		t.Error("remembered a file that may still be written at this moment")
 	}
-	time.Sleep(settled + 100*time.Millisecond)
+	time.Sleep(filestate.Settles + 100*time.Millisecond)
 	want("settled", of("one"))
 	if len(spoil(t, memory, data)) != 1 {
 		t.Error("a settled file is not remembered")
@@ -106,7 +108,7 @@ func TestDigestsOfFolder(t *testing.T) {
 		}
 		return s
 	}
-	time.Sleep(settled + 100*time.Millisecond)
+	time.Sleep(filestate.Settles + 100*time.Millisecond)
 	first := look()
 	remembered("after a look", "a/one", "a/two", "b")
 	write(t, filepath.Join(dir, "b"), "other text")
@@ -152,7 +154,7 @@ func TestIsSettled(t *testing.T) {
 		{"with a time ahead, set by hand", at(time.Hour), at(-time.Hour), true},
 		{"on a server whose clock is ahead", at(time.Hour), at(time.Hour), false},
 	} {
-		if got := isSettled(fileState{modified: test.modified, changed: test.changed}, now); got != test.want {
+		if got := (filestate.State{Modified: test.modified, Changed: test.changed}).Settled(now); got != test.want {
 			t.Errorf("%s: settled is %v", test.name, got)
 		}
 	}
@@ -165,7 +167,7 @@ func TestLookStops(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, "b"), 1<<42); err != nil { // hours, though no block of the disk
 		t.Fatal(err)
 	}
-	time.Sleep(settled + 100*time.Millisecond)
+	time.Sleep(filestate.Settles + 100*time.Millisecond)
 	for path, names := range map[string]int{dir: 1, filepath.Join(dir, "b"): 0} {
 		ctx, stop := context.WithTimeout(t.Context(), 300*time.Millisecond)
 		defer stop()

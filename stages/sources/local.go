@@ -105,7 +105,7 @@ func localFile(path string) (*Body, error) {
 	}
 	const more = 1 // byte, which tells of a file that grows
 	f := os.NewFile(uintptr(fd), path)
-	return &Body{ReadCloser: reader{io.LimitReader(f, state.bytes+more), f.Close}, Size: state.bytes}, nil
+	return &Body{ReadCloser: reader{io.LimitReader(f, state.Bytes+more), f.Close}, Size: state.Bytes}, nil
 }
 
 // pack packs a folder while it is read.
@@ -113,7 +113,7 @@ func (s *Snapshot) pack(ctx context.Context) *Body {
 	const block = 512
 	total := int64(2 * block)
 	for i := range s.entries {
-		total += block + (s.entries[i].known.state.bytes+block-1)/block*block
+		total += block + (s.entries[i].known.state.Bytes+block-1)/block*block
 	}
 	r, w := io.Pipe()
 	go func() { w.CloseWithError(s.writeTar(ctx, w)) }() // nil ends the tar
@@ -125,7 +125,7 @@ func (s *Snapshot) writeTar(ctx context.Context, w io.Writer) error {
 	r := newHasher()
 	for i := range s.entries {
 		e := &s.entries[i]
-		header := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Mode: 0o644, Size: e.known.state.bytes}
+		header := &tar.Header{Typeflag: tar.TypeReg, Name: e.name, Mode: 0o644, Size: e.known.state.Bytes}
 		switch {
 		case e.isDir():
 			header.Typeflag, header.Mode = tar.TypeDir, 0o755
@@ -153,7 +153,7 @@ func (s *Snapshot) packFile(ctx context.Context, t *tar.Writer, r *hasher, e *en
 	switch {
 	case errors.As(err, &failed):
 		return &ChangedError{path, err}
-	case errors.Is(err, tar.ErrWriteTooLong), errors.Is(err, errIsFolder), standing(err) != "", err == nil && (state.bytes != e.known.state.bytes || e.known.sha256 != r.sum()):
+	case errors.Is(err, tar.ErrWriteTooLong), errors.Is(err, errIsFolder), standing(err) != "", err == nil && (state.Bytes != e.known.state.Bytes || e.known.sha256 != r.sum()):
 		return &ChangedError{Path: path}
 	}
 	return err

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"tlpipe/pipeline/filestate"
 )
 
 // A memory is a file of digests: its format, the path of the source, an entry for each file by name, and a digest of all
@@ -36,10 +38,10 @@ func appendMemory(to []byte, source string, entries []entry) []byte {
 			shared++
 		}
 		to = appendText(binary.AppendUvarint(to, uint64(shared)), name[shared:])
-		for _, n := range []uint64{k.state.device, k.state.inode} {
+		for _, n := range []uint64{k.state.Device, k.state.Inode} {
 			to = binary.AppendUvarint(to, n)
 		}
-		for _, n := range []int64{k.state.bytes, k.state.modified, k.state.changed} {
+		for _, n := range []int64{k.state.Bytes, k.state.Modified, k.state.Changed} {
 			to = binary.AppendVarint(to, n)
 		}
 		to = append(to, k.sha256[:]...)
@@ -82,8 +84,8 @@ func parseMemory(text []byte, source string) map[string]knownDigest {
 			return nil
 		}
 		last = last[:shared] + r.string()
-		state := fileState{device: r.number(), inode: r.number()}
-		state.bytes, state.modified, state.changed = r.signed(), r.signed(), r.signed()
+		state := filestate.State{Device: r.number(), Inode: r.number()}
+		state.Bytes, state.Modified, state.Changed = r.signed(), r.signed(), r.signed()
 		known[last] = knownDigest{state: state, sha256: [32]byte(r.take(sha256.Size)), settled: true}
 	}
 	if !r.ok {

@@ -4,13 +4,15 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"testing"
+
+	"tlpipe/pipeline/filestate"
 )
 
 func TestMemory(t *testing.T) {
 	known := map[string]knownDigest{
-		"a/b": {state: fileState{1, 2, 3, -4, 5}, sha256: sha256.Sum256(nil), settled: true},
-		"a/c": {state: fileState{device: 1 << 63, bytes: 1 << 62}, settled: true},
-		"new": {state: fileState{bytes: 1}},
+		"a/b": {state: filestate.State{Device: 1, Inode: 2, Bytes: 3, Modified: -4, Changed: 5}, sha256: sha256.Sum256(nil), settled: true},
+		"a/c": {state: filestate.State{Device: 1 << 63, Bytes: 1 << 62}, settled: true},
+		"new": {state: filestate.State{Bytes: 1}},
 	}
 	entries := []entry{{name: "a/"}, {name: "a/b", known: known["a/b"]}, {name: "a/c", known: known["a/c"]}, {name: "new", known: known["new"]}}
 	text := appendMemory(nil, "/data", entries)
@@ -35,7 +37,7 @@ func TestMemory(t *testing.T) {
 
 // Whatever lies where a memory should, it is taken only if it is one, and then it says what was written.
 func FuzzMemory(f *testing.F) {
-	one, other := knownDigest{settled: true}, knownDigest{state: fileState{1, 2, 3, 4, 5}, settled: true}
+	one, other := knownDigest{settled: true}, knownDigest{state: filestate.State{Device: 1, Inode: 2, Bytes: 3, Modified: 4, Changed: 5}, settled: true}
 	whole := appendMemory(nil, "/data", []entry{{name: "", known: one}, {name: "a", known: other}, {name: "ab", known: one}})
 	f.Add(whole[:len(whole)-sha256.Size])
 	f.Add([]byte(memoryFormat))

@@ -6,18 +6,9 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline/filestate"
 )
-
-// fileState changes whenever a file is written, replaced or renamed, also where its old time is put back.
-type fileState struct {
-	device, inode     uint64
-	bytes             int64
-	modified, changed int64 // the content and the inode were, in nanoseconds
-}
-
-func stateOf(st *unix.Stat_t) fileState {
-	return fileState{device: uint64(st.Dev), inode: st.Ino, bytes: st.Size, modified: st.Mtim.Nano(), changed: st.Ctim.Nano()}
-}
 
 // notAFile says what something is that is not read, though it has a name.
 type notAFile struct{ what string }
@@ -27,7 +18,7 @@ func (n *notAFile) Error() string { return n.what }
 // openFile opens a file to read it, one that was seen to be an ordinary file: anything else is not to be opened, for a
 // FIFO waits for its writer, and a device may give bytes without an end. As it may have been replaced since, it is opened
 // without waiting and looked at again. (An os.File would cost a third of the time that reading a small file takes.)
-func openFile(path string) (fd int, state fileState, err error) {
+func openFile(path string) (fd int, state filestate.State, err error) {
 	err = retry(func() error {
 		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 		return err
@@ -45,7 +36,7 @@ func openFile(path string) (fd int, state fileState, err error) {
 	case st.Blocks == 0 && ofKernel(fd): // one on a disk has blocks, unless it is empty
 		err = &notAFile{"a file of the kernel's, not one on a disk"}
 	default:
-		return fd, stateOf(&st), nil
+		return fd, filestate.Of(&st), nil
 	}
 	return -1, state, errors.Join(err, unix.Close(fd))
 }

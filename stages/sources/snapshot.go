@@ -16,6 +16,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline/filestate"
 )
 
 // Snapshot is what a local file or folder held when it was looked at, by content: names and digests, no times, and not
@@ -144,7 +146,7 @@ func (s *Snapshot) digestOne(ctx context.Context, r *hasher, e *entry, known map
 	path := s.at(e)
 	if before, ok := known[e.name]; ok {
 		var st unix.Stat_t
-		if err := stat(path, &st); err == nil && stateOf(&st) == before.state {
+		if err := stat(path, &st); err == nil && filestate.Of(&st) == before.state {
 			e.known = before
 			return nil
 		}
@@ -161,7 +163,7 @@ func (s *Snapshot) digestOne(ctx context.Context, r *hasher, e *entry, known map
 	default:
 		return err
 	}
-	e.known = knownDigest{state: state, sha256: r.sum(), settled: isSettled(state, begun)}
+	e.known = knownDigest{state: state, sha256: r.sum(), settled: state.Settled(begun)}
 	return nil
 }
 
@@ -181,14 +183,14 @@ func (r *hasher) sum() (sum [32]byte) {
 
 // file reads a file to its end into its digest and into to. The state is that before: of a file that was written
 // meanwhile the digest is one of no content, but that state is also one that it will never have again.
-func (r *hasher) file(ctx context.Context, path string, to io.Writer) (fileState, error) {
+func (r *hasher) file(ctx context.Context, path string, to io.Writer) (filestate.State, error) {
 	fd, state, err := openFile(path)
 	if err != nil {
 		return state, err
 	}
 	defer unix.Close(fd)
 	r.h.Reset()
-	for left := state.bytes; ; {
+	for left := state.Bytes; ; {
 		if err := ctx.Err(); err != nil {
 			return state, err
 		}
