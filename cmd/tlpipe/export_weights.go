@@ -26,6 +26,9 @@ func exportWeightsCommand() *cli.Command {
 			if _, err := stages.OpenTrained(model); err != nil {
 				return err
 			}
+			if err := intactModel(c.Context, model); err != nil {
+				return err
+			}
 			if err := new(savedmodels.Exporter).ExportWeights(c.Context, model, files...); err != nil {
 				return err
 			}

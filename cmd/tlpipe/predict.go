@@ -50,6 +50,9 @@ func predict(c *cli.Context) error {
 	}
 	model := c.Args().First()
 	trained, err := stages.OpenTrained(model)
+	if err == nil {
+		err = intactModel(c.Context, model)
+	}
 	if err != nil {
 		return err
 	}
