@@ -84,7 +84,7 @@ test: lint test-fast bin/failpoint ## run all tests
 	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./cmd/... ./savedmodels/... ./stages
 
 fuzz: ## give each parser broken input for FUZZTIME (default 30s)
-	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline stages | sort | while IFS=: read -r file target; do \
+	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline savedmodels stages | sort | while IFS=: read -r file target; do \
 		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; done
 
 bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and OpenVINO, and how it scales (an hour, on an idle machine)

@@ -46,6 +46,11 @@ type TensorInfo struct {
 // ReadCard reads the card of the SavedModel in dir. A card that is missing or no card is damage.
 func ReadCard(dir string) (Card, error) {
 	path := filepath.Join(dir, "card.json")
+	if info, err := os.Stat(path); err == nil {
+		if err := checkFile(path, info); err != nil {
+			return Card{}, err
+		}
+	}
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Card{}, exit.Errorf(exit.Damaged, "no SavedModel of tlpipe: %w", err)

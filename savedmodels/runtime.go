@@ -55,6 +55,8 @@ type Options struct {
 	Precision string // float32, bfloat16 or int8 (on a CPU), or float16 (on a GPU); int8 is of models exported for it
 
 	JITCompile bool // compile with XLA, on a GPU
+
+	Trust bool // load a model whatever its graph does; see tfruntime/trust
 }
 
 // JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored, at 1/scale (1, 2, 4 or 8) of their size: EXIF's
@@ -65,7 +67,8 @@ type JPEGDecoder func(files [][]byte, scale int, part image.Rectangle, use func(
 
 // Runtime is the TensorFlow library.
 type Runtime interface {
-	// Load reads the SavedModel in dir and checks that it has the signatures its card lists.
+	// Load reads the SavedModel in dir and checks that it does nothing but compute, unless Options.Trust says not to, and that
+	// it has the signatures its card lists.
 	Load(dir string, opts Options) (Model, error)
 	// JPEG gives TensorFlow's decoder, which is libjpeg-turbo: with its fast integer transform, as tf.io.decode_image and so
 	// Keras take, or with the accurate one of Pillow and torchvision.

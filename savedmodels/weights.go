@@ -37,6 +37,9 @@ func (e *Exporter) ExportWeights(ctx context.Context, modelDir string, files ...
 		defer os.RemoveAll(work)
 		args = append(args, filepath.Join(work, filepath.Base(file)))
 	}
+	if err := CheckFiles(modelDir, true); err != nil { // variables alone are read, no graph
+		return err
+	}
 	python, err := e.python(ctx)
 	if err != nil {
 		return err

@@ -191,7 +191,7 @@ def from_file(network, file, digest):
     hint = f"model.weights must be a file that Keras saved of its {network.spec['backbone']}, {top}"
     try:
         if file.endswith(".keras"):
-            loaded = keras.saving.load_model(file, compile=False)
+            loaded = keras.saving.load_model(file, compile=False, safe_mode=True)  # no Lambda, no graph of a SavedModel
             return {path_of(v): v.numpy() for layer in loaded._flatten_layers() for v in layer.weights}
         for variable in network.base.weights:  # loading by name leaves what it does not find: make that visible
             variable.assign(np.full(variable.shape, np.nan, np.float32))

@@ -31,6 +31,7 @@ type PredictRequest struct {
 	Top     int      `json:"top"`     // classes wanted of each image
 	Threads int      `json:"threads"` // 0: as many as the model was trained with
 	Device  string   `json:"device"`  // as Linked.Machine takes it
+	Trust   bool     `json:"trust"`   // as savedmodels.Options.Trust
 }
 
 // Prediction is the answer for one image: its most probable classes, the first of which is the best; or why there is
@@ -50,11 +51,14 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 		return err
 	}
 	size := max(1, min(trained.batchSize(), len(req.Images)))
-	if err := (Env{Machine: machine, Memory: FreeMemory}).fitsMemory("", trained.memory, size); err != nil {
+	memory := trained.memory
+	memory.Fixed = max(memory.Fixed, savedmodels.Bytes(req.Model)) // whatever the card of a stranger's model says
+	if err := (Env{Machine: machine, Memory: FreeMemory}).fitsMemory("", memory, size); err != nil {
 		return err
 	}
 	model, err := run.Load(req.Model, savedmodels.Options{
 		Device: machine.Device, Threads: cmp.Or(req.Threads, trained.Threads), Precision: "float32", // as evaluate does
+		Trust: req.Trust,
 	})
 	if err != nil {
 		return err

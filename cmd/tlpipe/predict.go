@@ -24,13 +24,15 @@ func predictCommand() *cli.Command {
 		Description: "MODEL is the folder of a trained model, such as artifacts/latest/case4/fine-tune. IMAGES are files, folders\n" +
 			"(all files in them and below) and patterns; after -- names may begin with a dash. Images are decoded, scaled\n" +
 			"and cropped as those the model was trained on. An image that cannot be read is named on standard error, the\n" +
-			"others are classified all the same, and the exit code is 1.",
+			"others are classified all the same, and the exit code is 1. A model is a program: one whose graph holds other\n" +
+			"operations than those that models of images need is refused before it is loaded, with exit code 2.",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "top", Value: 1, Usage: "list the `K` most probable classes of each image"},
 			jsonFlag("print a line of JSON for each image"),
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV: image, rank, class, probability"},
 			&cli.IntFlag{Name: "threads", Usage: "`N` threads; by default as many as the model was trained with"},
 			deviceFlag(),
+			&cli.BoolFlag{Name: "trust", Usage: "load a model whose graph may read and write files, as far as you trust its maker"},
 		},
 		OnUsageError: usageError,
 		Action:       predict,
@@ -64,7 +66,7 @@ func predict(c *cli.Context) error {
 	images := stages.ImageFiles(c.Args().Tail(), unreadable)
 	if len(images) > 0 {
 		out := newPredictionWriter(c, images, trained.Classes)
-		req := stages.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device")}
+		req := stages.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust")}
 		for _, path := range images {
 			req.Images = append(req.Images, []byte(path))
 		}

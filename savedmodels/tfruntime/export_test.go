@@ -68,6 +68,14 @@ func TestWeightsFiles(t *testing.T) {
 	if _, err := export("other.h5"); err == nil || !strings.Contains(err.Error(), want) {
 		t.Errorf("received %v, expected %s", err, want)
 	}
+	for _, name := range []string{"graph.keras", "code.keras"} {
+		if _, err := export(name); err == nil || !strings.Contains(err.Error(), name+" can't be read") {
+			t.Errorf("%s: received %v", name, err)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "evil")); err == nil {
+		t.Error("a weights file wrote a file")
+	}
 }
 
 // TestTorchConvention holds the exported optimizers against PyTorch's documented formulas.

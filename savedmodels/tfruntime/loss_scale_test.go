@@ -76,7 +76,7 @@ func TestLossScaleInFloat16(t *testing.T) {
 		t.Fatal(err)
 	}
 	config.GraphOptions = &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecisionCpu: corepb.RewriterConfig_ON}}
-	half, err := open(dir, config)
+	half, err := open(dir, config, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -41,7 +41,11 @@ func TestRoundTrip(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			graph, err := readMetaGraph(trained)
+			saved, err := readSavedModel(trained)
+			if err != nil {
+				t.Fatal(err)
+			}
+			graph, err := metaGraph(saved)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -4,9 +4,11 @@ package tfruntime
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,6 +20,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
+	"tlpipe/savedmodels/tfruntime/trust"
 )
 
 // Runtime is libtensorflow.
@@ -88,18 +91,28 @@ func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, er
 			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them", opts.Device, names(found), err)
 		}
 	}
-	return open(dir, config)
+	return open(dir, config, opts.Trust)
 }
 
 // open is Load with TensorFlow's own options.
-func open(dir string, config *corepb.ConfigProto) (savedmodels.Model, error) {
+func open(dir string, config *corepb.ConfigProto, trusted bool) (savedmodels.Model, error) {
 	card, err := savedmodels.ReadCard(dir)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := readMetaGraph(dir)
+	if err := savedmodels.CheckFiles(dir, trusted); err != nil {
+		return nil, err
+	}
+	saved, err := readSavedModel(dir)
 	if err != nil {
 		return nil, err
+	}
+	if err := trust.Check(saved); err != nil && !trusted {
+		return nil, savedmodels.Untrusted(dir, err)
+	}
+	graph, err := metaGraph(saved)
+	if err != nil {
+		return nil, exit.Errorf(exit.Damaged, "%s: %w", dir, err)
 	}
 	signatures, err := checkSignatures(graph, card)
 	if err != nil {
@@ -187,25 +200,28 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 	return config, nil
 }
 
-// readMetaGraph parses saved_model.pb: the names in it are nowhere else, since tfgo hides them.
-func readMetaGraph(dir string) (*corepb.MetaGraphDef, error) {
+// readSavedModel parses saved_model.pb: what is in it is nowhere else, since tfgo hides it.
+func readSavedModel(dir string) (*corepb.SavedModel, error) {
 	path := filepath.Join(dir, "saved_model.pb")
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, exit.Errorf(exit.Damaged, "no SavedModel: %w", err)
 	}
-	var saved corepb.SavedModel
-	if err := proto.Unmarshal(text, &saved); err != nil {
+	saved := &corepb.SavedModel{}
+	if err := proto.Unmarshal(text, saved); err != nil {
 		return nil, exit.Errorf(exit.Damaged, "%s is damaged: %w", path, err)
 	}
+	return saved, nil
+}
+
+// metaGraph is the graph that TensorFlow loads by the tag serve: that which has this tag alone.
+func metaGraph(saved *corepb.SavedModel) (*corepb.MetaGraphDef, error) {
 	for _, graph := range saved.MetaGraphs {
-		for _, tag := range graph.MetaInfoDef.GetTags() {
-			if tag == "serve" {
-				return graph, nil
-			}
+		if slices.Equal(graph.MetaInfoDef.GetTags(), []string{"serve"}) {
+			return graph, nil
 		}
 	}
-	return nil, exit.Errorf(exit.Damaged, "%s has no graph tagged serve", path)
+	return nil, errors.New("saved_model.pb has no graph tagged serve")
 }
 
 // catch turns a panic, which is how tfgo reports errors, into an error.

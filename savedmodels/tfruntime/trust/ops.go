@@ -1,0 +1,73 @@
+package trust
+
+import "strings"
+
+// computes lists the operations that touch nothing but tensors and variables. Decoders take bytes, not names of files.
+const computes = `
+Abs Acos Acosh Add AddN AddV2 All Any ApproximateEqual ArgMax ArgMin Asin Asinh Atan Atan2 Atanh Bitcast BitwiseAnd BitwiseOr
+BitwiseXor Bucketize Cast Ceil ClipByValue Cos Cosh Cumprod Cumsum Div DivNoNan Elu EluGrad Equal Erf Erfc Erfinv Exp Expm1 Floor FloorDiv
+FloorMod Greater GreaterEqual Inv InvGrad Invert IsFinite IsInf IsNan LeakyRelu LeakyReluGrad LeftShift Less LessEqual Lgamma Log
+Log1p LogicalAnd LogicalNot LogicalOr LogSoftmax Max Maximum Mean Min Minimum Mod Mul MulNoNan Neg NotEqual Pow Prod RealDiv
+Reciprocal ReciprocalGrad Relu Relu6 Relu6Grad ReluGrad RightShift Rint Round Rsqrt RsqrtGrad Selu SeluGrad Sigmoid SigmoidGrad
+Sign Sin Sinh Softmax Softplus SoftplusGrad Softsign SoftsignGrad Sqrt SqrtGrad Square SquaredDifference Sub Sum Tan Tanh TanhGrad
+TruncateDiv TruncateMod Xdivy Xlog1py Xlogy
+
+BatchToSpaceND BroadcastArgs BroadcastGradientArgs BroadcastTo Concat ConcatOffset ConcatV2 Const DepthToSpace Diag DiagPart
+DynamicPartition DynamicStitch Empty EnsureShape ExpandDims Fill GatherNd GatherV2 Gather GuaranteeConst Identity IdentityN
+InvertPermutation LinSpace MatrixBandPart MirrorPad MirrorPadGrad NoOp OneHot OnesLike Pack Pad PadV2 ParallelConcat
+ParallelDynamicStitch Placeholder PlaceholderWithDefault PreventGradient Range Rank Reshape Reverse ReverseSequence ReverseV2 Roll
+ScatterNd Select SelectV2 Shape ShapeN Size Slice Snapshot SpaceToBatchND SpaceToDepth Split SplitV Squeeze StopGradient StridedSlice
+StridedSliceGrad TensorScatterAdd TensorScatterUpdate Tile TopKV2 Transpose Unique UniqueV2 Unpack UnravelIndex Where ZerosLike
+
+BatchMatMul BatchMatMulV2 BatchMatMulV3 Einsum L2Loss MatMul
+
+AvgPool AvgPoolGrad BiasAdd BiasAddGrad BiasAddV1 Conv2D Conv2DBackpropFilter Conv2DBackpropInput DepthwiseConv2dNative
+DepthwiseConv2dNativeBackpropFilter DepthwiseConv2dNativeBackpropInput FusedBatchNorm FusedBatchNormGrad FusedBatchNormGradV2
+FusedBatchNormGradV3 FusedBatchNormV2 FusedBatchNormV3 InTopKV2 LRN LRNGrad MaxPool MaxPoolGrad MaxPoolGradV2 MaxPoolV2
+MaxPoolWithArgmax SoftmaxCrossEntropyWithLogits SparseSoftmaxCrossEntropyWithLogits
+
+Dequantize FakeQuantWithMinMaxArgs FakeQuantWithMinMaxVars FakeQuantWithMinMaxVarsPerChannel QuantizeAndDequantizeV2
+QuantizeAndDequantizeV3 QuantizeAndDequantizeV4 QuantizeDownAndShrinkRange QuantizeV2 QuantizedAdd QuantizedAvgPool QuantizedBiasAdd
+QuantizedConcat QuantizedConv2D QuantizedConv2DAndRelu QuantizedConv2DAndReluAndRequantize QuantizedConv2DAndRequantize
+QuantizedConv2DPerChannel QuantizedConv2DWithBias QuantizedConv2DWithBiasAndRelu QuantizedConv2DWithBiasAndReluAndRequantize
+QuantizedConv2DWithBiasAndRequantize QuantizedDepthwiseConv2D QuantizedDepthwiseConv2DWithBias QuantizedDepthwiseConv2DWithBiasAndRelu
+QuantizedDepthwiseConv2DWithBiasAndReluAndRequantize QuantizedMatMul QuantizedMatMulWithBias QuantizedMatMulWithBiasAndDequantize
+QuantizedMatMulWithBiasAndRelu QuantizedMatMulWithBiasAndReluAndRequantize QuantizedMatMulWithBiasAndRequantize QuantizedMaxPool
+QuantizedMul QuantizedRelu QuantizedRelu6 QuantizedReshape RequantizationRange Requantize
+
+AdjustContrastv2 AdjustHue AdjustSaturation CropAndResize DecodeAndCropJpeg DecodeBmp DecodeGif DecodeImage DecodeJpeg DecodePng
+ExtractImagePatches ExtractJpegShape HSVToRGB ImageProjectiveTransformV2 ImageProjectiveTransformV3 ResizeArea ResizeBicubic
+ResizeBilinear ResizeBilinearGrad ResizeNearestNeighbor ResizeNearestNeighborGrad RGBToHSV ScaleAndTranslate ScaleAndTranslateGrad
+
+AsString DecodeBase64 DecodeRaw EncodeBase64 RegexFullMatch StaticRegexFullMatch StringJoin StringLength Substr
+
+RandomStandardNormal RandomUniform RandomUniformInt StatelessMultinomial StatelessRandomBinomial StatelessRandomGammaV2
+StatelessRandomGammaV3 StatelessRandomGetAlg StatelessRandomGetKeyCounter StatelessRandomGetKeyCounterAlg StatelessRandomNormal
+StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformFullInt StatelessRandomUniformFullIntV2
+StatelessRandomUniformInt StatelessRandomUniformIntV2 StatelessRandomUniformV2 StatelessTruncatedNormal StatelessTruncatedNormalV2
+TruncatedNormal
+
+Assert Case CheckNumerics ControlTrigger Enter Exit If LoopCond Merge NextIteration PartitionedCall RefEnter RefExit RefIdentity
+RefMerge RefNextIteration RefSwitch StatefulPartitionedCall StatelessCase StatelessIf StatelessWhile Switch While
+
+EmptyTensorList TensorArrayCloseV3 TensorArrayConcatV3 TensorArrayGatherV3 TensorArrayGradV3 TensorArrayReadV3 TensorArrayScatterV3
+TensorArraySizeV3 TensorArraySplitV3 TensorArrayV3 TensorArrayWriteV3 TensorListConcatV2 TensorListElementShape
+TensorListFromTensor TensorListGather TensorListGetItem TensorListLength TensorListPopBack TensorListPushBack TensorListReserve
+TensorListResize TensorListScatterV2 TensorListSetItem TensorListSplit TensorListStack
+
+AssignAddVariableOp AssignSubVariableOp AssignVariableOp DisableCopyOnRead ReadVariableOp ResourceApplyAdam ResourceApplyAdamWithAmsgrad
+ResourceApplyGradientDescent ResourceApplyKerasMomentum ResourceApplyMomentum ResourceApplyRMSProp ResourceGather ResourceScatterAdd
+ResourceScatterUpdate VarHandleOp VarIsInitializedOp VariableShape
+`
+
+// saves lists the operations of a saver.
+const saves = "MergeV2Checkpoints RestoreV2 SaveV2 ShardedFilename"
+
+// set makes a set of names.
+func set(text string) map[string]bool {
+	names := map[string]bool{}
+	for name := range strings.FieldsSeq(text) {
+		names[name] = true
+	}
+	return names
+}
