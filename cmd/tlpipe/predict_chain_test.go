@@ -94,6 +94,17 @@ func (c *chain) exportWeights(t *testing.T) {
 	t.Logf("differences %s", differences)
 }
 
+// copyModel copies a model, so that it can be changed.
+func (c *chain) copyModel(from, to string) {
+	c.t.Helper()
+	if err := os.CopyFS(filepath.Join(c.dir, to), os.DirFS(resolve(c.t, filepath.Join(c.dir, from)))); err != nil {
+		c.t.Fatal(err)
+	}
+	if err := os.Chmod(filepath.Join(c.dir, to, "saved_model.pb"), 0o600); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
 func absolute(t *testing.T, path string) string {
 	t.Helper()
 	path, err := filepath.Abs(path)
@@ -152,6 +163,10 @@ func (c *chain) predictWhatPeopleType(t *testing.T) {
 	if err := os.Symlink("photos", filepath.Join(c.dir, "link")); err != nil {
 		t.Fatal(err)
 	}
+	// Messages of protocol buffers that stand one after the other are one: this adds a graph with a node that writes files.
+	c.copyModel(model, "program")
+	graph := "\x12\x15\x12\x13\x0a\x11\x0a\x04evil\x12\x09WriteFile"
+	c.write("program/saved_model.pb", c.read(model+"/saved_model.pb")+graph)
 	const head = "image              class  probability\n"
 	for _, test := range []struct {
 		name         string
@@ -160,14 +175,16 @@ func (c *chain) predictWhatPeopleType(t *testing.T) {
 		first        []string // column of what is printed
 		stderr, none string
 	}{
-		{"a dash, spaces", []string{"--csv", model, "--", "-dash.jpg", "ein Bild é.jpg"}, 0, []string{"image", "-dash.jpg", "ein Bild é.jpg"}, "", "tlpipe"},
+		{"a dash, spaces", []string{"--csv", model, "--", "-dash.jpg", "ein Bild é.jpg"}, 0, []string{"image", "'-dash.jpg", "ein Bild é.jpg"}, "", "tlpipe"},
 		{"a pattern", []string{model, "--csv", "data/*/red/0000[01].jpg"}, 0, []string{"image", "data/test/red/00000.jpg", "data/test/red/00001.jpg", "data/train/red/00000.jpg", "data/train/red/00001.jpg"}, "", "tlpipe"},
 		{"a dash taken for a flag", []string{model, "--csv", "-dash.jpg"}, exit.Usage, nil, "flag provided but not defined", ""},
-		{"bad images among good", []string{model, "--csv", "photos", "gone.jpg", "no*.jpg", "--", "-dash.jpg"}, exit.Failed, []string{"image", "photos/a/deep.jpg", "-dash.jpg"},
+		{"bad images among good", []string{model, "--csv", "photos", "gone.jpg", "no*.jpg", "--", "-dash.jpg"}, exit.Failed, []string{"image", "photos/a/deep.jpg", "'-dash.jpg"},
 			"photos/page.jpg: a web page (HTML), not an image", "hidden"},
 		{"a linked folder", []string{model, "--csv", "link/"}, exit.Failed, []string{"image", "link/a/deep.jpg"}, "link/empty.jpg: empty file", ""},
 		{"nothing readable", []string{model, "gone.jpg"}, exit.Failed, nil, "gone.jpg: no such file or directory\ntlpipe: 1 image could not be read", ""},
 		{"a config's folder", []string{"artifacts/latest/chain", "data"}, exit.Usage, nil, "did you mean artifacts/latest/chain/fine-tune?", ""},
+		{"a program", []string{"program", "--", "-dash.jpg"}, exit.Usage, nil, "program is not loaded: the operation \"WriteFile\" (node \"evil\") is none", ""},
+		{"a trusted program", []string{"--csv", "--trust", "program", "--", "-dash.jpg"}, 0, []string{"image", "'-dash.jpg"}, "", "tlpipe"},
 		{"an export", []string{"artifacts/latest/chain/export-suffix", "data"}, exit.Usage, nil, "not trained", ""},
 	} {
 		var stdout, stderr strings.Builder
