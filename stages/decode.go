@@ -188,6 +188,9 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 	if err == nil {
 		err = src.settleClasses()
 	}
+	if n := len(archive.Skipped); err != nil && n > 0 {
+		err = fmt.Errorf("%w\n%d devices or unsafe names in the archive are left out, such as %q; if those are the images, pack them again with names that are relative to their folder", err, n, archive.Skipped[0])
+	}
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())
 	}
@@ -197,6 +200,7 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 		}
 	}
 	note(archive.Skipped, "devices or unsafe names in the archive are left out")
+	note(archive.Recoded, "names in the zip do not say their encoding and are read in that of DOS (CP437); where that is wrong, pack it again with names in UTF-8")
 	note(archive.Dangling, "links in the archive lead to nothing in it and cannot be read")
 	note(archive.Circular, "links in the archive lead to a folder that they lie in and are not followed")
 	return src, nil

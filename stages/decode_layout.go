@@ -67,6 +67,9 @@ func (l layout) arrange() (*imageFolder, error) {
 }
 
 func noFolder(split, folder string, files []folderFile) *layoutError {
+	if err := notOfClasses(files); err != nil {
+		return err
+	}
 	wrong := fmt.Sprintf("no folder %q in the archive, which has %s", folder, listFolders(files))
 	if split != trainSplit {
 		wrong = fmt.Sprintf("no folder %q in the archive, which decode.splits takes as %s; it has %s", folder, split, listFolders(files))

@@ -248,6 +248,21 @@ func TestDecodeLayoutUnclear(t *testing.T) {
 	}
 }
 
+// What no setting makes into folders of classes is called what it is.
+func TestDecodeUnlikeFoldersOfClasses(t *testing.T) {
+	for want, files := range map[string][]string{
+		`no pictures in the archive, but other archives: "train.zip", "test.zip"; unpack them`:                                {"data/train.zip|x", "data/test.zip|x"},
+		`the splits "test", "train" stand in the folders of the classes; turn that round: cat/test becomes test/cat`:          {"cat/train/1.png", "cat/test/2.png", "dog/train/3.png", "dog/test/4.png"},
+		`pictures in the archive, but no folders: the folder that a picture stands in is its class; put the pictures`:         {"1.png", "2.png"},
+		"devices or unsafe names in the archive are left out, such as \"/train/a/1.png\"; if those are the images, pack them": {"/train/a/1.png", "/train/b/1.png"},
+	} {
+		_, _, err := samplesOf(t, &Decode{Format: "image-folder"}, pictures(t, files...))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", files, err, want)
+		}
+	}
+}
+
 // Whatever the names in an archive, finding its images ends, in images or in advice.
 func FuzzLayout(f *testing.F) {
 	f.Add("train/a/1.png\ntrain/b/2.png\ntest/a/3.png", "", "")

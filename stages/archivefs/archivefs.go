@@ -1,6 +1,7 @@
 package archivefs
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -43,6 +44,7 @@ type Archive struct {
 	Skipped  []string // names of devices and unsafe entries
 	Dangling []string // names of links that lead to nothing in the archive; their entries cannot be read
 	Circular []string // names of links to folders that they lie in; they have no entries
+	Recoded  []string // names of a zip that say nothing of their encoding and are no UTF-8, as read
 
 	file       *os.File
 	zip        bool
@@ -113,8 +115,18 @@ func open(ctx context.Context, name, scratch string) (_ *Archive, err error) {
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
-		err = a.listTar(ctx)
-		if err != nil {
+		if n, err = io.ReadFull(plain, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, err
+		}
+		switch {
+		case n == len(head) && len(bytes.Trim(head, "\x00")) == 0:
+			return nil, notAnArchive(head[:n])
+		case n < len(head):
+			return nil, fmt.Errorf("truncated: unpacked from %s it has %d bytes, fewer than a tar; pack the folder of images as .tar.gz or zip", p.name, n)
+		case !isTar(head[:n]):
+			return nil, fmt.Errorf("damaged: packed with %s, but not a tar: unpacked it begins with %q; pack the folder of images as .tar.gz or zip", p.name, head[:8])
+		}
+		if err := a.listTar(ctx); err != nil {
 			return nil, err
 		}
 	case isZip(head[:n]):

@@ -179,7 +179,10 @@ func TestOpenRefuses(t *testing.T) {
 		"tar without end": {plain[:1024], "truncated: the tar data end early"},
 		"cut tar.gz":      {gzipped(t, plain)[:100], "truncated: the gzip data end early"},
 		"damaged tar":     {append(plain[:1024:1024], bytes.Repeat([]byte("x"), 1024)...), "damaged: "},
-		"not a tar.gz":    {gzipped(t, []byte(strings.Repeat("text", 200))), "damaged: "},
+		"not a tar.gz":    {gzipped(t, []byte(strings.Repeat("text", 200))), `packed with gzip, but not a tar: unpacked it begins with "texttext"`},
+		"gzip of little":  {gzipped(t, []byte("text")), "truncated: unpacked from gzip it has 4 bytes, fewer than a tar"},
+		"tar of nothing":  {make([]byte, 10240), "nothing is in it"},
+		"the same, gzip":  {gzipped(t, make([]byte, 10240)), "nothing is in it"},
 		"cut zip":         {makeZip(t, func(*zip.FileHeader) {})[:150], "no zip directory at its end"},
 	} {
 		t.Run(name, func(t *testing.T) {

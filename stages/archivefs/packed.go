@@ -37,7 +37,7 @@ type packing struct {
 // packings are those that a tar may be packed with.
 func packings() []packing {
 	return []packing{
-		{"gzip", "\x1f\x8b", func(r *bufio.Reader) (io.Reader, error) { return gzip.NewReader(r) }},
+		{"gzip", "\x1f\x8b", openGzip},
 		{"bzip2", "BZh", func(r *bufio.Reader) (io.Reader, error) { return bzip2.NewReader(r), nil }},
 		{"xz", "\xfd7zXZ\x00", openXZ},
 		{"Zstandard", "\x28\xb5\x2f\xfd", openZstd},
@@ -53,6 +53,49 @@ func packingOf(head []byte) (packing, bool) {
 		}
 	}
 	return packing{}, false
+}
+
+// padded reads a gzip file, part by part; behind the last there may be zeros, as tapes and some writers leave them.
+type padded struct {
+	in   *bufio.Reader
+	part *gzip.Reader
+}
+
+func openGzip(r *bufio.Reader) (io.Reader, error) {
+	part, err := gzip.NewReader(r)
+	if err != nil {
+		return nil, err
+	}
+	part.Multistream(false)
+	return &padded{r, part}, nil
+}
+
+func (p *padded) Read(to []byte) (int, error) {
+	n, err := p.part.Read(to)
+	if !errors.Is(err, io.EOF) || n > 0 {
+		if errors.Is(err, io.EOF) {
+			err = nil // the next call finds it again
+		}
+		return n, err
+	}
+	for {
+		switch next, err := p.in.Peek(1); {
+		case err != nil:
+			return 0, err
+		case next[0] != 0 && next[0] != 0x1f:
+			return 0, errors.New("something else stands behind the data, or they are truncated; pack it again")
+		case next[0] == 0:
+			if _, err := p.in.Discard(1); err != nil {
+				return 0, err
+			}
+			continue
+		}
+		if err := p.part.Reset(p.in); err != nil {
+			return 0, err
+		}
+		p.part.Multistream(false)
+		return 0, nil
+	}
 }
 
 func openZstd(r *bufio.Reader) (io.Reader, error) {
@@ -189,6 +232,9 @@ func notAnArchive(head []byte) error {
 	text := bytes.ToLower(bytes.TrimLeft(head, "\xef\xbb\xbf \t\r\n"))
 	if bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.Contains(text, []byte("<html")) {
 		return errors.New("a web page (HTML), not an archive; look at what its address gives in a browser")
+	}
+	if len(bytes.Trim(head, "\x00")) == 0 {
+		return errors.New("not an archive: nothing is in it: it is the tar of an empty folder, or a file of zeros; look at what its source holds")
 	}
 	return fmt.Errorf("not an archive: it begins with %q; %s", head[:min(len(head), 8)], advice)
 }

@@ -70,9 +70,22 @@ func TestPackedTar(t *testing.T) {
 	}
 	for _, name := range []string{"bzip2", "xz", "Zstandard", "LZ4"} {
 		path, scratch := save(t, packedText(t, name))
-		if _, err := Open(t.Context(), path, scratch); err == nil || !strings.Contains(err.Error(), "damaged: archive/tar") {
+		if _, err := Open(t.Context(), path, scratch); err == nil || !strings.Contains(err.Error(), "but not a tar: unpacked it begins with") {
 			t.Errorf("%s of a text: %v", name, err)
 		}
+	}
+}
+
+// Tapes and some writers fill up their last block.
+func TestGzipWithZerosBehindIt(t *testing.T) {
+	plain := tarOfLinked(t, []linked{{name: "a/1", content: text}})
+	a := openSaved(t, append(gzipped(t, plain), make([]byte, 700)...))
+	if diff := cmp.Diff(map[string]string{"a/1": text}, contents(t, a)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	path, scratch := save(t, append(gzipped(t, plain), "more"...))
+	if _, err := Open(t.Context(), path, scratch); err == nil || !strings.Contains(err.Error(), "damaged: gzip: ") {
+		t.Errorf("with something else behind it: %v", err)
 	}
 }
 

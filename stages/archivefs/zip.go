@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/text/encoding/charmap"
 )
 
 // Systems that a zip's member can be packed on, of those whose attributes are Unix's.
@@ -46,11 +49,29 @@ func (a *Archive) listZip(ctx context.Context) error {
 		if backslashes || !m.unix() {
 			m.name = strings.ReplaceAll(m.name, `\`, "/")
 		}
+		if name := m.utf8(); name != m.name {
+			m.name = name
+			a.Recoded = append(a.Recoded, name)
+		}
 		return a.addMember(m)
 	})
 }
 
 func (m zipMember) unix() bool { return m.system == systemUnix || m.system == systemMacOS }
+
+// utf8 is the name in UTF-8. What says nothing of its encoding is in that of DOS, unless it reads as UTF-8: many a writer
+// takes UTF-8 and does not say so.
+func (m zipMember) utf8() string {
+	const marked = 0x800 // as UTF-8
+	if m.flags&marked != 0 || utf8.ValidString(m.name) {
+		return m.name
+	}
+	name, err := charmap.CodePage437.NewDecoder().String(m.name)
+	if err != nil {
+		return m.name
+	}
+	return name
+}
 
 func (a *Archive) addMember(m zipMember) error {
 	const (

@@ -242,6 +242,17 @@ func TestZipWithBackslashes(t *testing.T) {
 	}
 }
 
+// What Python's zipfile reads as "aüä/1.png", and a name in UTF-8 that is not marked as such.
+func TestZipNamesOfDOS(t *testing.T) {
+	a := openSaved(t, zipOfMembers(t, member{FileHeader: zip.FileHeader{Name: "a\x81\x84/1.png", NonUTF8: true}}, member{FileHeader: zip.FileHeader{Name: "é/1.png", NonUTF8: true}}))
+	if diff := cmp.Diff(map[string]string{"aüä/1.png": "", "é/1.png": ""}, contents(t, a)); diff != "" {
+		t.Errorf("files (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"aüä/1.png"}, a.Recoded); diff != "" {
+		t.Errorf("recoded (-want +got):\n%s", diff)
+	}
+}
+
 // A failure of the archive's own file is no member's fault.
 func TestDiskErrors(t *testing.T) {
 	for name, data := range map[string][]byte{"tar": makeTar(t, hostile), "zip": makeZip(t, func(*zip.FileHeader) {})} {
