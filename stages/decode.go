@@ -101,6 +101,7 @@ func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Opti
 		return diskFull(err)
 	}
 	defer src.close()
+	defer collectSoon()()
 	for _, note := range src.notes {
 		job.Progress.Warnf("%s", note)
 	}

@@ -14,7 +14,7 @@ import (
 // openFolder finds the images of an archive laid out as SPLIT/CLASS/…/FILE. Names are compared in Unicode NFC: macOS packs
 // the é of Café as two characters, and means the same folder.
 func openFolder(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (*imageSource, error) {
-	l := layout{splits: map[string]string{}}
+	l := layout{files: make([]folderFile, 0, len(archive.Entries)), splits: map[string]string{}}
 	for i, e := range archive.Entries {
 		if !junk(e.Name) {
 			l.files = append(l.files, folderFile{norm.NFC.String(e.Name), i, e.Dir, noPicture(archive, i)})

@@ -163,6 +163,7 @@ func (f *imageFolder) add(split, dir string, files []folderFile) *layoutError {
 	if err := f.judge(split, dir, names, classes); err != nil {
 		return err
 	}
+	f.items, f.entries = slices.Grow(f.items, pictures), slices.Grow(f.entries, pictures)
 	for class, name := range f.names {
 		if c := classes[name]; c != nil {
 			slices.SortFunc(c.pictures, func(a, b folderFile) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.entry, b.entry)) })

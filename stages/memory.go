@@ -3,6 +3,8 @@ package stages
 import (
 	"os"
 	"regexp"
+	"runtime"
+	"runtime/debug"
 	"strconv"
 
 	"github.com/dustin/go-humanize"
@@ -42,6 +44,20 @@ func memory(line string, ofGroup func(c memoryController, group string) (int64, 
 		bytes = max(1, min(bytes, left))
 	}
 	return bytes
+}
+
+// collectSoon has the garbage collector begin when there is some garbage beside what a process holds for long, such as a
+// list of a million files, and not only when there is as much garbage again. It returns what undoes that.
+func collectSoon() (undo func()) {
+	const garbage = 64 << 20
+	debug.FreeOSMemory()
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	if now.HeapAlloc <= garbage {
+		return func() {}
+	}
+	before := debug.SetGCPercent(max(25, int(100*garbage/now.HeapAlloc)))
+	return func() { debug.SetGCPercent(before) }
 }
 
 // fitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits if

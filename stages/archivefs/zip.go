@@ -28,7 +28,7 @@ func (a *Archive) listZip(ctx context.Context) error {
 		return err
 	}
 	d := &disk{file: a.file}
-	backslashes := false
+	backslashes, count := false, 0
 	read := func(each func(zipMember) error) error {
 		return d.or(readDirectory(d, info.Size(), func(m zipMember) error {
 			if err := ctx.Err(); err != nil {
@@ -39,11 +39,14 @@ func (a *Archive) listZip(ctx context.Context) error {
 	}
 	err = read(func(m zipMember) error {
 		backslashes = backslashes || strings.Contains(m.name, `\`) && !strings.Contains(m.name, "/")
+		count++
 		return nil
 	})
 	if err != nil {
 		return err
 	}
+	count = min(count, MaxEntries)
+	a.Entries, a.seen = make([]Entry, 0, count), make(map[string]int, count)
 	return read(func(m zipMember) error {
 		// The format knows / alone. A backslash is a part of a name only where a Unix has packed it, beside names with /.
 		if backslashes || !m.unix() {
