@@ -315,7 +315,7 @@ func badIDX(t *testing.T) []badInput {
 		{"exabytes", idx(nil, 1<<31, 1<<31, 1<<31), "cut off"}, {"sizes that overflow", idx(make([]byte, 16), 1<<31, 1<<31, 4), "cut off"},
 		{"other number of labels", idx(make([]byte, 24), 4, 2, 3), "holds 4 images"}, {"other size than test", idx(make([]byte, 27), 3, 3, 3), "2 × 3"},
 		{"web page", []byte("<!DOCTYPE html><html><body>moved</body></html>"), "a web page"}, {"text", []byte("hello, world, and so on"), "begins with"},
-		{"gzip bomb", bomb.Bytes(), "18 bytes, 19 follow"}, {"gzip that announces exabytes", gzipped(t, idx(nil, 1<<31, 1<<31, 1<<31)), "announces more than"},
+		{"gzip bomb", bomb.Bytes(), "18 bytes, 19 follow"}, {"gzip that announces a gigabyte", gzipped(t, idx(nil, 1<<10, 1<<10, 1<<10)), "announces 1073741824 bytes, more than its"}, {"gzip that announces exabytes", gzipped(t, idx(nil, 1<<31, 1<<31, 1<<31)), "announces more than"},
 		{"gzip of a cut file", gzipped(t, whole[:20]), "cut off"}, {"gzip of nothing", gzipped(t, nil), "too short"}, {"gzip in gzip", gzipped(t, gzipped(t, whole)), "begins with"},
 		{"cut gzip", gzipped(t, whole)[:25], "truncated"}, {"gzip without a checksum", flipped(gzipped(t, whole), len(gzipped(t, whole))-6), "gzip"},
 	}

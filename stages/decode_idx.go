@@ -179,7 +179,7 @@ func readIDX(path string, dims int) (shape []int, values []byte, err error) {
 		if err != nil {
 			return nil, nil, fmt.Errorf("gzip: %w", err)
 		}
-		file, err = readPacked(r, dims)
+		file, err = readPacked(r, dims, len(file))
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, nil, errors.New("truncated: the gzip data end early; remove it and fetch it again")
 		}
@@ -191,8 +191,9 @@ func readIDX(path string, dims int) (shape []int, values []byte, err error) {
 }
 
 // readPacked reads what its header announces, and a byte more if there is one: a gzip of a few bytes can unpack to
-// gigabytes.
-func readPacked(r io.Reader, dims int) ([]byte, error) {
+// gigabytes. packed is the size of the gzip.
+func readPacked(r io.Reader, dims, packed int) ([]byte, error) {
+	const mostOfDeflate = 1032 // bytes that one packed byte can stand for
 	header, err := io.ReadAll(io.LimitReader(r, int64(4+4*dims)))
 	if err != nil || len(header) < 4+4*dims { // parseIDX says that it is too short
 		return header, err
@@ -205,8 +206,13 @@ func readPacked(r io.Reader, dims int) ([]byte, error) {
 		}
 		size *= d
 	}
-	values, err := io.ReadAll(io.LimitReader(r, size+1))
-	return append(header, values...), err
+	if size/mostOfDeflate > int64(packed) {
+		return nil, fmt.Errorf("announces %d bytes, more than its %d can hold: it is cut off", size, packed)
+	}
+	file := bytes.NewBuffer(header)
+	file.Grow(int(size) + 1 + bytes.MinRead) // so that it never grows by copying
+	_, err = file.ReadFrom(io.LimitReader(r, size+1))
+	return file.Bytes(), err
 }
 
 // parseIDX takes an IDX file apart: a magic number, the dimensions as big-endian uint32, the values.

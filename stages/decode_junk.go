@@ -1,6 +1,7 @@
 package stages
 
 import (
+	"errors"
 	"path"
 	"slices"
 	"strings"
@@ -45,16 +46,17 @@ var noPictures = map[string]bool{
 
 // noPicture says whether entry i of an archive is no picture by its name, nor by its content.
 func noPicture(archive *archivefs.Archive, i int) bool {
-	const most = 4 << 20 // bytes; what is larger, such as a film, is not read for this
+	const enough = 512 // bytes, to tell what a file is
 	e := archive.Entries[i]
 	if e.Dir || !noPictures[strings.ToLower(path.Ext(e.Name))] {
 		return false
 	}
-	if e.Size > most {
-		return true
+	head, err := archive.Head(i, enough)
+	var disk *archivefs.DiskError
+	if errors.As(err, &disk) {
+		return false // which says nothing of the file: who reads it for a picture meets it again
 	}
-	data, err := archive.Read(i, nil)
-	return err != nil || !imagefile.Known(data)
+	return err != nil || !imagefile.Known(head)
 }
 
 // excluded says whether one of the patterns matches the name or a folder it lies in. As in .gitignore, a pattern with a

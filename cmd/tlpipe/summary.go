@@ -124,6 +124,10 @@ func (s summary) print(w io.Writer, e *experiment) {
 	if s.made("evaluate") {
 		fmt.Fprintf(w, "look at %s\n", filepath.Join(latest, "evaluate", "report.txt"))
 	}
+	aside := filepath.Join(latest, "decode", "rejected.jsonl")
+	if info, err := os.Stat(aside); err == nil && info.Size() > 0 && s.made("decode") {
+		fmt.Fprintf(w, "set aside: %s\n", aside)
+	}
 	if s.made("") {
 		fmt.Fprintf(w, "artifacts: %s   ", latest)
 	}
