@@ -55,7 +55,7 @@ type File struct {
 // Source is one place a file can be had: exactly one of url, path, apt and pip.
 type Source struct {
 	URL    string `yaml:"url" jsonschema_description:"https, or http together with a digest"`
-	Path   string `yaml:"path" path:"true" jsonschema_description:"a local file or folder, relative to the config file; links in a folder are followed"`
+	Path   string `yaml:"path" path:"true" jsonschema_description:"a local file or folder, relative to the config file; links in a folder are followed, and a store of tlpipe in it is left out"`
 	Apt    string `yaml:"apt" jsonschema_description:"a Debian package, got with apt-get download (no root)"`
 	Pip    string `yaml:"pip" jsonschema_description:"a Python package as name==version, got with pip download"`
 	Member string `yaml:"member" jsonschema_description:"apt and pip: the file inside the package"`

@@ -24,6 +24,12 @@ type marker struct {
 	Format int `json:"format"`
 }
 
+// Holds says whether a directory is a store, as far as the name of a file in it tells.
+func Holds(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, markerFile))
+	return err == nil
+}
+
 // readMarker says whether the directory is a store. The error is about a marker that cannot be read, or is of a later
 // format.
 func (s *Store) readMarker() (marked bool, err error) {

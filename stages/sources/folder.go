@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"tlpipe/pipeline/store"
 )
 
 // maxEntries is how much a folder may hold: links to folders can multiply what they lead to.
@@ -73,6 +75,9 @@ func (l *lister) folder(name string, within []inode) error {
 		return l.noFolder(name, &notAFile{"a folder of the kernel's, not one on a disk"})
 	}
 	if name != "" {
+		if store.Holds(l.root + "/" + name) { // runs write to it, and what is made from a data set is none of it
+			return nil
+		}
 		l.entries = append(l.entries, entry{name: name})
 	}
 	folders, err := l.files(f, name)

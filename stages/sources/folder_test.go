@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/pipeline/store"
 )
 
 // link makes symbolic links: "name -> target", the names relative to dir.
@@ -89,6 +91,17 @@ func TestFolderLinks(t *testing.T) {
 				t.Errorf("names (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// Who runs tlpipe where the data lie has its store among them: it is written to all the while, and is no part of the data.
+func TestFolderWithAStore(t *testing.T) {
+	dir := folder(t, "ants/1", "bees/1")
+	if _, err := store.Open(filepath.Join(dir, "artifacts")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"ants/", "ants/1", "bees/", "bees/1"}, listed(t, dir)); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
 
