@@ -6,10 +6,16 @@ here=$(dirname "$0")
 deps=$PWD/.deps
 
 fail() {
-	echo "error: $1" >&2
+	printf 'error: %s\n' "$1" >&2 # echo would take a backslash for something else
 	exit 1
 }
 
+# Where compilers, linkers and Python's environments take a character of the path for something else.
+case $(pwd -P) in
+*[[:space:]\"\'\`\$\\:,]*)
+	fail "the path of this clone ($(pwd -P)) has a space or one of \" ' \` \$ \\ : , in it, which building does not bear; move the clone to a path without them and run make again"
+	;;
+esac
 command -v go >/dev/null 2>&1 || fail "Go was not found; install Go 1.26 or newer (https://go.dev/dl) and run make again"
 go=$(go version 2>/dev/null || GOTOOLCHAIN=local go version) # a newer Go that go.mod asks for may not be had
 case $go in

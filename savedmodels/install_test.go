@@ -40,6 +40,27 @@ func TestInstallSays(t *testing.T) {
 	}
 }
 
+// TestInstallPaths installs in clones whose paths cannot be built in, and in some that can.
+func TestInstallPaths(t *testing.T) {
+	tools := map[string]string{"go": "echo go version go1.26.3", "cc": "", "python3": `[ "$1" = -c ]`}
+	for name, refused := range map[string]bool{
+		"a b": true, "a\tb": true, "a\nb": true, `a"b`: true, "a'b": true, "a$b": true, "a`b": true, `a\b`: true, "a:b": true, "a,b": true,
+		"a-b_c.d+e@f=g~h": false, "übung": false, "a(b)": false,
+	} {
+		dir := filepath.Join(t.TempDir(), name)
+		if err := os.Mkdir(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		got := install(t, dir, tools)
+		if strings.Contains(got, "error: the path of this clone ("+dir+") has a space or one of \" ' ` $ \\ : , in it") != refused {
+			t.Errorf("%q: said %q", name, got)
+		}
+		if _, err := os.Stat(filepath.Join(dir, ".deps")); refused == (err == nil) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // TestInstallSpares begins an installation over an older one: caches stay.
 func TestInstallSpares(t *testing.T) {
 	dir, other := t.TempDir(), t.TempDir()

@@ -91,14 +91,15 @@ func (w *featureWriter) checkDisk() error {
 	if err := unix.Statfs(w.job.Out, &disk); err != nil {
 		return fmt.Errorf("free space of %s: %w", w.job.Out, err)
 	}
-	need := uint64(len(w.rows)-w.doneRows())*uint64(w.rowBytes()) + spareDisk
+	missing := len(w.rows) - w.doneRows()
+	need := uint64(missing)*uint64(w.rowBytes()) + spareDisk
 	if free := disk.Bavail * uint64(disk.Bsize); free < need {
 		fewer := ""
 		if w.copies > 1 {
 			fewer = fmt.Sprintf("fewer than %d featurize.copies, ", w.copies)
 		}
-		return exit.Errorf(exit.Resources, "%d features of %s need %s, but the disk has %s free: free some space, use --store on another disk, set %smodel.pooling: avg or featurize.store: float16",
-			len(w.rows), humanize.IBytes(uint64(w.rowBytes())), humanize.IBytes(need), humanize.IBytes(free), fewer)
+		return exit.Errorf(exit.Resources, "%d features of %s need %s with a reserve of %s, but the disk has %s free: free some space, use --store on another disk, set %smodel.pooling: avg or featurize.store: float16",
+			missing, humanize.IBytes(uint64(w.rowBytes())), humanize.IBytes(need), humanize.IBytes(spareDisk), humanize.IBytes(free), fewer)
 	}
 	return nil
 }

@@ -174,7 +174,7 @@ func TestFeaturizeNeedsSpace(t *testing.T) {
 	w := &featureWriter{featureRows: newFeatureRows(make([]int64, 1<<20), nil, 1), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
 	w.job, _ = newJob(t, nil)
 	err := w.checkDisk()
-	if exit.Code(err) != exit.Resources || !strings.Contains(err.Error(), "need 4.0 EiB, but the disk has") {
+	if exit.Code(err) != exit.Resources || !strings.Contains(err.Error(), "need 4.0 EiB with a reserve of 64 MiB, but the disk has") {
 		t.Errorf("error %v with exit code %d", err, exit.Code(err))
 	}
 }

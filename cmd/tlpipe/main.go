@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"syscall"
 
 	"tlpipe/pipeline/exit"
@@ -16,7 +15,7 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
 	go func() {
 		<-ctx.Done()
@@ -25,14 +24,26 @@ func main() {
 	os.Exit(execute(ctx, os.Args, os.Stdout, os.Stderr))
 }
 
-// execute carries out a command line and gives its exit code. Whatever is printed, of errors too, is sanitized.
+// execute carries out a command line and gives its exit code. Whatever is printed, of errors too, is sanitized. Where
+// nobody reads any more what is printed, the command is interrupted.
 func execute(ctx context.Context, args []string, out, diagnostics io.Writer) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	stdout, stderr := sanitize.NewWriter(out), sanitize.NewWriter(diagnostics)
-	err := app(stdout, stderr).RunContext(ctx, interspersed(args))
-	if lost := stdout.Err(); err == nil && lost != nil { // commands print without looking
-		err = exit.Exhausted(fmt.Errorf("what was to be printed is lost: %w", lost))
+	unread := func(err error) {
+		if errors.Is(err, syscall.EPIPE) {
+			cancel()
+		}
 	}
-	if errors.Is(err, context.Canceled) && exit.Code(err) == exit.Interrupted {
+	stdout.Failed, stderr.Failed = unread, unread
+	err := app(stdout, stderr).RunContext(ctx, interspersed(args))
+	lost := stdout.Err() // commands print without looking
+	switch {
+	case errors.Is(lost, syscall.EPIPE) && (err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled)):
+		return exit.Interrupted // who stopped reading, as head does, knows
+	case err == nil && lost != nil:
+		err = exit.Exhausted(fmt.Errorf("what was to be printed is lost: %w", lost))
+	case errors.Is(err, context.Canceled) && exit.Code(err) == exit.Interrupted:
 		err = exit.Errorf(exit.Interrupted, "interrupted")
 	}
 	if err != nil && err.Error() != "" {

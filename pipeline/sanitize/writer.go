@@ -8,6 +8,8 @@ import (
 
 // Writer passes on text as Text makes it. It may be used from several goroutines.
 type Writer struct {
+	Failed func(error) // if set, told of each error of the writer behind this one
+
 	to io.Writer
 
 	mu   sync.Mutex
@@ -27,6 +29,9 @@ func (w *Writer) Write(p []byte) (int, error) {
 	w.rest = append([]byte(nil), text[whole:]...)
 	if _, err := io.WriteString(w.to, Text(string(text[:whole]))); err != nil {
 		w.err = err
+		if w.Failed != nil {
+			w.Failed(err)
+		}
 		return 0, err
 	}
 	return len(p), nil

@@ -54,6 +54,7 @@ type Run func(ctx context.Context, req Request, job *pipeline.Job, emit func(any
 func Serve(is Identity, run Run) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	signal.Ignore(syscall.SIGHUP, syscall.SIGXFSZ) // the parent says when a terminal is gone; a file too large is an error like others
 	answer := &out{enc: json.NewEncoder(os.NewFile(3, "answer"))}
 	answer.send(message{Hello: &is})
 	in := bufio.NewReader(os.Stdin)
