@@ -23,7 +23,7 @@ func TestHangup(t *testing.T) {
 	defer server.Close()
 	for _, before := range []string{"", "trap '' HUP; "} {
 		c := newSmall(t)
-		c.write("waiting.yaml", strings.Replace(smallConfig, "path: data", "sha256: "+strings.Repeat("0", 64)+", url: "+server.URL+"/data.tar", 1))
+		c.write("waiting.yaml", strings.Replace(smallConfig, "path: data", "sha256: "+strings.Repeat("a", 64)+", url: "+server.URL+"/data.tar", 1))
 		cmd := exec.Command("sh", "-c", before+"exec tlpipe run waiting.yaml")
 		cmd.Dir = c.dir
 		var out strings.Builder
