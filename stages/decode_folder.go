@@ -15,9 +15,13 @@ import (
 // the é of Café as two characters, and means the same folder.
 func openFolder(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (*imageSource, error) {
 	l := layout{files: make([]folderFile, 0, len(archive.Entries)), splits: map[string]string{}}
+	var hidden []string
 	for i, e := range archive.Entries {
-		if !junk(e.Name) {
+		switch {
+		case !junk(e.Name):
 			l.files = append(l.files, folderFile{norm.NFC.String(e.Name), i, e.Dir, noPicture(archive, i)})
+		case !e.Dir && hiddenClass(e.Name):
+			hidden = append(hidden, e.Name)
 		}
 	}
 	for split, folder := range s.Splits {
@@ -32,6 +36,9 @@ func openFolder(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (
 	}
 	if err != nil {
 		return nil, l.advised(err)
+	}
+	if n := len(hidden); n > 0 {
+		f.notes = append(f.notes, fmt.Sprintf("%d %s left out, such as %q", n, plural(n, "picture in a folder whose name begins with a dot is", "pictures in folders whose names begin with a dot are"), hidden[0]))
 	}
 	f.noteNested()
 	f.noteSpellings(archive.Entries)

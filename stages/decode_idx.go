@@ -35,7 +35,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 			continue
 		}
 		if shape := part.shape; split != trainSplit && shape != parts[0].shape {
-			return nil, fmt.Errorf("%s holds images of %d × %d pixels, those of train are %d × %d", part.file, shape[0], shape[1], parts[0].shape[0], parts[0].shape[1])
+			return nil, fmt.Errorf("%s holds images of %d × %d pixels, those of train are %d × %d; scale them to one size first", part.file, shape[0], shape[1], parts[0].shape[0], parts[0].shape[1])
 		}
 		parts, starts = append(parts, part), append(starts, len(src.items))
 		for i, label := range part.labels {

@@ -30,6 +30,30 @@ func junk(name string) bool {
 	return false
 }
 
+// hiddenClass says whether junk could be a picture of a class after all: in a folder whose name begins with a dot, and is
+// not one that programs are known to make.
+func hiddenClass(name string) bool {
+	switch strings.ToLower(path.Ext(name)) {
+	case ".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".avif":
+	default:
+		return false
+	}
+	hidden := false
+	for part := range strings.SplitSeq(path.Dir(name), "/") {
+		part = strings.ToLower(part)
+		for _, known := range []string{".git", ".ipynb", ".trash", ".spotlight", ".fseventsd", ".thumb", ".cache", ".svn", ".hg", ".dvc", ".snapshot", ".picasa", ".@", "._", ".appledouble"} {
+			if strings.HasPrefix(part, known) {
+				return false
+			}
+		}
+		if junkNames[part] {
+			return false
+		}
+		hidden = hidden || strings.HasPrefix(part, ".") && part != "."
+	}
+	return hidden && !strings.HasPrefix(path.Base(name), ".")
+}
+
 // noPictures are the extensions of what lies beside pictures in class folders and is none: notes, labels, programs,
 // films, archives. What has another extension, or none, is a picture that can be read or one that is set aside.
 var noPictures = map[string]bool{

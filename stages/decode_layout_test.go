@@ -263,6 +263,14 @@ func TestDecodeUnlikeFoldersOfClasses(t *testing.T) {
 	}
 }
 
+// A class whose folder is hidden is not lost in silence; what programs hide is.
+func TestDecodeHiddenClass(t *testing.T) {
+	_, warnings, err := samplesOf(t, &Decode{Format: "image-folder"}, pictures(t, "train/a/1.png", "train/b/2.png", "train/.c/3.png", "train/a/.ipynb_checkpoints/1.png", "train/a/.4.png", "train/.Trash-1000/5.png"))
+	if want := `1 picture in a folder whose name begins with a dot is left out, such as "train/.c/3.png"`; err != nil || !strings.Contains(warnings, want) {
+		t.Errorf("warnings %q, error %v; want %q", warnings, err, want)
+	}
+}
+
 // Whatever the names in an archive, finding its images ends, in images or in advice.
 func FuzzLayout(f *testing.F) {
 	f.Add("train/a/1.png\ntrain/b/2.png\ntest/a/3.png", "", "")
