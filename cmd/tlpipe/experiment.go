@@ -112,11 +112,16 @@ func digestsDir(storeDir string) string {
 }
 
 // weightsCache keeps downloaded weights for every store: in .deps beside the folder this program stands in, or where
-// nothing can be written there, in the store after all.
+// nothing can be written there, in the user's own cache, or in the store after all.
 func weightsCache(storeDir string) string {
 	if worker, err := workerPath(); err == nil {
 		deps := filepath.Join(filepath.Dir(worker), "..", ".deps")
 		if cache := filepath.Join(deps, "cache"); writable(cache) || writable(deps) {
+			return cache
+		}
+	}
+	if user, err := os.UserCacheDir(); err == nil {
+		if cache := filepath.Join(user, "tlpipe"); writable(cache) || writable(user) || writable(filepath.Dir(user)) {
 			return cache
 		}
 	}

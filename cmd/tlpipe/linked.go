@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -111,6 +112,9 @@ func askLinked(path string) (linked stages.Linked, err error) {
 	}
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
+		if short := exit.Exhausted(fmt.Errorf("%s (%w)", lines[len(lines)-1], err)); exit.Code(short) == exit.Resources {
+			return stages.Linked{}, fmt.Errorf("the model runtime does not start: %w", short)
+		}
 		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s (%w); `make deps build` installs it", lines[len(lines)-1], err)
 	}
 	return linked, nil

@@ -26,13 +26,16 @@ func DiskFull(dir string, err error) error {
 	return exit.Errorf(exit.Resources, "the disk of %s is full: %w; finished work is kept: make room (`tlpipe gc` drops what no config uses) and run again, it continues from there", dir, err)
 }
 
-// Exhausted does for all that can run out what DiskFull does for disks: it knows the limit of open files, too.
+// Exhausted does for all that can run out what DiskFull does for disks: it knows the limits of open files and of their size, too.
 func Exhausted(dir string, err error) error {
 	var coder exit.Coder
 	if !errors.As(err, &coder) && (errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)) {
 		return exit.Errorf(exit.Resources, "%w; finished work is kept: allow more open files (`ulimit -n 1024`) and run again, it continues from there", err)
 	}
-	return DiskFull(dir, err)
+	if err = DiskFull(dir, err); errors.Is(err, unix.EFBIG) {
+		return exit.Exhausted(err)
+	}
+	return err
 }
 
 // isTemporary says whether a name in out/ is that of an unfinished file: it begins with a dot, as the temporary names

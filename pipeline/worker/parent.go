@@ -65,6 +65,9 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	}
 	err = cmd.Start()
 	childEnd.Close()
+	if short := exit.Exhausted(err); exit.Code(short) == exit.Resources {
+		return 0, fmt.Errorf("the model runtime cannot be started: %w", short)
+	}
 	if err != nil {
 		return 0, exit.Errorf(exit.NoRuntime, "the model runtime cannot be started: %w; build it with `make build`", err)
 	}
@@ -140,6 +143,8 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
 		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; "+
 			"lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it")
+	case !hello && exit.Code(short) == exit.Resources:
+		return fmt.Errorf("the model runtime does not start: %w", short)
 	case !hello:
 		return exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s; `make deps build` installs it, `tlpipe doctor` shows what is found", said)
 	case exit.Code(short) == exit.Resources:

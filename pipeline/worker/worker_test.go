@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 	switch os.Getenv("TLPIPE_TEST_WORKER") {
 	case "":
 		os.Exit(m.Run())
+	case "limited":
+		fmt.Fprintln(os.Stderr, "error while loading shared libraries: libtensorflow.so: failed to map segment from shared object")
+		os.Exit(127)
 	case "unlinked":
 		fmt.Fprintln(os.Stderr, "error while loading shared libraries: libtensorflow.so")
 		os.Exit(127)
@@ -181,6 +184,7 @@ func TestHowChildrenEnd(t *testing.T) {
 		{"panics elsewhere", "serve", exit.Failed, "a fault of tlpipe itself ended its worker: panic: nobody recovers this, in tlpipe/pipeline/worker.TestMain.func1.1 (worker_test.go:"},
 		{"faults", "serve", exit.Failed, "the TensorFlow process crashed: SIGABRT: abort; finished work"},
 		{"exits", "serve", exit.Failed, "ended with code 9 and no result"},
+		{"good", "limited", exit.Resources, "raise the limit (`ulimit -v unlimited`)"},
 		{"good", "unlinked", exit.NoRuntime, "does not start: error while loading shared libraries"},
 	}
 	for _, test := range tests {
