@@ -18,6 +18,11 @@ import (
 //go:embed inkeras/load_weights.py
 var loadWeights []byte
 
+// watched runs load_weights.py and ends with this process.
+//
+//go:embed inkeras/watched.py
+var watched []byte
+
 // weightsFormats are how names of weights files end: two for weights alone, and .keras for a whole model of Keras.
 var weightsFormats = []string{".weights.h5", ".safetensors", ".keras"}
 
@@ -49,8 +54,8 @@ func (e *Exporter) ExportWeights(ctx context.Context, modelDir string, files ...
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	script := filepath.Join(work, "load_weights.py")
-	if err := os.WriteFile(script, loadWeights, 0o600); err != nil {
+	script := filepath.Join(work, "watched.py")
+	if err := errors.Join(os.WriteFile(script, watched, 0o600), os.WriteFile(filepath.Join(work, "load_weights.py"), loadWeights, 0o600)); err != nil {
 		return err
 	}
 	if err := e.run(ctx, python, work, append([]string{script, modelDir}, args...)...); err != nil {

@@ -118,12 +118,19 @@ def verify(arrays, want, source):
             )
 
 
+def umask():
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
 def store(file, arrays):
     file.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=file.parent, suffix=".tmp", delete=False) as out:
         try:
             np.savez(out, **arrays)
             out.flush()
+            os.fchmod(out.fileno(), 0o666 & ~umask())  # temporary files are for their owner alone
             os.fsync(out.fileno())
             os.replace(out.name, file)
         except BaseException:

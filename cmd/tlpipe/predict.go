@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/urfave/cli/v2"
+	"golang.org/x/sys/unix"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
@@ -101,8 +102,12 @@ func askWorker[T any](ctx context.Context, name string, request any, answer func
 		return err
 	}
 	log, err := os.CreateTemp("", "tlpipe-"+name+"-*.log")
-	if err != nil {
-		return err
+	if err != nil { // no place for files: it is kept in memory, and what matters of it is in the error
+		fd, failed := unix.MemfdCreate("tlpipe-"+name, unix.MFD_CLOEXEC)
+		if failed != nil {
+			return err
+		}
+		log = os.NewFile(uintptr(fd), "not kept, as no file can be made in "+os.TempDir())
 	}
 	client := worker.Client{Path: path, Log: log, Want: worker.Identity{Build: worker.Build()}, Output: func(text json.RawMessage) error {
 		var value T
