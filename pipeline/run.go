@@ -110,10 +110,7 @@ func (r *running) end() error {
 	if r.kept.ID == "" || len(r.kept.Used) == 0 {
 		return nil
 	}
-	if err := r.keep(); err != nil {
-		return err
-	}
-	before, err := r.Store.ShowLatest(r.kept)
+	before, err := r.Store.EndRun(r.kept)
 	if err == nil && before.ID != "" && !slices.Equal(before.Files, r.kept.Files) {
 		r.opts.Sink.Handle(progress.Event{Type: progress.Warning, Time: time.Now(), Stage: "latest", Text: fmt.Sprintf(
 			"latest/%s showed a run of %s before this one; give the configs different names to have both there", r.Name, strings.Join(before.Files, " and "))})

@@ -148,13 +148,13 @@ func TestKilledShow(t *testing.T) {
 			s := open(t)
 			a, b := mustMake(t, s, "a", testFiles), mustMake(t, s, "b", map[string]string{"b": "b"})
 			first := mustRun(t, s, "case1", Use{"decode", a.ID}, Use{"evaluate", a.ID})
-			if _, err := s.ShowLatest(first); err != nil {
+			if _, err := s.EndRun(first); err != nil {
 				t.Fatal(err)
 			}
 			second := mustRun(t, s, "case1", Use{"decode", b.ID})
 			mustDie(t, step, 1, child(t, "show", s.Dir(), second.ID))
 			wantShown(t, s, first)
-			if _, err := s.ShowLatest(second); err != nil {
+			if _, err := s.EndRun(second); err != nil {
 				t.Fatal(err)
 			}
 			wantShown(t, s, second)

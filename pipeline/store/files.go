@@ -49,6 +49,14 @@ const temporaryPrefix = ".tmp-"
 
 // writeFile writes a file that is there whole or not at all, also after a power cut.
 func writeFile(path string, data []byte) error {
+	if err := replaceFile(path, data); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// replaceFile writes a file that is there whole or not at all. A power cut may bring back the one before.
+func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
 	if err != nil {
 		return err
@@ -64,10 +72,7 @@ func writeFile(path string, data []byte) error {
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(filepath.Dir(path))
+	return os.Rename(f.Name(), path)
 }
 
 // syncDir makes renames, new names and removals in a directory last.

@@ -20,7 +20,7 @@ func TestGC(t *testing.T) {
 	remove(t, s.recordPath(KeyID(testKey("orphan"))))
 	force(t, s.recordPath(KeyID(testKey("gone"))), "{")
 	last := mustRun(t, s, "case1", Use{"decode", keep.ID}, Use{"featurize", strings.Repeat("0", 64)})
-	if _, err := s.ShowLatest(last); err != nil {
+	if _, err := s.EndRun(last); err != nil {
 		t.Fatal(err)
 	}
 	if err := os.Symlink(viewTarget("20200101-000000-old-ab"), s.path(latestDir, "old")); err != nil {
@@ -140,7 +140,7 @@ func TestGCKeeps(t *testing.T) {
 				if err := s.KeepRun(run); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := s.ShowLatest(run); err != nil {
+				if _, err := s.EndRun(run); err != nil {
 					t.Fatal(err)
 				}
 				runs = append(runs, run)

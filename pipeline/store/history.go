@@ -43,16 +43,18 @@ func (r Run) has(all []Use) bool {
 }
 
 // KeepRun writes down, for good, what a run has used so far. The caller holds the lock.
-func (s *Store) KeepRun(r Run) error {
+func (s *Store) KeepRun(r Run) error { return s.keepRun(r, true) }
+
+func (s *Store) keepRun(r Run, lasting bool) error {
 	text, err := encodeJSON(struct {
 		Format int `json:"format"`
 		Run
 	}{usedFormat, r})
 	if err == nil {
-		err = makeDir(s.RunDir(r.ID))
+		err = replaceFile(filepath.Join(s.RunDir(r.ID), usedName), seal(text))
 	}
-	if err == nil {
-		err = writeFile(filepath.Join(s.RunDir(r.ID), usedName), seal(text))
+	if err == nil && lasting {
+		err = errors.Join(syncDir(s.RunDir(r.ID)), syncDir(s.path(runsDir)))
 	}
 	if err != nil {
 		return DiskFull(s.dir, fmt.Errorf("keep what run %s used: %w", r.ID, err))

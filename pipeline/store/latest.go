@@ -37,10 +37,10 @@ func (s *Store) Latest(name string) (id string, err error) {
 
 func viewTarget(id string) string { return filepath.Join("..", runsDir, id, viewName) }
 
-// ShowLatest has latest/NAME show a run, at one blow: what stands there side by side always is of one run. It goes on
-// showing the run before where that used all that this one did, or got to its end while this one did not. before is the
-// run that was shown. The caller holds the lock.
-func (s *Store) ShowLatest(r Run) (before Run, err error) {
+// EndRun writes down what a run used in the end and has latest/NAME show it, at one blow: what stands there side by side
+// always is of one run. latest/NAME goes on showing the run before where that used all that this one did, or got to its
+// end while this one did not. before is the run that was shown. The caller holds the lock.
+func (s *Store) EndRun(r Run) (before Run, err error) {
 	if !isFileName(r.Name) {
 		return Run{}, fmt.Errorf("show the latest results: %q cannot name a file", r.Name)
 	}
@@ -50,7 +50,11 @@ func (s *Store) ShowLatest(r Run) (before Run, err error) {
 			before, err = Run{}, nil
 		}
 	}
-	if err == nil && before.ID != "" && before.has(r.Used) && before.Complete {
+	covered := before.ID != "" && before.has(r.Used)
+	if err == nil { // what an earlier run keeps as well need not outlast a power cut: that would cost a run without work time
+		err = s.keepRun(r, !covered || before.group() != r.group())
+	}
+	if err == nil && covered && before.Complete {
 		return before, s.makeView(before)
 	}
 	if err == nil {

@@ -37,12 +37,12 @@ func wantShown(t *testing.T, s *Store, r Run, gone ...string) {
 	}
 }
 
-func TestShowLatest(t *testing.T) {
+func TestEndRun(t *testing.T) {
 	s := open(t)
 	a, b := mustMake(t, s, "x", testFiles).ID, mustMake(t, s, "y", map[string]string{"b": "b"}).ID
 	show := func(r Run) Run {
 		t.Helper()
-		before, err := s.ShowLatest(r)
+		before, err := s.EndRun(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -96,7 +96,7 @@ func TestShowLatest(t *testing.T) {
 		t.Errorf("what a user put there: %v", err)
 	}
 	for _, name := range []string{"", ".", "..", "a/b", ".hidden"} {
-		if _, err := s.ShowLatest(Run{ID: other.ID, Name: name, Complete: true}); err == nil {
+		if _, err := s.EndRun(Run{ID: other.ID, Name: name, Complete: true}); err == nil {
 			t.Errorf("name %q is taken", name)
 		}
 	}

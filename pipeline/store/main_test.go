@@ -89,7 +89,7 @@ func childShow(args []string) error {
 	}
 	r, err := s.Used(args[1])
 	if err == nil {
-		_, err = s.ShowLatest(r)
+		_, err = s.EndRun(r)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -32,7 +33,11 @@ func (s *Store) NewRun(name string) (id, dir string, err error) {
 		return "", "", fmt.Errorf("%q cannot be the name of a config", name)
 	}
 	dir = s.path(runsDir, id)
-	if err := makeDir(dir); err != nil {
+	err = makeDir(s.path(runsDir))
+	if err == nil {
+		err = os.Mkdir(dir, 0o777) // lasts once KeepRun notes something in it
+	}
+	if err != nil {
 		return "", "", DiskFull(s.dir, fmt.Errorf("new run: %w", err))
 	}
 	return id, dir, nil

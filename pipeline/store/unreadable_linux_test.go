@@ -20,7 +20,7 @@ func TestUnreadableIsNoDamage(t *testing.T) {
 	mustMake(t, s, "y", map[string]string{"g": "gone"})
 	unfinished(t, s, "z")
 	last := mustRun(t, s, "case1", Use{"decode", mustMake(t, s, "x", testFiles).ID})
-	if _, err := s.ShowLatest(last); err != nil {
+	if _, err := s.EndRun(last); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Tag("baseline", last.ID); err != nil {
