@@ -177,6 +177,7 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 	if err != nil {
 		return nil, err
 	}
+	defer collectSoon()()
 	var src *imageSource
 	switch s.Format {
 	case "image-folder":

@@ -27,14 +27,14 @@ const (
 // zip of 10 MB can hold any number of files of 256 MB, and as many are read at a time as there are processors.
 type fileReader struct {
 	archive *archivefs.Archive
-	entries []int // of the items
+	entries []int32 // of the items
 	opts    imagefile.Options
 
 	room    *semaphore.Weighted // for large files
 	buffers sync.Pool           // of small ones
 }
 
-func newFileReader(archive *archivefs.Archive, entries []int, opts imagefile.Options) *fileReader {
+func newFileReader(archive *archivefs.Archive, entries []int32, opts imagefile.Options) *fileReader {
 	return &fileReader{
 		archive: archive, entries: entries, opts: opts,
 		room:    semaphore.NewWeighted(largeRoom),
@@ -47,7 +47,7 @@ func (r *fileReader) read(from int, results []readResult) {
 	for len(results) > 0 {
 		n := r.together(from, len(results))
 		if entry := r.entries[from]; r.archive.Entries[entry].Size >= largeFile {
-			results[0] = r.readLarge(entry, results[0].picture.pix)
+			results[0] = r.readLarge(int(entry), results[0].picture.pix)
 		} else {
 			r.readSmall(r.entries[from:from+n], results[:n])
 		}
@@ -67,14 +67,14 @@ func (r *fileReader) together(from, n int) int {
 }
 
 // readSmall reads and decodes small files together.
-func (r *fileReader) readSmall(entries []int, results []readResult) {
+func (r *fileReader) readSmall(entries []int32, results []readResult) {
 	buffers := r.buffers.Get().(*[][]byte)
 	defer r.buffers.Put(buffers)
 	*buffers = slices.Grow((*buffers)[:0], len(entries))[:len(entries)]
 	var files [][]byte
 	var at []int // where in results
 	for i, entry := range entries {
-		data, err := r.archive.Read(entry, (*buffers)[i])
+		data, err := r.archive.Read(int(entry), (*buffers)[i])
 		if err != nil {
 			results[i] = unread(err)
 			continue

@@ -19,7 +19,7 @@ func openFolder(archive *archivefs.Archive, s *Decode, opts imagefile.Options) (
 	for i, e := range archive.Entries {
 		switch {
 		case !junk(e.Name):
-			l.files = append(l.files, folderFile{norm.NFC.String(e.Name), i, e.Dir, noPicture(archive, i)})
+			l.files = append(l.files, folderFile{norm.NFC.String(e.Name), int32(i), e.Dir, noPicture(archive, i)})
 		case !e.Dir && hiddenClass(e.Name):
 			hidden = append(hidden, e.Name)
 		}
@@ -50,7 +50,7 @@ type imageFolder struct {
 	train   map[string]*classFolder
 	names   []string // of the classes, which are those of train, sorted by their bytes
 	items   []imageItem
-	entries []int    // of each item, in the archive
+	entries []int32  // of each item, in the archive
 	loose   []string // files outside the class folders
 	others  []string // files in class folders that are no pictures by their names
 	notes   []string

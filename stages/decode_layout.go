@@ -14,7 +14,7 @@ import (
 // folderFile is a file or folder of an archive, below the folder that all stands in.
 type folderFile struct {
 	name  string // relative to that folder, in Unicode NFC
-	entry int
+	entry int32  // in the archive
 	dir   bool
 	other bool // a file that is no picture
 }

@@ -281,7 +281,7 @@ func FuzzLayout(f *testing.F) {
 		l := layout{splits: map[string]string{}}
 		for i, name := range strings.Split(names, "\n") {
 			if clean := path.Clean(name); clean != "." && !path.IsAbs(clean) && !strings.HasPrefix(clean, "..") {
-				l.files = append(l.files, folderFile{clean, i, strings.HasSuffix(name, "/"), noPictures[path.Ext(clean)]})
+				l.files = append(l.files, folderFile{clean, int32(i), strings.HasSuffix(name, "/"), noPictures[path.Ext(clean)]})
 			}
 		}
 		if train != "" {
