@@ -3,6 +3,7 @@ package stages
 import (
 	"context"
 	"errors"
+	"os"
 	"slices"
 	"sync"
 
@@ -29,6 +30,7 @@ type fileReader struct {
 	archive *archivefs.Archive
 	entries []int32 // of the items
 	opts    imagefile.Options
+	log     *decoderLog
 
 	room    *semaphore.Weighted // for large files
 	buffers sync.Pool           // of small ones
@@ -36,7 +38,7 @@ type fileReader struct {
 
 func newFileReader(archive *archivefs.Archive, entries []int32, opts imagefile.Options) *fileReader {
 	return &fileReader{
-		archive: archive, entries: entries, opts: opts,
+		archive: archive, entries: entries, opts: opts, log: &decoderLog{file: os.Stderr},
 		room:    semaphore.NewWeighted(largeRoom),
 		buffers: sync.Pool{New: func() any { return new([][]byte) }},
 	}
@@ -72,6 +74,7 @@ func (r *fileReader) readSmall(entries []int32, results []readResult) {
 	defer r.buffers.Put(buffers)
 	*buffers = slices.Grow((*buffers)[:0], len(entries))[:len(entries)]
 	var files [][]byte
+	var names []string
 	var at []int // where in results
 	for i, entry := range entries {
 		data, err := r.archive.Read(int(entry), (*buffers)[i])
@@ -80,13 +83,13 @@ func (r *fileReader) readSmall(entries []int32, results []readResult) {
 			continue
 		}
 		(*buffers)[i] = data
-		files, at = append(files, data), append(at, i)
+		files, names, at = append(files, data), append(names, r.archive.Entries[entry].Name), append(at, i)
 	}
 	images := make([]imagefile.Image, len(files))
 	for k, i := range at {
 		images[k].Pix = results[i].picture.pix
 	}
-	for k, err := range imagefile.DecodeAll(files, images, r.opts) {
+	for k, err := range r.log.decode(names, files, images, r.opts) {
 		results[at[k]] = decoded(images[k], err)
 	}
 }
@@ -119,7 +122,7 @@ func (r *fileReader) readLarge(entry int, pix []byte) readResult {
 		return unread(err)
 	}
 	images := []imagefile.Image{{Pix: pix}}
-	errs := imagefile.DecodeAll([][]byte{data}, images, r.opts)
+	errs := r.log.decode([]string{r.archive.Entries[entry].Name}, [][]byte{data}, images, r.opts)
 	return decoded(images[0], errs[0])
 }
 

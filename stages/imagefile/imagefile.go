@@ -111,7 +111,7 @@ func (o Options) inspect(data []byte) (_ file, err error) {
 	f := file{codec: c, header: h, data: data, size: image.Rect(0, 0, h.width, h.height)}
 	most := max(surePixels, mostBytes/f.memory(o))
 	if h.width > most/h.height {
-		return file{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused, for the memory that decoding takes",
+		return file{}, fmt.Errorf("%s image of %d × %d pixels: more than %d million are refused for the memory that decoding takes",
 			c.name, h.width, h.height, most/1_000_000)
 	}
 	return f, nil
@@ -119,10 +119,12 @@ func (o Options) inspect(data []byte) (_ file, err error) {
 
 // memory is what decoding takes for each pixel, at least 3 bytes: no image has more than mostPixels.
 func (f file) memory(o Options) int {
+	bytes := f.pixelBytes
 	if f.isJPEG() && o.JPEG != nil {
-		return f.jpeg.libjpegBytes()
+		scale := o.scale(f)
+		bytes = f.jpeg.coefficientBytes + 3/(scale*scale)
 	}
-	return max(f.pixelBytes, mostBytes/mostPixels)
+	return max(bytes, mostBytes/mostPixels)
 }
 
 // larger says whether it has more pixels than that.

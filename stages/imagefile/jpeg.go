@@ -38,9 +38,6 @@ type jpegHeader struct {
 	transform        int // as Adobe's marker has it; -1 without one
 }
 
-// libjpegBytes is what libjpeg takes for each pixel.
-func (h jpegHeader) libjpegBytes() int { return 3 + h.coefficientBytes }
-
 func (f file) isJPEG() bool { return f.name == "JPEG" }
 
 // readJPEGHeader reads the size and what else tells where it stands plainly. (Go's DecodeConfig takes as long as it takes
