@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"tlpipe/pipeline/sanitize"
 )
 
 // layoutError is what is wrong with the folders of an archive. What it advises besides is tried before it is said.
@@ -259,7 +261,7 @@ func listFolders(files []folderFile) string {
 	names := map[string]bool{}
 	for _, f := range files {
 		if first, _, deeper := strings.Cut(f.name, "/"); deeper || f.dir {
-			names[Printable(first)] = true
+			names[sanitize.Name(first)] = true
 		}
 	}
 	sorted := slices.Sorted(maps.Keys(names))

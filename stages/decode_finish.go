@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/sanitize"
 )
 
 // rejectedLine is a line of rejected.jsonl.
@@ -138,7 +139,7 @@ func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
 // firstOf lists a few of the images that were rejected.
 func firstOf(rejected []rejectedLine) (text string) {
 	for _, r := range rejected[:min(len(rejected), 3)] {
-		text += fmt.Sprintf("\n  %s: %s", Printable(r.Path), r.Reason)
+		text += fmt.Sprintf("\n  %s: %s", sanitize.Name(r.Path), r.Reason)
 	}
 	return text
 }
@@ -171,7 +172,7 @@ func (d *decoding) judgeClasses() error {
 		}
 		if lost[it.class]++; lost[it.class] == images[it.class] {
 			return exit.Errorf(exit.Rejected, "none of the %d training images of class %s could be read; the last: %s: %s",
-				images[it.class], Printable(d.src.classes[it.class]), Printable(it.path), r.Reason)
+				images[it.class], sanitize.Name(d.src.classes[it.class]), sanitize.Name(it.path), r.Reason)
 		}
 	}
 	return nil

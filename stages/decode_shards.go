@@ -11,6 +11,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/guard"
+	"tlpipe/pipeline/sanitize"
 )
 
 const (
@@ -200,7 +201,7 @@ func (d *decoding) readGuarded(from int, results []readResult) {
 func (d *decoding) take(r readResult) error {
 	it := d.src.items[d.next]
 	if r.failed != nil {
-		return fmt.Errorf("read %s: %w", Printable(it.path), r.failed)
+		return fmt.Errorf("read %s: %w", sanitize.Name(it.path), r.failed)
 	}
 	if r.rejected != nil {
 		d.rejected = append(d.rejected, rejection{d.next, r.rejected.Error()})
@@ -214,7 +215,7 @@ func (d *decoding) take(r readResult) error {
 	if r.picture.shape != d.shape {
 		got, first := r.picture.shape, d.shape
 		return fmt.Errorf("%s is %d pixels high and %d wide, the images before it are %d and %d; set decode.size, such as 256, to scale all to one size",
-			Printable(it.path), got[0], got[1], first[0], first[1])
+			sanitize.Name(it.path), got[0], got[1], first[0], first[1])
 	}
 	if err := d.add(r.picture.pix); err != nil {
 		return err

@@ -5,6 +5,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"tlpipe/pipeline/sanitize"
 )
 
 // notOfClasses says what an archive holds that no setting makes into folders of classes; nil where one may.
@@ -39,7 +41,7 @@ func notOfClasses(files []folderFile) *layoutError {
 	slices.Sort(splits)
 	first := tops[0].name
 	return &layoutError{wrong: fmt.Sprintf("the splits %s stand in the folders of the classes", quotedList(splits)),
-		advice: fmt.Sprintf("turn that round: %s becomes %s, and so on", path.Join(Printable(first), splits[0]), path.Join(splits[0], Printable(first)))}
+		advice: fmt.Sprintf("turn that round: %s becomes %s, and so on", path.Join(sanitize.Name(first), splits[0]), path.Join(splits[0], sanitize.Name(first)))}
 }
 
 // archivesIn names the archives among files.

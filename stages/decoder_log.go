@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 
+	"tlpipe/pipeline/sanitize"
 	"tlpipe/stages/imagefile"
 )
 
@@ -64,7 +65,7 @@ func (l *decoderLog) name(name string, file []byte, opts imagefile.Options) {
 		return
 	}
 	for line := range bytes.Lines(said) {
-		fmt.Fprintf(l.file, "%s: %s\n", Printable(name), bytes.TrimSpace(line))
+		fmt.Fprintf(l.file, "%s: %s\n", sanitize.Name(name), bytes.TrimSpace(line))
 	}
 	if l.named++; l.named == mostNamed {
 		fmt.Fprintln(l.file, "of further files such messages stand here without their names")

@@ -14,6 +14,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/sanitize"
 	"tlpipe/savedmodels"
 )
 
@@ -203,7 +204,7 @@ func (w *featureWriter) compute(ctx context.Context, b *computed, model savedmod
 func (w *featureWriter) badFeature(row int64, what string) error {
 	name := ""
 	if samples, err := w.images.Samples(); err == nil {
-		name = " (" + Printable(samples[row].Path) + ")"
+		name = " (" + sanitize.Name(samples[row].Path) + ")"
 	}
 	return fmt.Errorf("a feature of image row %d%s is %s: check the weights, or set featurize.precision and featurize.store to float32", row, name, what)
 }

@@ -4,21 +4,12 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
 )
-
-// Printable keeps a name that others chose from moving the cursor or breaking a line.
-func Printable(name string) string {
-	if strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		return strconv.Quote(name)
-	}
-	return name
-}
 
 // className is a name as classes have it, in Unicode NFC: the é of Café is one character there, whoever wrote it.
 func className(name string) string { return norm.NFC.String(name) }

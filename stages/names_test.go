@@ -3,6 +3,8 @@ package stages
 import (
 	"strings"
 	"testing"
+
+	"tlpipe/pipeline/sanitize"
 )
 
 func TestClassNames(t *testing.T) {
@@ -11,13 +13,8 @@ func TestClassNames(t *testing.T) {
 		"ants\nbees": "line break", "tab\tbed": "control", "\x1b[2Jgone": "control", "line\u2028break": "line break", "caf\xe9": "not UTF-8", "": "empty",
 	} {
 		err := checkClassNames([]string{"good", name})
-		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || Printable(err.Error()) != err.Error()) {
+		if (err == nil) != (want == "") || err != nil && (!strings.Contains(err.Error(), want) || sanitize.Name(err.Error()) != err.Error()) {
 			t.Errorf("%q: %v, expected %q", name, err, want)
-		}
-	}
-	for name, want := range map[string]string{"a b.png": "a b.png", "图像": "图像", "a\x1b[2J": `"a\x1b[2J"`, "a\nb": `"a\nb"`, "\xff": `"\xff"`} {
-		if got := Printable(name); got != want {
-			t.Errorf("%q: %s, expected %s", name, got, want)
 		}
 	}
 }

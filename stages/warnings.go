@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"tlpipe/pipeline/sanitize"
 	"tlpipe/savedmodels"
 )
 
@@ -115,7 +116,7 @@ func duplicateWarnings(groups []duplicateGroup) (list []string) {
 			conflicts += len(g.Images)
 			if example == "" {
 				a, b := g.Images[0], g.Images[other]
-				example = fmt.Sprintf("%s is %s and %s is %s", Printable(a.Path), a.Class, Printable(b.Path), b.Class)
+				example = fmt.Sprintf("%s is %s and %s is %s", sanitize.Name(a.Path), a.Class, sanitize.Name(b.Path), b.Class)
 			}
 		}
 	}

@@ -33,6 +33,14 @@ func TestText(t *testing.T) {
 	}
 }
 
+func TestName(t *testing.T) {
+	for name, want := range map[string]string{"a b.png": "a b.png", "图像": "图像", "a\x1b[2J": `"a\x1b[2J"`, "a\nb": `"a\nb"`, "\xff": `"\xff"`} {
+		if got := Name(name); got != want {
+			t.Errorf("%q: %s, expected %s", name, got, want)
+		}
+	}
+}
+
 func TestNamesStayDifferent(t *testing.T) {
 	names := []string{"a", "\xff", "\xfe", "\ufffd", `"\xff"`, `\xff`, "a\nb", `a\nb`, "=1+1", "'=1+1", "''=1+1", "-x", "+x", "@x", "\tx", "\rx", "", "'"}
 	for name, form := range map[string]func(string) string{"Name": Name, "Cell": Cell, "UTF8": UTF8} {
