@@ -19,7 +19,7 @@ func TestVectorsGiveTheSameBytes(t *testing.T) {
 		for i := range pix {
 			pix[i] = byte(min(255, random.IntN(300)))
 		}
-		xs, ys := how.taps(width, height, size)
+		xs, ys := how.taps(width, height, size, 1, turn{})
 		part := reach(xs, ys)
 		src := raster{pix[(part.Min.Y*width+part.Min.X)*step:], width * step, step, part}
 		got, want := make([]byte, 3*size*size+slack), make([]byte, 3*size*size+slack)
@@ -34,7 +34,7 @@ func TestVectorsGiveTheSameBytes(t *testing.T) {
 
 func BenchmarkResample(b *testing.B) {
 	for _, how := range []Resize{Antialias, Bilinear} {
-		xs, ys := how.taps(500, 375, 224)
+		xs, ys := how.taps(500, 375, 224, 1, turn{})
 		src, pix := raster{make([]byte, 500*375*3), 3 * 500, 3, reach(xs, ys)}, make([]byte, 3*224*224+slack)
 		b.Run(fmt.Sprintf("%s/plain", how), func(b *testing.B) {
 			for b.Loop() {
