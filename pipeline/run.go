@@ -228,7 +228,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageRe
 		}
 	}
 	if err := r.intact(ctx, &step, in); err != nil {
-		return fail(err)
+		return fail(store.Exhausted(r.Store.Dir(), err))
 	}
 	if err := r.keep(); err != nil { // a kill from here on must not cost what is used
 		return fail(err)

@@ -29,7 +29,9 @@ func gcCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only say what would go, and why"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask, also where more than half of the artifacts would go"}},
 		OnUsageError: usageError,
-		Action:       collectGarbage,
+		Action: func(c *cli.Context) error {
+			return store.Exhausted(c.String("store"), collectGarbage(c))
+		},
 	}
 }
 

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -113,6 +114,40 @@ func TestLockHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustLock(t, s)
+}
+
+func TestLockWait(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	cmd, letGo, _ := hold(t, s, "alone")
+	if _, err := s.LockWait(t.Context(), "second", 0, func(*LockedError) { t.Error("waits without being told to") }); err == nil {
+		t.Error("locked twice")
+	}
+	told := 0
+	begun := time.Now()
+	_, err := s.LockWait(t.Context(), "second", time.Second, func(e *LockedError) {
+		told++
+		wantText(t, e.Who(), "tlpipe run case1.yaml", "process ")
+	})
+	wantLocked(t, err, "tlpipe run case1.yaml", "--wait")
+	if took := time.Since(begun); told != 1 || took < time.Second {
+		t.Errorf("told %d times, gave up after %v", told, took)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := s.LockWait(ctx, "second", time.Hour, func(*LockedError) { cancel() }); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	lock, err := s.LockWait(t.Context(), "second", time.Minute, func(*LockedError) {
+		if err := errors.Join(letGo.Close(), cmd.Wait()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := lock.Unlock(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestLockOfTheDead(t *testing.T) {

@@ -57,24 +57,31 @@ func (s *Store) mark() error {
 	if err := makeDir(s.dir); err != nil {
 		return err
 	}
-	entries, err := os.ReadDir(s.dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if s.mayHold(e) {
-			continue
-		}
+	if err := s.empty(); err != nil {
 		if marked, err := s.readMarker(); marked || err != nil { // another process was quicker
 			return err
 		}
-		return exit.Errorf(exit.Usage, "%s is no store of tlpipe, and it is not empty: it holds %q, for one; name an empty or a new folder with --store DIR", s.dir, e.Name())
+		return err
 	}
 	text, err := json.Marshal(marker{storeFormat})
 	if err != nil {
 		return err
 	}
 	return writeFile(s.path(markerFile), append(text, '\n'))
+}
+
+// empty refuses a directory that holds other files than a new store may. One that is not there is empty.
+func (s *Store) empty() error {
+	entries, err := readDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !s.mayHold(e) {
+			return exit.Errorf(exit.Usage, "%s is no store of tlpipe, and it is not empty: it holds %q, for one; name a store, or an empty or a new folder, with --store DIR", s.dir, e.Name())
+		}
+	}
+	return nil
 }
 
 // mayHold says whether an entry may lie in a directory that is to become a store: what a killed mark left, what a new

@@ -27,8 +27,8 @@ func TestMarker(t *testing.T) {
 		"nothing": {func(t *testing.T, dir string) { os.Remove(dir) }, "", "no store in"},
 		"empty":   {func(*testing.T, string) {}, "", "no store in"},
 		"another program's folder": {
-			func(t *testing.T, dir string) { write(t, dir, "objects/ab/x", "git"); write(t, dir, "HEAD", "ref") }, `it holds "HEAD"`, "no store in"},
-		"a hidden file":              {func(t *testing.T, dir string) { write(t, dir, ".git/HEAD", "ref") }, `it holds ".git"`, "no store in"},
+			func(t *testing.T, dir string) { write(t, dir, "objects/ab/x", "git"); write(t, dir, "HEAD", "ref") }, `it holds "HEAD"`, `it holds "HEAD"`},
+		"a hidden file":              {func(t *testing.T, dir string) { write(t, dir, ".git/HEAD", "ref") }, `it holds ".git"`, `it holds ".git"`},
 		"what a killed Open left":    {func(t *testing.T, dir string) { write(t, dir, ".tmp-1", "{") }, "", "no store in"},
 		"a new file system":          {func(t *testing.T, dir string) { write(t, dir, "lost+found/x", "") }, "", "no store in"},
 		"another store inside":       {func(t *testing.T, dir string) { write(t, dir, "gpu/"+markerFile, `{"format":1}`) }, "", "no store in"},

@@ -57,6 +57,9 @@ func OpenExisting(dir string) (*Store, error) {
 	case err != nil:
 		return nil, err
 	case !marked:
+		if err := s.empty(); err != nil && !errors.Is(err, unix.ENOTDIR) {
+			return nil, err
+		}
 		return nil, exit.Errorf(exit.Failed, "%w in %s: `tlpipe run` makes one; --store DIR names another place", ErrNoStore, s.dir)
 	}
 	return s, nil

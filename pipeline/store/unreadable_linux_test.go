@@ -7,9 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestUnreadableIsNoDamage takes from a process, one after the other, the right to read each file and folder of a store: verify
@@ -110,4 +113,52 @@ func text(err error) string {
 		return "fine"
 	}
 	return err.Error()
+}
+
+// childFew DIR FREE does the same with so few free file descriptors.
+func childFew(args []string) error {
+	free, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	if _, err := os.ReadDir(args[0]); err != nil { // what the runtime itself keeps open
+		return err
+	}
+	next, err := os.Open("/dev/null")
+	if err != nil {
+		return err
+	}
+	limit := uint64(next.Fd()) + uint64(free)
+	if err := errors.Join(next.Close(), unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: limit, Max: limit})); err != nil {
+		return err
+	}
+	return childUnreadable(args[:1])
+}
+
+// TestFewDescriptors: what cannot be opened for want of file descriptors is not taken for damaged either.
+func TestFewDescriptors(t *testing.T) {
+	s := open(t)
+	last := mustRun(t, s, "case1", Use{"decode", mustMake(t, s, "x", testFiles).ID})
+	if _, err := s.EndRun(last); err != nil {
+		t.Fatal(err)
+	}
+	failed := 0
+	for free := 1; free <= 6; free++ {
+		cmd := child(t, "few", s.Dir(), strconv.Itoa(free))
+		cmd.Stderr = nil
+		out, err := cmd.CombinedOutput()
+		switch {
+		case strings.Contains(string(out), "too many open files"):
+			failed++
+		case err != nil:
+			t.Errorf("%d free: %v\n%s", free, err, out)
+		}
+		if strings.Contains(string(out), "taken for damage") {
+			t.Errorf("%d free: %s", free, out)
+		}
+	}
+	if failed == 0 {
+		t.Error("there always were enough")
+	}
+	wantClean(t, s)
 }
