@@ -196,15 +196,16 @@ func (s *Decode) open(ctx context.Context, job *pipeline.Job, opts imagefile.Opt
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())
 	}
-	note := func(names []string, what string) {
+	note := func(names []string, one, many string) {
 		if n := len(names); n > 0 {
-			src.notes = append(src.notes, fmt.Sprintf("%d %s, such as %q", n, what, names[0]))
+			src.notes = append(src.notes, fmt.Sprintf("%d %s, such as %q", n, plural(n, one, many), names[0]))
 		}
 	}
-	note(archive.Skipped, "devices or unsafe names in the archive are left out")
-	note(archive.Recoded, "names in the zip do not say their encoding and are read in that of DOS (CP437); where that is wrong, pack it again with names in UTF-8")
-	note(archive.Dangling, "links in the archive lead to nothing in it and cannot be read")
-	note(archive.Circular, "links in the archive lead to a folder that they lie in and are not followed")
+	note(archive.Skipped, "device or unsafe name in the archive is left out", "devices or unsafe names in the archive are left out")
+	note(archive.Recoded, "name in the zip does not say its encoding and is read in that of DOS (CP437); where that is wrong, pack it again with names in UTF-8",
+		"names in the zip do not say their encoding and are read in that of DOS (CP437); where that is wrong, pack it again with names in UTF-8")
+	note(archive.Dangling, "link in the archive leads to nothing in it and cannot be read", "links in the archive lead to nothing in it and cannot be read")
+	note(archive.Circular, "link in the archive leads to a folder that it lies in and is not followed", "links in the archive lead to a folder that they lie in and are not followed")
 	return src, nil
 }
 

@@ -237,7 +237,8 @@ func TestReadRefusesHugeEntry(t *testing.T) {
 func FuzzOpen(f *testing.F) {
 	plain := makeTar(f, hostile)
 	zipped := makeZip(f, func(*zip.FileHeader) {})
-	for _, data := range [][]byte{plain, plain[:1200], gzipped(f, plain), gzipped(f, plain)[:100], zipped, zipped[:150]} {
+	links := []linked{{name: "a/1", content: "one"}, {name: "b", symlink: "a"}, {name: "a/b", symlink: "../b"}, {name: "a/2", symlink: "1"}, {name: "a/3", symlink: "../../x"}}
+	for _, data := range [][]byte{tarOfLinked(f, links), zipOfLinked(f, links), packedText(f, "xz"), plain, plain[:1200], gzipped(f, plain), gzipped(f, plain)[:100], zipped, zipped[:150]} {
 		f.Add(data)
 	}
 	dir := f.TempDir()
