@@ -30,23 +30,21 @@ type header struct {
 }
 
 // formats lists what is read; messages take the names from here.
-func formats() [8]codec {
-	return [...]codec{
-		{"JPEG", starts("\xff\xd8"), readJPEGHeader, decodeJPEG},
-		{"PNG", starts(pngSignature), readPNGHeader, decodePNG},
-		{"GIF", starts("GIF87a", "GIF89a"), readGIFHeader, decodeGIF},
-		{"BMP", starts("BM"), readBMPHeader, reading(bmp.Decode)},
-		{"WebP", isWebP, readWebPHeader, decodeWebP},
-		{"TIFF", starts(tiffLittle, tiffBig), readTIFFHeader, decodeTIFF},
-		{"HEIC", brand(heif.HEIC), readHEIFHeader, decodeHEIF},
-		{"AVIF", brand(heif.AVIF), readHEIFHeader, decodeHEIF},
-	}
+var formats = [...]codec{
+	{"JPEG", starts("\xff\xd8"), readJPEGHeader, decodeJPEG},
+	{"PNG", starts(pngSignature), readPNGHeader, decodePNG},
+	{"GIF", starts("GIF87a", "GIF89a"), readGIFHeader, decodeGIF},
+	{"BMP", starts("BM"), readBMPHeader, reading(bmp.Decode)},
+	{"WebP", isWebP, readWebPHeader, decodeWebP},
+	{"TIFF", starts(tiffLittle, tiffBig), readTIFFHeader, decodeTIFF},
+	{"HEIC", brand(heif.HEIC), readHEIFHeader, decodeHEIF},
+	{"AVIF", brand(heif.AVIF), readHEIFHeader, decodeHEIF},
 }
 
 // Formats names the formats that are read, as in a sentence.
 func Formats() string {
 	var names []string
-	for _, c := range formats() {
+	for _, c := range formats {
 		names = append(names, c.name)
 	}
 	last := len(names) - 1
@@ -55,7 +53,7 @@ func Formats() string {
 
 // detect tells the format by the first bytes.
 func detect(data []byte) (codec, error) {
-	for _, c := range formats() {
+	for _, c := range formats {
 		if c.is(data) {
 			return c, nil
 		}
