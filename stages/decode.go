@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strings"
-	"sync"
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
@@ -51,7 +50,7 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 			return lines, nil
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Background: s.Background.color(), Large: &sync.Mutex{}}
+			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Background: s.Background.color(), Room: imagefile.NewRoom()}
 			if tensorflow {
 				jpeg, err := jpegDecoder(env.Runtime, opts)
 				if err != nil {

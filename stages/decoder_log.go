@@ -56,7 +56,7 @@ func (l *decoderLog) name(name string, file []byte, opts imagefile.Options) {
 	if l.named == mostNamed {
 		return
 	}
-	opts.Large = nil // no other is decoded
+	opts.Room = nil // no other is decoded
 	from := l.end()
 	imagefile.Decode(file, opts)
 	said := make([]byte, max(0, l.end()-from))

@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"tlpipe/pipeline"
 	"tlpipe/savedmodels"
@@ -38,9 +39,9 @@ type Trained struct {
 
 	ContinuedFrom *continuedFrom `json:"continued_from,omitempty"`
 
-	memory savedmodels.Memory // that predict needs
-	input  [2]int             // height and width in pixels that the network sees
-	large  *sync.Mutex        // as imagefile.Options.Large
+	memory savedmodels.Memory  // that predict needs
+	input  [2]int              // height and width in pixels that the network sees
+	room   *semaphore.Weighted // as imagefile.Options.Room
 
 	jpeg savedmodels.JPEGDecoder // set by Predict
 }

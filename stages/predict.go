@@ -224,7 +224,7 @@ func (t *Trained) readImage(dst []byte, path string) error {
 	}
 	height, width, channels := t.Decoded[0], t.Decoded[1], t.Decoded[2]
 	options := t.scaling()
-	options.JPEG, options.Large, options.Background = t.jpeg, t.large, t.Background.color()
+	options.JPEG, options.Room, options.Background = t.jpeg, t.room, t.Background.color()
 	m, err := imagefile.Decode(data, options)
 	if err != nil {
 		return err

@@ -196,15 +196,18 @@ func TestImageFiles(t *testing.T) {
 	}
 }
 
-// TestPredictOneLargeImageAtATime: images of many pixels wait for each other, so that memory holds one of them.
-func TestPredictOneLargeImageAtATime(t *testing.T) {
+// TestPredictLargeImagesShareMemory: images of many pixels wait until there is room for them.
+func TestPredictLargeImagesShareMemory(t *testing.T) {
 	trained, err := OpenTrained(writeTrained(t, [3]int{4, 4, 3}, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "large.png")
 	writePNG(t, path, 4100, 4000, 1)
-	trained.large.Lock()
+	const all = 1_200_000_000 // as imagefile.NewRoom has it
+	if !trained.room.TryAcquire(all) {
+		t.Fatal("the room is smaller")
+	}
 	read := make(chan error, 1)
 	go func() { read <- trained.readImage(make([]byte, 4*4*3), path) }()
 	select {
@@ -212,7 +215,7 @@ func TestPredictOneLargeImageAtATime(t *testing.T) {
 		t.Errorf("it was read beside another: %v", err)
 	case <-time.After(500 * time.Millisecond):
 	}
-	trained.large.Unlock()
+	trained.room.Release(all)
 	if err := <-read; err != nil {
 		t.Error(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
@@ -41,7 +40,7 @@ func OpenTrained(dir string) (*Trained, error) {
 	if t == nil {
 		return nil, exit.Errorf(exit.Usage, "%s is an exported model that is not trained; give the folder that fine-tune makes", dir)
 	}
-	t.input, t.large = spec.Input, &sync.Mutex{}
+	t.input, t.room = spec.Input, imagefile.NewRoom()
 	if len(spec.Taps) > 0 {
 		t.memory = spec.PredictMemory()
 	}

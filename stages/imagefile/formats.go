@@ -94,7 +94,7 @@ func readBMPHeader(data []byte) (header, error) {
 
 func readHEIFHeader(data []byte) (header, error) {
 	width, height, err := heif.Size(data, mostPixels)
-	return header{width: width, height: height, pixelBytes: 12}, err
+	return header{width: width, height: height, pixelBytes: 18}, err
 }
 
 func decodeHEIF(data []byte) (image.Image, error) {

@@ -1,13 +1,15 @@
 package imagefile
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
 	"runtime"
 	"runtime/debug"
 	"strings"
-	"sync"
+
+	"golang.org/x/sync/semaphore"
 
 	"tlpipe/stages/imagefile/heif"
 )
@@ -19,8 +21,8 @@ const (
 	surePixels = 100_000_000
 	// mostBytes is what decoding an image of more than surePixels may take.
 	mostBytes = 1_200_000_000
-	// largePixels is the size from which images are decoded one at a time where Options.Large is set.
-	largePixels = 16_000_000
+	// smallBytes is what decoding an image takes that need not wait for Options.Room.
+	smallBytes = 16_000_000
 	// smallPixels is the size up to which JPEG files are decoded together: that takes the memory of all of them.
 	smallPixels = 1 << 14
 )
@@ -39,10 +41,13 @@ type Options struct {
 	// good until it returns. What JPEG refuses is left to Go's decoder.
 	JPEG func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error
 
-	// Large is held while an image of more than 16 million pixels is decoded, so that those that decode at the same time
-	// share one such image's memory, at most some 1.5 GB; nil: nothing is held.
-	Large sync.Locker
+	// Room is what images that are decoded at the same time share, so that together they take no more memory than the
+	// largest alone, some 1.2 GB; nil: each takes what it needs.
+	Room *semaphore.Weighted
 }
+
+// NewRoom is for Options.Room.
+func NewRoom() *semaphore.Weighted { return semaphore.NewWeighted(mostBytes) }
 
 // Image is uint8 RGB.
 type Image struct {
@@ -139,9 +144,12 @@ func damaged(err *error) {
 
 func (f file) decode(opts Options) (_ Image, err error) {
 	defer damaged(&err)
-	if opts.Large != nil && f.larger(largePixels) {
-		opts.Large.Lock()
-		defer opts.Large.Unlock()
+	if bytes := int64(f.width) * int64(f.height) * int64(f.memory(opts)); opts.Room != nil && bytes > smallBytes {
+		bytes = min(bytes, mostBytes)
+		if err := opts.Room.Acquire(context.Background(), bytes); err != nil { // those before it end by themselves
+			return Image{}, err
+		}
+		defer opts.Room.Release(bytes)
 	}
 	if f.isJPEG() && opts.JPEG != nil {
 		var m [1]Image

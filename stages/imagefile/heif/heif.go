@@ -20,6 +20,7 @@ import (
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
+	"github.com/tetratelabs/wazero/experimental"
 	"github.com/tetratelabs/wazero/imports/wasi_snapshot_preview1"
 )
 
@@ -147,7 +148,10 @@ func open(data []byte, mostPixels int) (*instance, error) {
 		return nil, fmt.Errorf("the decoder does not start: %w", err)
 	}
 	config := wazero.NewModuleConfig().WithName("").WithStartFunctions("_initialize") // it sees no files, and prints nowhere
-	module, err := p.runtime.InstantiateModule(context.Background(), p.code, config)
+	ctx := experimental.WithMemoryAllocator(context.Background(), experimental.MemoryAllocatorFunc(func(_, _ uint64) experimental.LinearMemory {
+		return new(memory)
+	}))
+	module, err := p.runtime.InstantiateModule(ctx, p.code, config)
 	if err != nil {
 		return nil, fmt.Errorf("the decoder does not start: %w", err)
 	}
