@@ -26,10 +26,10 @@
 //   - A square is made as torchvision does (Antialias, in Pillow's own integers) or as Keras does (Bilinear, within one
 //     level of its float32, as values are rounded twice).
 //   - An image is read up to 400 million pixels if decoding it takes no more than 1.2 GB: a JPEG of 200 megapixels, progressive
-//     ones too, a PNG of 8 bits as large, anything else up to 100, for which 16 bits or HEIC take
-//     some 1.8 GB. With Options.Room, images that are decoded at the same time take no more together. A JPEG of more than 100 is scaled down by libjpeg first, to
-//     no less than four times the size of the square, where Antialias then makes that: within 2 levels of the exact one in
-//     photographs of 108 and 200 megapixels, 0.2 on average.
+//     ones too, and a PNG of 8 bits as large; anything else up to 100, for which 16 bits or HEIC take some 1.8 GB. With
+//     Options.Room, images that are decoded at the same time take no more together.
+//   - A JPEG of more than 100 megapixels is scaled down by libjpeg first, to no less than four times the size of the square,
+//     where Antialias then makes that: within 2 levels of the exact one in photographs of 108 and 200 megapixels, 0.2 on average.
 //
 // Pixels can change in the last bits with the version of Go and of the decoders, so Version belongs in the key of whatever is
 // made of them.
