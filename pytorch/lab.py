@@ -107,15 +107,12 @@ def table(file):
 
 
 class Lab:
-    """A folder with the images, the configs and a store, which knows ImageNet's weights if they were got before."""
+    """A folder with the images, the configs and a store."""
 
     def __init__(self):
         self.temporary = tempfile.TemporaryDirectory()  # deleted with the lab, at the end
         self.folder = pathlib.Path(self.temporary.name)
         self.store = self.folder / "store"
-        self.store.mkdir()
-        (ROOT / ".deps" / "cache").mkdir(exist_ok=True)
-        (self.store / "cache").symlink_to(ROOT / ".deps" / "cache")
         draw(self.folder / "data")
         for name, parts in CONFIGS.items():
             self.config(name).write_text(CONFIG.format(name=name, **parts))
