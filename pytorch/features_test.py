@@ -18,8 +18,8 @@ class Features(unittest.TestCase):
     def compare(self, config, layers, *settings):
         """Runs featurize in both halves; the features of each layer agree."""
         arguments = [config, "--store", lab().store, *sets(*settings)]
-        tlpipe("run", *arguments, "--until", "featurize")
         tlpipe("export", *arguments)
+        tlpipe("run", *arguments, "--until", "featurize")  # last: latest/ shows one run
         made = lab().store / "latest" / "features" / "featurize"
         theirs = torch.from_numpy(np.concatenate([np.load(file) for file in sorted(made.glob("features-*.npy"))]))
         network, images = lab().network(config, *settings)
