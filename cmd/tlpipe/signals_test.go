@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,6 +17,9 @@ import (
 
 // TestHangup: a run whose terminal goes away ends as with SIGTERM, however often it is told; under nohup it goes on.
 func TestHangup(t *testing.T) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // where this test runs under nohup, the runs would
+	defer signal.Stop(hangups)
 	told := make(chan struct{}, 100)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		told <- struct{}{}
