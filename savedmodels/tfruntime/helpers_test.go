@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/klauspost/cpuid/v2"
+
 	"tlpipe/savedmodels"
 )
 
@@ -227,3 +229,7 @@ func read(t *testing.T, path string) []byte {
 	}
 	return data
 }
+
+// avx512 says whether this CPU has AVX-512. On one without it, sums were seen to be rounded otherwise in a batch than alone, and
+// otherwise than by Keras; why was not looked into.
+func avx512() bool { return cpuid.CPU.Supports(cpuid.AVX512F) }

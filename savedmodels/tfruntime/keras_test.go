@@ -32,6 +32,14 @@ func TestFeaturesEqualKeras(t *testing.T) {
 		{"tf", "random", "tf", "block1_pool", "", 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if !avx512() { // measured there: 1.7e-8 in float32, and 5.6e-2 in bfloat16, which no stage takes on such a CPU
+				switch c.name {
+				case "float32, first blocks":
+					c.most = 1e-7
+				case "bfloat16":
+					t.Skip("this CPU has no AVX-512, so no stage computes in bfloat16")
+				}
+			}
 			spec := small(c.tap, c.tap)
 			spec.Weights, spec.Preprocess.Mode, spec.Precision = c.weights, c.mode, c.precision
 			spec.MatrixUnits = strings.Contains(c.name, "matrix units")
