@@ -228,7 +228,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageRe
 		}
 	}
 	if err := r.intact(ctx, &step, in); err != nil {
-		return fail(store.Exhausted(r.Store.Dir(), err))
+		return fail(exit.FromErrno(err))
 	}
 	if err := r.keep(); err != nil { // a kill from here on must not cost what is used
 		return fail(err)
@@ -278,7 +278,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 	err = guard.Run(func() error { return run(ctx, job) })
 	took := stop()
 	if err != nil {
-		return store.Artifact{}, 0, store.Exhausted(p.Store.Dir(), err)
+		return store.Artifact{}, 0, exit.FromErrno(err)
 	}
 	identity := ""
 	if s.Identity != nil {

@@ -168,7 +168,7 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 		if answer.Hint != "" {
 			answer.Error += "; " + answer.Hint
 		}
-		return exit.Exhausted(errors.New(answer.Error))
+		return exit.FromText(errors.New(answer.Error))
 	}
 	var ended *exec.ExitError
 	switch last := stderr.lines(3); {
@@ -179,7 +179,7 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 	case strings.Contains(last, "ModuleNotFoundError"):
 		return exit.Errorf(exit.NoRuntime, "%s lacks a package: %s; run `make deps`", python, last)
 	default:
-		return exit.Exhausted(fmt.Errorf("python failed (%v): %s", failed, last)) // the exit code of Python is none of ours
+		return exit.FromText(fmt.Errorf("python failed (%v): %s", failed, last)) // the exit code of Python is none of ours
 	}
 }
 

@@ -48,7 +48,7 @@ func fetchStage(s *Fetch, env Env) pipeline.Stage {
 			if err == nil {
 				err = f.run(ctx, s.list())
 			}
-			return store.Exhausted(job.Out, err)
+			return exit.FromErrno(err)
 		},
 	}
 }
@@ -159,7 +159,7 @@ func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
 			f.digests.Forget(src.Path)
 			return ArchiveFile{}, err
 		}
-		if err := store.Exhausted(f.job.Out, err); exit.Code(err) == exit.Resources {
+		if err := exit.FromErrno(err); exit.Code(err) == exit.Resources {
 			return ArchiveFile{}, err
 		}
 		if full := (*sources.NoRoomError)(nil); errors.As(err, &full) { // a source that has less may do

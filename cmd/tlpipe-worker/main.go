@@ -46,7 +46,7 @@ func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(a
 	}
 	for _, s := range stages.Pipeline(&p.Config, p.Env(tfruntime.New())) {
 		if s.Name == req.Stage {
-			return store.Exhausted(job.Out, s.Run(ctx, job)) // an error's kind does not cross to the command, its code does
+			return exit.FromErrno(s.Run(ctx, job)) // an error's kind does not cross to the command, its code does
 		}
 	}
 	return exit.Errorf(exit.Usage, "the worker knows no stage %q; run `make build`", req.Stage)

@@ -29,9 +29,7 @@ func gcCommand() *cli.Command {
 			&cli.BoolFlag{Name: "dry-run", Aliases: []string{"n"}, Usage: "only say what would go, and why"},
 			&cli.BoolFlag{Name: "yes", Aliases: []string{"y"}, Usage: "do not ask, also where more than half of the artifacts would go"}},
 		OnUsageError: usageError,
-		Action: func(c *cli.Context) error {
-			return store.Exhausted(c.String("store"), collectGarbage(c))
-		},
+		Action:       collectGarbage,
 	}
 }
 

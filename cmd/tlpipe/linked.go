@@ -112,7 +112,7 @@ func askLinked(path string) (linked stages.Linked, err error) {
 	}
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
-		if short := exit.Exhausted(fmt.Errorf("%s (%w)", lines[len(lines)-1], err)); exit.Code(short) == exit.Resources {
+		if short := exit.FromText(fmt.Errorf("%s (%w)", lines[len(lines)-1], err)); exit.Code(short) == exit.Resources {
 			return stages.Linked{}, fmt.Errorf("the model runtime does not start: %w", short)
 		}
 		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s (%w); `make deps build` installs it", lines[len(lines)-1], err)

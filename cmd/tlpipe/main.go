@@ -36,13 +36,13 @@ func execute(ctx context.Context, args []string, out, diagnostics io.Writer) int
 		}
 	}
 	stdout.Failed, stderr.Failed = unread, unread
-	err := app(stdout, stderr).RunContext(ctx, interspersed(args))
+	err := exit.FromErrno(app(stdout, stderr).RunContext(ctx, interspersed(args)))
 	lost := stdout.Err() // commands print without looking
 	switch {
 	case errors.Is(lost, syscall.EPIPE) && (err == nil || errors.Is(err, syscall.EPIPE) || errors.Is(err, context.Canceled)):
 		return exit.Interrupted // who stopped reading, as head does, knows
 	case err == nil && lost != nil:
-		err = exit.Exhausted(fmt.Errorf("what was to be printed is lost: %w", lost))
+		err = exit.FromErrno(fmt.Errorf("what was to be printed is lost: %w", lost))
 	case errors.Is(err, context.Canceled) && exit.Code(err) == exit.Interrupted:
 		err = exit.Errorf(exit.Interrupted, "interrupted")
 	}

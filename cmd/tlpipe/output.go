@@ -138,7 +138,7 @@ func (o *output) write(ctx context.Context, text []byte) error {
 		err = writeInPlace(o.target, os.O_TRUNC, text)
 	}
 	if err != nil {
-		return exit.Exhausted(fmt.Errorf("--%s %s: %w", o.flag, o.path, err))
+		return exit.FromText(fmt.Errorf("--%s %s: %w", o.flag, o.path, err))
 	}
 	return nil
 }

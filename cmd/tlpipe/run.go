@@ -213,10 +213,10 @@ func newRun(s *store.Store, name string) (*runDir, error) {
 	}
 	log, err := os.OpenFile(filepath.Join(dir, "log.txt"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
 	if err != nil {
-		return nil, store.Exhausted(s.Dir(), err)
+		return nil, err
 	}
 	events, err := os.OpenFile(filepath.Join(dir, "events.jsonl"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
-	return &runDir{id, dir, log, events}, store.Exhausted(s.Dir(), err)
+	return &runDir{id, dir, log, events}, err
 }
 
 // write replaces run.json. A run record that cannot be written (a full disk, say) never fails a run.

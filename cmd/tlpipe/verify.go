@@ -17,9 +17,7 @@ func verifyCommand() *cli.Command {
 		Flags: []cli.Flag{storeFlag(), waitFlag(),
 			&cli.BoolFlag{Name: "repair", Usage: "drop what is damaged and what was made from it, so that the next run makes it again"}},
 		OnUsageError: usageError,
-		Action: func(c *cli.Context) error {
-			return store.Exhausted(c.String("store"), verify(c))
-		},
+		Action:       verify,
 	}
 }
 

@@ -2,39 +2,66 @@ package exit
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"syscall"
 )
 
-// Exhausted gives an error that tells by its text alone (a library's, or what a process printed) of a full disk or of
-// too little memory the code for it, and says what to do. Any other error it returns as it is.
-func Exhausted(err error) error {
-	var coder Coder
-	switch {
-	case err == nil || errors.As(err, &coder):
-		return err
-	case says(err, "no space left on device", "disk quota exceeded"):
-		return Errorf(Resources, "the disk is full: %w; finished work is kept: make room (`tlpipe gc` drops what no config uses) and run again, it continues from there", err)
-	case says(err, "file too large"):
-		return Errorf(Resources, "a file would be larger than allowed: %w; finished work is kept: raise the limit on the size of files (`ulimit -f unlimited`), or use a file system that takes larger ones, and run again, it continues from there", err)
-	case says(err, "too many open files", "cannot open shared object file: error 24"): // 24 as the loader says it
-		return Errorf(Resources, "too few files may be open: %w; finished work is kept: allow more (`ulimit -n 1024`) and run again, it continues from there", err)
-	case says(err, "resource temporarily unavailable", "newosproc", "failed to create new os thread", "pthread_create", "can't start new thread"):
-		return Errorf(Resources, "too few processes and threads are allowed: %w; finished work is kept: allow more (`ulimit -u`; in a container, its limit of pids) and run again, it continues from there", err)
-	case says(err, "failed to map segment") && !says(err, "operation not permitted"), says(err, "failed to reserve"):
-		return Errorf(Resources, "too little address space is allowed: %w; raise the limit (`ulimit -v unlimited`) or free memory and run again", err)
-	case says(err, "oom when allocating", "resource_exhausted", "std::bad_alloc", "out of memory", "cannot allocate memory", "memoryerror"):
-		return Errorf(Resources, "memory ran out: %w; lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it", err)
-	default:
-		return err
-	}
+// shortage is something that a machine can run out of.
+type shortage struct {
+	errnos  []syscall.Errno // how the system says it
+	phrases []string        // how a library or another process says it, in lower case
+	what    string
+	advice  string
 }
 
-func says(err error, phrases ...string) bool {
-	text := strings.ToLower(err.Error())
-	for _, phrase := range phrases {
-		if strings.Contains(text, phrase) {
-			return true
-		}
+const continues = "finished work is kept: "
+
+var shortages = []shortage{
+	{[]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}, []string{"no space left on device", "disk quota exceeded"},
+		"the disk is full", continues + "make room (`tlpipe gc` drops what no config uses) and run again, it continues from there"},
+	{[]syscall.Errno{syscall.EFBIG}, []string{"file too large"},
+		"a file would be larger than allowed", continues + "raise the limit on the size of files (`ulimit -f unlimited`), or use a file system that takes larger ones, and run again, it continues from there"},
+	{[]syscall.Errno{syscall.EMFILE, syscall.ENFILE}, []string{"too many open files", "cannot open shared object file: error 24"}, // 24 as the loader says it
+		"too few files may be open", continues + "allow more (`ulimit -n 1024`) and run again, it continues from there"},
+	// EAGAIN alone means more than this: a lock that is held, say.
+	{nil, []string{"resource temporarily unavailable", "newosproc", "failed to create new os thread", "pthread_create", "can't start new thread"},
+		"too few processes and threads are allowed", continues + "allow more (`ulimit -u`; in a container, its limit of pids) and run again, it continues from there"},
+	{nil, []string{"failed to map segment", "failed to reserve"},
+		"too little address space is allowed", "raise the limit (`ulimit -v unlimited`) or free memory and run again"},
+	{[]syscall.Errno{syscall.ENOMEM}, []string{"oom when allocating", "resource_exhausted", "std::bad_alloc", "out of memory", "cannot allocate memory", "memoryerror"},
+		"memory ran out", "lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it"},
+}
+
+// FromErrno gives an error in whose chain the system says that something ran out (a full disk, too many open files) the
+// code for it, and says what to do. Any other error, and one that has a code, it returns as it is.
+func FromErrno(err error) error {
+	return exhausted(err, func(s shortage) bool {
+		return slices.ContainsFunc(s.errnos, func(errno syscall.Errno) bool { return errors.Is(err, errno) })
+	})
+}
+
+// FromText does the same for an error that tells of it by its text alone: a library's, or what another process printed.
+func FromText(err error) error {
+	if err == nil {
+		return nil
 	}
-	return false
+	text := strings.ToLower(err.Error())
+	if strings.Contains(text, "failed to map segment") && strings.Contains(text, "operation not permitted") {
+		return err // a file system mounted noexec, not a limit
+	}
+	return exhausted(err, func(s shortage) bool {
+		return slices.ContainsFunc(s.phrases, func(phrase string) bool { return strings.Contains(text, phrase) })
+	})
+}
+
+func exhausted(err error, is func(shortage) bool) error {
+	var coder Coder
+	if err == nil || errors.As(err, &coder) {
+		return err
+	}
+	if i := slices.IndexFunc(shortages, is); i >= 0 {
+		return Errorf(Resources, "%s: %w; %s", shortages[i].what, err, shortages[i].advice)
+	}
+	return err
 }

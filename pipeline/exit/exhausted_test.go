@@ -3,11 +3,13 @@ package exit
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 )
 
-func TestExhausted(t *testing.T) {
+func TestFromText(t *testing.T) {
 	for text, want := range map[string]string{
 		"signature train_step: OOM when allocating tensor with shape[64,224,224,64] and type float on /device:CPU:0": "memory ran out",
 		"  what():  std::bad_alloc, SIGABRT: abort":                                                  "memory ran out",
@@ -32,13 +34,39 @@ func TestExhausted(t *testing.T) {
 		"signature train_step: Incompatible shapes: [16,5] vs. [15,5]":                               "",
 		"F external/local_xla/xla/tsl/platform/default/env.cc:74] Check failed: ret == 0 (11 vs. 0)": "",
 	} {
-		err := Exhausted(errors.New(text))
+		err := FromText(errors.New(text))
 		if code := Code(err); (code == Resources) != (want != "") || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: code %d, %v", text, code, err)
 		}
 	}
 	known := Errorf(Damaged, "no space left on device")
-	if err := Exhausted(fmt.Errorf("load: %w", known)); Code(err) != Damaged || Exhausted(nil) != nil {
+	if err := FromText(fmt.Errorf("load: %w", known)); Code(err) != Damaged || FromText(nil) != nil {
 		t.Errorf("%v", err)
+	}
+}
+
+func TestFromErrno(t *testing.T) {
+	for errno, want := range map[syscall.Errno]string{
+		syscall.ENOSPC: "the disk is full: ", syscall.EDQUOT: "the disk is full: ", syscall.EFBIG: "a file would be larger than allowed: ",
+		syscall.EMFILE: "too few files may be open: ", syscall.ENFILE: "too few files may be open: ", syscall.ENOMEM: "memory ran out: ",
+		syscall.EACCES: "", syscall.EAGAIN: "",
+	} {
+		given := fmt.Errorf("keep it: %w", &fs.PathError{Op: "write", Path: "/store/f", Err: errno})
+		err := FromErrno(given)
+		if want == "" {
+			if err != given {
+				t.Errorf("%v: %v", errno, err)
+			}
+			continue
+		}
+		if Code(err) != Resources || !strings.HasPrefix(err.Error(), want+"keep it: write /store/f: ") || FromErrno(err) != err {
+			t.Errorf("%v: code %d, %v", errno, Code(err), err)
+		}
+	}
+	if err := FromErrno(errors.New("no space left on device")); Code(err) != Failed {
+		t.Errorf("a text alone: %v", err)
+	}
+	if FromErrno(nil) != nil {
+		t.Error("no error became one")
 	}
 }

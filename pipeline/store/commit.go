@@ -41,7 +41,7 @@ func (s *Store) Begin(id ActionID) (*Pending, error) {
 		err = p.reopen()
 	}
 	if err != nil {
-		return nil, DiskFull(dir, fmt.Errorf("begin in scratch: %w", err))
+		return nil, fmt.Errorf("begin in scratch: %w", err)
 	}
 	return p, nil
 }
@@ -62,7 +62,7 @@ func (p *Pending) reopen() error {
 func (p *Pending) Uses(ids []string) error {
 	err := writeFile(filepath.Join(p.store.scratchPath(p.action), usesName), []byte(strings.Join(ids, "\n")))
 	if err != nil {
-		return DiskFull(p.store.dir, fmt.Errorf("begin in scratch: %w", err))
+		return fmt.Errorf("begin in scratch: %w", err)
 	}
 	return nil
 }
@@ -85,7 +85,7 @@ func (p *Pending) Discard() error {
 func (p *Pending) Commit(r Record, artifactType, identity string) (Artifact, error) {
 	a, err := p.commit(r, artifactType, identity)
 	if err != nil {
-		return Artifact{}, DiskFull(p.store.dir, fmt.Errorf("commit the result: %w", err))
+		return Artifact{}, fmt.Errorf("commit the result: %w", err)
 	}
 	return a, nil
 }
@@ -213,7 +213,7 @@ func (s *Store) finishCommits() error {
 			return err
 		}
 		if err := s.finish(id); err != nil {
-			return DiskFull(s.dir, fmt.Errorf("finish an interrupted commit of %s: %w", r.Stage, err))
+			return fmt.Errorf("finish an interrupted commit of %s: %w", r.Stage, err)
 		}
 	}
 	return s.dropAside()

@@ -4,13 +4,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
-
-	"golang.org/x/sys/unix"
-
-	"tlpipe/pipeline/exit"
 )
 
 func TestCommit(t *testing.T) {
@@ -205,19 +200,5 @@ func TestDamagedObjectIsReplaced(t *testing.T) {
 	wantClean(t, s)
 	if entries, err := os.ReadDir(s.path(scratchDir)); err != nil || len(entries) != 0 {
 		t.Errorf("scratch holds %v, %v", entries, err)
-	}
-}
-
-func TestDiskFullLeavesOtherErrors(t *testing.T) {
-	if err := DiskFull("d", nil); err != nil {
-		t.Error(err)
-	}
-	if err := DiskFull("d", os.ErrPermission); err != os.ErrPermission {
-		t.Error(err)
-	}
-	quota := &os.PathError{Op: "write", Path: "f", Err: unix.EDQUOT}
-	once := DiskFull("d", quota)
-	if exit.Code(once) != exit.Resources || strings.Count(DiskFull("d", once).Error(), "is full") != 1 {
-		t.Error(DiskFull("d", once))
 	}
 }

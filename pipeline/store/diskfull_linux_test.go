@@ -42,12 +42,13 @@ func TestDiskFull(t *testing.T) {
 	}
 	wantFull := func(what string, err error) {
 		t.Helper()
+		err = exit.FromErrno(err)
 		if exit.Code(err) != exit.Resources {
 			t.Fatalf("%s: code %d, error %v", what, exit.Code(err), err)
 		}
-		wantText(t, err.Error(), "is full", s.Dir(), "finished work is kept", "run again")
+		wantText(t, err.Error(), "is full", dir, "finished work is kept", "run again")
 	}
-	wantFull("a stage's own write", DiskFull(s.Dir(), full))
+	wantFull("a stage's own write", full)
 	_, err = p.Commit(testRecord("x"), "images", "")
 	wantFull("commit", err)
 	_, err = s.Begin(KeyID(testKey("y")))

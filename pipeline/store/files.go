@@ -12,31 +12,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/failpoint"
 )
-
-// DiskFull gives an error that comes from a full disk, or from a used-up quota, the exit code for it and says what to
-// do; any other error it returns as it is. dir is where the disk was written.
-func DiskFull(dir string, err error) error {
-	var coder exit.Coder
-	if errors.As(err, &coder) || !errors.Is(err, unix.ENOSPC) && !errors.Is(err, unix.EDQUOT) {
-		return err
-	}
-	return exit.Errorf(exit.Resources, "the disk of %s is full: %w; finished work is kept: make room (`tlpipe gc` drops what no config uses) and run again, it continues from there", dir, err)
-}
-
-// Exhausted does for all that can run out what DiskFull does for disks: it knows the limits of open files and of their size, too.
-func Exhausted(dir string, err error) error {
-	var coder exit.Coder
-	if !errors.As(err, &coder) && (errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE)) {
-		return exit.Errorf(exit.Resources, "%w; finished work is kept: allow more open files (`ulimit -n 1024`) and run again, it continues from there", err)
-	}
-	if err = DiskFull(dir, err); errors.Is(err, unix.EFBIG) {
-		return exit.Exhausted(err)
-	}
-	return err
-}
 
 // isTemporary says whether a name in out/ is that of an unfinished file: it begins with a dot, as the temporary names
 // of this package and of renameio do, or ends in .partial.

@@ -57,7 +57,7 @@ func (s *Store) keepRun(r Run, lasting bool) error {
 		err = errors.Join(syncDir(s.RunDir(r.ID)), syncDir(s.path(runsDir)))
 	}
 	if err != nil {
-		return DiskFull(s.dir, fmt.Errorf("keep what run %s used: %w", r.ID, err))
+		return fmt.Errorf("keep what run %s used: %w", r.ID, err)
 	}
 	return nil
 }

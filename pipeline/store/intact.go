@@ -39,7 +39,9 @@ func (s *Store) Intact(ctx context.Context, id string) ([]Damage, error) {
 	for _, f := range m.Files {
 		state, why := checkState(s.objectPath(id), f)
 		if before, ok := known[f.Path]; ok && why == nil && before == state {
+			mu.Lock()
 			learned[f.Path] = state
+			mu.Unlock()
 			continue
 		}
 		g.Go(func() error {

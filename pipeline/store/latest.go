@@ -64,7 +64,7 @@ func (s *Store) EndRun(r Run) (before Run, err error) {
 		err = s.show(r)
 	}
 	if err != nil {
-		return Run{}, DiskFull(s.dir, fmt.Errorf("show the latest results: %w", err))
+		return Run{}, fmt.Errorf("show the latest results: %w", err)
 	}
 	return before, nil
 }

@@ -96,7 +96,7 @@ func (s *Store) Lock(holder string) (*Lock, error) {
 		err = s.finishCommits()
 	}
 	if err != nil {
-		return nil, DiskFull(s.dir, fmt.Errorf("lock the store: %w", errors.Join(err, f.Close())))
+		return nil, fmt.Errorf("lock the store: %w", errors.Join(err, f.Close()))
 	}
 	return &Lock{store: s, file: f}, nil
 }
@@ -182,7 +182,7 @@ func (s *Store) flock() (*os.File, error) {
 	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("the store %s cannot be written: %w; make it writable, or name another place with --store DIR (status, plan and verify only read)", s.dir, err)
 	} else if err != nil {
-		return nil, DiskFull(s.dir, fmt.Errorf("lock the store: %w", err))
+		return nil, fmt.Errorf("lock the store: %w", err)
 	}
 	for begun := time.Now(); ; time.Sleep(lockPatience / 10) {
 		switch err := tryFlock(f); {

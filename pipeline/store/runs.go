@@ -38,7 +38,7 @@ func (s *Store) NewRun(name string) (id, dir string, err error) {
 		err = os.Mkdir(dir, 0o777) // lasts once KeepRun notes something in it
 	}
 	if err != nil {
-		return "", "", DiskFull(s.dir, fmt.Errorf("new run: %w", err))
+		return "", "", fmt.Errorf("new run: %w", err)
 	}
 	return id, dir, nil
 }

@@ -37,11 +37,11 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	if err := s.mark(); err != nil {
-		return nil, DiskFull(s.dir, fmt.Errorf("make the store %s: %w", s.dir, err))
+		return nil, fmt.Errorf("make the store %s: %w", s.dir, err)
 	}
 	for _, name := range []string{objectsDir, recordsDir, scratchDir, runsDir, latestDir} {
 		if err := makeDir(s.path(name)); err != nil {
-			return nil, DiskFull(s.dir, fmt.Errorf("make the store %s: %w", s.dir, err))
+			return nil, fmt.Errorf("make the store %s: %w", s.dir, err)
 		}
 	}
 	return s, s.checkDevices()

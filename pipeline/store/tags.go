@@ -30,7 +30,7 @@ func (s *Store) Tag(name, run string) error {
 		err = writeFile(s.path(tagsDir, name), []byte(run+"\n"))
 	}
 	if err != nil {
-		return DiskFull(s.dir, fmt.Errorf("tag %s: %w", name, err))
+		return fmt.Errorf("tag %s: %w", name, err)
 	}
 	return nil
 }

@@ -65,7 +65,7 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	}
 	err = cmd.Start()
 	childEnd.Close()
-	if short := exit.Exhausted(err); exit.Code(short) == exit.Resources {
+	if short := exit.FromText(err); exit.Code(short) == exit.Resources {
 		return 0, fmt.Errorf("the model runtime cannot be started: %w", short)
 	}
 	if err != nil {
@@ -138,7 +138,7 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	}
 	status, _ := exited.Sys().(syscall.WaitStatus)
 	said := c.said(logFrom)
-	short := exit.Exhausted(errors.New(said))
+	short := exit.FromText(errors.New(said))
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
 		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; "+

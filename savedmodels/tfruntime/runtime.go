@@ -124,7 +124,7 @@ func open(dir string, config *corepb.ConfigProto, trusted bool) (savedmodels.Mod
 	}
 	m := &model{signatures: signatures, saver: graph.SaverDef}
 	err = catch(func() { m.loaded = tg.LoadModel(dir, []string{"serve"}, &tf.SessionOptions{Config: options}) })
-	if err = exit.Exhausted(err); exit.Code(err) == exit.Resources {
+	if err = exit.FromText(err); exit.Code(err) == exit.Resources {
 		return nil, fmt.Errorf("load %s: %w", dir, err)
 	} else if err != nil {
 		return nil, exit.Errorf(exit.Damaged, "load %s: %w", dir, err)
