@@ -94,7 +94,7 @@ func TestFullDiskInARun(t *testing.T) {
 		case "code 0":
 			in["none"] = true
 		case "code 14":
-			if !regexp.MustCompile(`disk is full: .*run again|no space left on device; free some space and run again`).MatchString(said) {
+			if !regexp.MustCompile(`disk (of .* )?is full: .*run again|no space left on device; free some space and run again`).MatchString(said) {
 				t.Errorf("%d KiB: what is said is not of the disk:\n%s", kib, said)
 			}
 			where := regexp.MustCompile(`(?m)^tlpipe: (fetch|decode|normalize)?`).FindStringSubmatch(said)
