@@ -54,7 +54,11 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	}
 	r := &running{Pipeline: p, opts: opts, have: map[string]store.Artifact{}, before: past{pipeline: p}, kept: opts.Run}
 	err := r.stages(ctx)
-	return r.results, errors.Join(err, r.end())
+	end := exit.FromErrno(r.end())
+	if exit.Code(err) == exit.Resources && exit.Code(end) == exit.Resources {
+		return r.results, err // what ran out is said already
+	}
+	return r.results, errors.Join(err, end)
 }
 
 // running is a run under way.
@@ -200,6 +204,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageRe
 		r.opts.Sink.Handle(e)
 	}
 	fail := func(err error) (StageResult, store.Artifact, error) {
+		err = exit.FromErrno(err)
 		result.Seconds = time.Since(begun).Seconds()
 		event(progress.Event{Type: progress.StageEnd, Status: "failed", Seconds: result.Seconds, Text: err.Error()})
 		return result, store.Artifact{}, err
@@ -228,7 +233,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageRe
 		}
 	}
 	if err := r.intact(ctx, &step, in); err != nil {
-		return fail(exit.FromErrno(err))
+		return fail(err)
 	}
 	if err := r.keep(); err != nil { // a kill from here on must not cost what is used
 		return fail(err)
@@ -278,7 +283,7 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 	err = guard.Run(func() error { return run(ctx, job) })
 	took := stop()
 	if err != nil {
-		return store.Artifact{}, 0, exit.FromErrno(err)
+		return store.Artifact{}, 0, err
 	}
 	identity := ""
 	if s.Identity != nil {
