@@ -11,7 +11,6 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
-	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages"
