@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -73,13 +74,22 @@ func (e *LockedError) Who() string {
 	}
 }
 
-// lockPatience is how long a lock must stay taken to count: longer than it takes to look whether one is free.
-const lockPatience = 200 * time.Millisecond
+const (
+	// lockPatience is how long a lock must stay taken to count: longer than it takes to look whether one is free.
+	lockPatience = 200 * time.Millisecond
+	// orphanPatience is that where its taker is gone and only what that has started still holds it. This dies with its
+	// parent, but the kernel lets go of the lock last: once it has freed all memory of the process.
+	orphanPatience = 10 * time.Second
+)
 
 // Lock takes the store for writing. holder is the command, for those who find the store locked. If another process
 // holds it, the error is a *LockedError. Lock also finishes commits that were interrupted at their last step.
 func (s *Store) Lock(holder string) (*Lock, error) {
-	f, err := s.flock()
+	return s.lock(context.Background(), holder, orphanPatience)
+}
+
+func (s *Store) lock(ctx context.Context, holder string, orphan time.Duration) (*Lock, error) {
+	f, err := s.flock(ctx, orphan)
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +117,7 @@ const pollEvery = 300 * time.Millisecond
 // LockWait does what Lock does, and waits up to a while for another process to let go; onWait is told once for whom.
 func (s *Store) LockWait(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
 	for begun := time.Now(); ; {
-		lock, err := s.Lock(holder)
+		lock, err := s.lock(ctx, holder, orphanPatience)
 		var locked *LockedError
 		left := wait - time.Since(begun)
 		if !errors.As(err, &locked) || left <= 0 {
@@ -147,7 +157,7 @@ func (l *Lock) Unlock() error {
 // Unlock clears the name that a dead process left in the lock and says so. If someone holds the lock it changes
 // nothing and returns a *LockedError.
 func (s *Store) Unlock() (string, error) {
-	f, err := s.flock()
+	f, err := s.flock(context.Background(), orphanPatience)
 	if err != nil {
 		return "", err
 	}
@@ -176,8 +186,9 @@ func (s *Store) Held() (h Holder, held bool) {
 	return h, true
 }
 
-// flock opens the lock file and locks it.
-func (s *Store) flock() (*os.File, error) {
+// flock opens the lock file and locks it. It waits for lockPatience, or where only orphans hold the lock as long as orphan
+// says.
+func (s *Store) flock(ctx context.Context, orphan time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o666)
 	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
 		return nil, fmt.Errorf("the store %s cannot be written: %w; make it writable, or name another place with --store DIR (status, plan and verify only read)", s.dir, err)
@@ -191,11 +202,21 @@ func (s *Store) flock() (*os.File, error) {
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			f.Close()
 			return nil, fmt.Errorf("lock the store %s: %w; the file system must support locks (flock): name a local directory with --store DIR", s.dir, err)
-		case time.Since(begun) > lockPatience:
-			holder, _ := readHolder(f)
+		case ctx.Err() != nil:
 			f.Close()
-			return nil, &LockedError{Dir: s.dir, Holder: holder, Workers: heirs(s.path(lockFile), holder)}
+			return nil, ctx.Err()
 		}
+		holder, _ := readHolder(f)
+		gone := holder.gone()
+		if waited := time.Since(begun); waited <= lockPatience || gone && waited <= orphan {
+			continue
+		}
+		f.Close()
+		locked := &LockedError{Dir: s.dir, Holder: holder}
+		if gone {
+			locked.Workers = heirs(s.path(lockFile))
+		}
+		return nil, locked
 	}
 }
 
@@ -215,11 +236,22 @@ func readHolder(f *os.File) (h Holder, known bool) {
 	return h, true
 }
 
-// heirs finds the processes that hold a lock whose taker is gone from this machine. They are known on Linux only.
-func heirs(path string, h Holder) []int {
-	if host, _ := os.Hostname(); h.PID == 0 || h.Host != host || !errors.Is(unix.Kill(h.PID, 0), unix.ESRCH) {
-		return nil
+// gone says whether the holder is known to have ended: it was a process of this machine. One that nobody has waited for
+// yet has a process ID still, but is a zombie.
+func (h Holder) gone() bool {
+	if host, _ := os.Hostname(); h.PID == 0 || h.Host != host {
+		return false
 	}
+	if errors.Is(unix.Kill(h.PID, 0), unix.ESRCH) {
+		return true
+	}
+	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.PID)) // 17 (name) Z ..., on Linux
+	_, state, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
+	return strings.HasPrefix(state, "Z")
+}
+
+// heirs finds the processes that hold a lock whose taker is gone. They are known on Linux only.
+func heirs(path string) []int {
 	infos, err := filepath.Glob("/proc/[0-9]*/fdinfo/*")
 	if err != nil {
 		return nil

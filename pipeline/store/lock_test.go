@@ -190,20 +190,50 @@ func TestLockOfAnOrphan(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	_, err = s.Lock("second")
+	begun := time.Now()
+	_, err = s.lock(t.Context(), "second", time.Second)
 	wantLocked(t, err, "process "+strconv.Itoa(cmd.Process.Pid), "gone", "kill "+strconv.Itoa(heir))
-	if err := orphan.Kill(); err != nil {
+	if took := time.Since(begun); took < time.Second {
+		t.Errorf("gave up after %v", took)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), lockPatience)
+	defer cancel()
+	if _, err := s.lock(ctx, "second", time.Minute); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("stopped while it waits for an orphan: %v", err)
+	}
+	go func() {
+		time.Sleep(3 * lockPatience)
+		_ = orphan.Kill()
+	}()
+	mustLock(t, s) // it waits
+}
+
+// TestGone: a process that was killed is gone even before its parent has taken note of it.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	host, err := os.Hostname()
+	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(time.Minute); ; {
-		lock, err := s.Lock("second")
-		if err == nil {
-			_ = lock.Unlock()
-			return
+	cmd := child(t, "sleep", "-")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h := Holder{PID: cmd.Process.Pid, Host: host}
+	if h.gone() || (Holder{PID: h.PID, Host: host + "x"}).gone() || (Holder{}).gone() {
+		t.Error("a process that lives, or that nobody here knows, is taken for dead")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for begun := time.Now(); !h.gone(); time.Sleep(time.Millisecond) {
+		if time.Since(begun) > 10*time.Second {
+			t.Fatal("a zombie is taken for alive")
 		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	}
+	_ = cmd.Wait()
+	if !h.gone() {
+		t.Error("a process that has ended is taken for alive")
 	}
 }
 
@@ -219,7 +249,7 @@ func TestUnlockLeavesTheLockToAnHeir(t *testing.T) {
 	if err := errors.Join(letGo.Close(), cmd.Wait()); err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.Lock("second")
+	_, err = s.lock(t.Context(), "second", 0)
 	wantLocked(t, err, "tlpipe run case1.yaml", "kill "+strconv.Itoa(heir))
 }
 
@@ -249,7 +279,7 @@ func TestLockFileText(t *testing.T) {
 			if err := os.WriteFile(s.path(lockFile), []byte(text), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			f, err := s.flock()
+			f, err := s.flock(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -57,6 +57,7 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Held)
 	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches the child through ctx alone
+	defer dieWithParent(cmd.SysProcAttr)()
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	cmd.WaitDelay = grace
 	stdin, err := cmd.StdinPipe()
@@ -81,6 +82,9 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 		return nil
 	}
 	hello, res, err := c.listen(answer, ask, sink)
+	if err != nil {
+		_ = cmd.Process.Kill() // nobody listens to it any more, and it holds the lock; it may have ended by itself
+	}
 	stdin.Close()
 	waitErr := cmd.Wait()
 	switch {
@@ -133,8 +137,11 @@ const goCrash = 2
 // ended says in one sentence how a child ended that gave no result.
 func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	var exited *exec.ExitError
-	if !errors.As(waitErr, &exited) {
-		return exit.Errorf(exit.Failed, "the model runtime ended without a result: %v; log: %s", waitErr, c.Log.Name())
+	switch {
+	case waitErr == nil:
+		return exit.Errorf(exit.Failed, "the model runtime ended without a result; log: %s", c.Log.Name())
+	case !errors.As(waitErr, &exited):
+		return exit.Errorf(exit.Failed, "the model runtime ended without a result: %w; log: %s", waitErr, c.Log.Name())
 	}
 	status, _ := exited.Sys().(syscall.WaitStatus)
 	said := c.said(logFrom)
@@ -161,11 +168,14 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 // chatter is what TensorFlow prints in good health: information, warnings, and what follows them.
 var chatter = regexp.MustCompile(`^(.*: )?[IW](\d{4})? |^WARNING: |^To enable the following instructions`)
 
-// said is what matters of what the child printed: of Go's report of a panic its first line and where it happened; the
+// said is what matters of the last that the child printed: of Go's report of a panic its first line and where it happened; the
 // line before another crash report with the report's first line, for there a library says why it gave up; or else the
 // last line.
 func (c Client) said(from int64) string {
 	const most = 1 << 20
+	if end, err := c.Log.Seek(0, io.SeekEnd); err == nil {
+		from = max(from, end-most)
+	}
 	text := make([]byte, most)
 	n, _ := c.Log.ReadAt(text, from)
 	lines := strings.Split(string(bytes.TrimSpace(text[:n])), "\n")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -65,9 +66,23 @@ func TestMain(m *testing.M) {
 			fmt.Fprintln(os.Stderr, "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
 			var none []int
 			none[len(none)] = 1
+		case "ends":
+			os.Exit(0)
+		case "busy": // says who it is, and that it works; it neither reads its input any more nor listens to signals
+			if err := emit(os.Getpid()); err != nil {
+				return err
+			}
+			signal.Ignore(os.Interrupt, syscall.SIGTERM)
+			for {
+			}
 		case "panics elsewhere":
 			fmt.Fprintln(os.Stderr, "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
 			go func() { panic("nobody recovers this") }()
+		case "panics late":
+			for range 1 << 15 {
+				fmt.Fprintln(os.Stderr, "I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
+			}
+			go func() { panic("said last") }()
 		case "faults":
 			fmt.Fprintln(os.Stderr, "2026-11-28 08:00:00.000000: I tensorflow/core/util/port.cc:153] oneDNN custom operations are on.")
 			syscall.Kill(os.Getpid(), syscall.SIGABRT)
@@ -183,7 +198,9 @@ func TestHowChildrenEnd(t *testing.T) {
 		{"panics", "serve", exit.Failed, "a fault of tlpipe itself: runtime error: index out of range [0] with length 0, in tlpipe/pipeline/worker.TestMain.func1 (worker_test.go:"},
 		{"panics elsewhere", "serve", exit.Failed, "a fault of tlpipe itself ended its worker: panic: nobody recovers this, in tlpipe/pipeline/worker.TestMain.func1.1 (worker_test.go:"},
 		{"faults", "serve", exit.Failed, "the TensorFlow process crashed: SIGABRT: abort; finished work"},
+		{"panics late", "serve", exit.Failed, "panic: said last, in tlpipe/pipeline/worker.TestMain"},
 		{"exits", "serve", exit.Failed, "ended with code 9 and no result"},
+		{"ends", "serve", exit.Failed, "the model runtime ended without a result; log: "},
 		{"good", "limited", exit.Resources, "raise the limit (`ulimit -v unlimited`)"},
 		{"good", "unlinked", exit.NoRuntime, "does not start: error while loading shared libraries"},
 	}
@@ -282,4 +299,35 @@ func TestEnvironment(t *testing.T) {
 	if strings.Contains(got, "ONEDNN") || !strings.Contains(got, "PATH=") {
 		t.Errorf("the child's environment: %s", got)
 	}
+}
+
+// TestUnheard: a child whose answer nobody takes is killed, and what it holds is let go of, however busy it is.
+func TestUnheard(t *testing.T) {
+	full := errors.New("no room")
+	pid := 0
+	begun := time.Now()
+	err := busy(t, func(text json.RawMessage) error { return errors.Join(json.Unmarshal(text, &pid), full) })
+	if !errors.Is(err, full) || time.Since(begun) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(begun))
+	}
+	if err := syscall.Kill(pid, 0); pid == 0 || !errors.Is(err, syscall.ESRCH) {
+		t.Errorf("process %d is still there (%v)", pid, err)
+	}
+}
+
+// busy runs the child that only a kill ends.
+func busy(t *testing.T, output func(json.RawMessage) error) error {
+	t.Helper()
+	t.Setenv("TLPIPE_TEST_WORKER", "serve")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.CreateTemp(t.TempDir(), "log")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	_, err = Client{Path: self, Log: log, Want: testIdentity, Output: output}.Run(t.Context(), Request{Stage: "busy", Payload: []byte("{}")}, &recorder{})
+	return err
 }
