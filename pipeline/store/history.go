@@ -1,8 +1,6 @@
 package store
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -76,20 +74,14 @@ func (s *Store) Used(id string) (Run, error) {
 }
 
 func parseUsed(data []byte, id string) (Run, error) {
-	text, whole := unseal(data)
-	if !whole {
-		return Run{}, damagef("it is not as it was written")
-	}
 	var stored struct {
 		Format int `json:"format"`
 		Run
 	}
-	d := json.NewDecoder(bytes.NewReader(text))
-	err := d.Decode(&stored)
-	switch {
-	case err == nil && stored.Format > usedFormat:
-		return Run{}, newer("it", stored.Format, usedFormat)
-	case err != nil || stored.Format != usedFormat || stored.ID != id:
+	if _, err := decodeSealed(data, usedFormat, &stored); err != nil {
+		return Run{}, err
+	}
+	if stored.ID != id {
 		return Run{}, damagef("it is not that of this run")
 	}
 	for _, u := range stored.Used {

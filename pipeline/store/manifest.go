@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"io/fs"
 	"strings"
 )
@@ -53,14 +52,8 @@ func parseManifest(data []byte) (manifest, error) {
 	if len(data) == 0 {
 		return m, damagef("it is empty")
 	}
-	if err := json.Unmarshal(data, &m); err != nil {
-		return manifest{}, damagef("not a manifest: %w", err)
-	}
-	if m.Format > manifestFormat {
-		return manifest{}, newer("its manifest", m.Format, manifestFormat)
-	}
-	if m.Format < 1 {
-		return manifest{}, damagef("it names no format")
+	if err := decode(data, "its manifest", manifestFormat, &m); err != nil {
+		return manifest{}, err
 	}
 	if m.Type == "" {
 		return manifest{}, damagef("it names no artifact type")

@@ -40,11 +40,11 @@ func (s *Store) readMarker() (marked bool, err error) {
 		return false, fmt.Errorf("open the store %s: %w", s.dir, err)
 	}
 	var m marker
-	if err := json.Unmarshal(text, &m); err != nil || m.Format < 1 {
+	switch err := decode(text, "the store "+s.dir, storeFormat, &m); {
+	case isDamage(err):
 		return false, exit.Errorf(exit.Damaged, "%s does not say the format of the store; write {\"format\": %d} into it if a tlpipe of this version made the store", s.path(markerFile), storeFormat)
-	}
-	if m.Format > storeFormat {
-		return true, newer("the store "+s.dir, m.Format, storeFormat)
+	case err != nil:
+		return true, err
 	}
 	return true, nil
 }

@@ -3,8 +3,6 @@ package store
 import (
 	"bytes"
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,30 +22,6 @@ type formatted struct {
 	Record
 }
 
-// The text of a record ends with the SHA-256 of what it would be without that. So it does in every format: an older
-// tlpipe can tell a record that is damaged from one that is newer.
-const (
-	sealBegin = ",\n  \"sha256\": \""
-	sealEnd   = "\"\n}\n"
-	plainEnd  = "\n}\n"
-)
-
-// seal adds its digest to the text of a record.
-func seal(text []byte) []byte {
-	sum := sha256.Sum256(text)
-	return slices.Concat(bytes.TrimSuffix(text, []byte(plainEnd)), []byte(sealBegin), []byte(hex.EncodeToString(sum[:])), []byte(sealEnd))
-}
-
-// unseal takes the digest off the text of a record; ok is false if it is not the right one.
-func unseal(data []byte) (text []byte, ok bool) {
-	at := len(data) - len(sealBegin) - hex.EncodedLen(sha256.Size) - len(sealEnd)
-	if at < 0 {
-		return nil, false
-	}
-	text = append(slices.Clone(data[:at]), plainEnd...)
-	return text, bytes.Equal(seal(text), data)
-}
-
 // encodeRecord gives the text of a record and makes sure that it will read back as the record of its action.
 func encodeRecord(r Record) ([]byte, error) {
 	text, err := encodeJSON(formatted{recordFormat, r})
@@ -64,22 +38,10 @@ func encodeRecord(r Record) ([]byte, error) {
 // parseRecord reads the record of an action and refuses one that cannot be it. The error is damage, or that of a newer
 // format.
 func parseRecord(data []byte, id ActionID) (Record, error) {
-	text, whole := unseal(data)
-	if !whole {
-		return Record{}, damagef("it is not as it was written")
-	}
-	var any struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(text, &any); err != nil {
-		return Record{}, damagef("not a record: %w", err)
-	}
-	if any.Format > recordFormat {
-		return Record{}, newer("it", any.Format, recordFormat)
-	}
 	var stored formatted
-	if err := json.Unmarshal(text, &stored); err != nil {
-		return Record{}, damagef("not a record: %w", err)
+	text, err := decodeSealed(data, recordFormat, &stored)
+	if err != nil {
+		return Record{}, err
 	}
 	r := stored.Record
 	again, err := encodeJSON(stored)
@@ -92,7 +54,7 @@ func parseRecord(data []byte, id ActionID) (Record, error) {
 		return Record{}, damagef("it names no artifact but %q", r.Artifact)
 	case r.Type == "":
 		return Record{}, damagef("it names no artifact type")
-	case err != nil || stored.Format != recordFormat || !bytes.Equal(again, text):
+	case err != nil || !bytes.Equal(again, text):
 		return Record{}, damagef("it is not as tlpipe writes it")
 	}
 	return r, nil
