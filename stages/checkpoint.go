@@ -40,10 +40,9 @@ type bestWeights struct {
 	Digest string `json:"sha256"` // of the variables
 }
 
-const (
-	checkpointFormat = "tlpipe checkpoint 1"
-	keptCheckpoints  = 2
-)
+const checkpointFormat = "tlpipe checkpoint 1"
+
+const keptCheckpoints = 2
 
 // checkpoints are the checkpoints of one training in a scratch directory, each one atomic file.
 type checkpoints struct {

@@ -94,7 +94,7 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 	if err != nil {
 		return err
 	}
-	if others := now.differs(card); len(others) > 0 {
+	if others := differs(now, card); len(others) > 0 {
 		return fmt.Errorf("the training to continue had other data or settings, namely %s: leave --continue out, or change only epochs, schedule, learning_rate, early_stopping and keep",
 			strings.Join(others, ", "))
 	}
@@ -131,7 +131,7 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 }
 
 // differs names what a training has other than the one it continues though it may not.
-func (now Trained) differs(before Trained) (names []string) {
+func differs(now, before Trained) (names []string) {
 	note := func(name, was, is string) {
 		if was != is {
 			names = append(names, fmt.Sprintf("%s (%s, now %s)", name, was, is))

@@ -32,7 +32,7 @@ func (d *decoding) finish(maxRejected float64) error {
 		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
 		Transparent: d.transparent, Background: d.background,
 	}
-	if warning := info.transparentWarning(); warning != "" {
+	if warning := transparentWarning(info); warning != "" {
 		d.job.Progress.Warnf("%s", warning)
 	}
 	var labels []int32

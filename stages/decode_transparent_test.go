@@ -120,7 +120,7 @@ func TestPredictTransparent(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, background := range []Background{nil, white} {
-		trained := &Trained{Decoded: [3]int{2, 2, 3}, Background: background}
+		trained := &Classifier{Trained: Trained{Decoded: [3]int{2, 2, 3}, Background: background}}
 		pixels, want := make([]byte, 12), []byte{200, 100, 50}
 		if background != nil {
 			want = []byte{255, 255, 255}

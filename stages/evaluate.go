@@ -15,9 +15,9 @@ import (
 	"tlpipe/savedmodels"
 )
 
-const (
-	reportType = "report"
+const reportType = "report"
 
+const (
 	// leastAgreement is the gate on served_agreement that holds without being asked for: the model that was measured must
 	// be the model that is shipped.
 	leastAgreement = 0.98
@@ -111,7 +111,7 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	modelDir := job.Inputs[modelType].Dir
 	warnings := Warnings(map[string]string{"decode": job.Inputs[imagesType].Dir, "normalize": job.Inputs[datasetType].Dir, "fine-tune": modelDir})
-	warnings = append(warnings, report.warnings(modelDir)...)
+	warnings = append(warnings, reportWarnings(&report, modelDir)...)
 	return writeReport(job.Out, &report, warnings, data.dataset.Classes, predictions, rows, samples)
 }
 

@@ -16,9 +16,9 @@ import (
 	"tlpipe/savedmodels"
 )
 
-const (
-	featuresType = "features"
+const featuresType = "features"
 
+const (
 	// A shard holds at most so many bytes, and the features of at most so many pixels: what a kill can cost, a few
 	// seconds of work.
 	featureShardBytes  = 32 << 20

@@ -16,11 +16,13 @@ import (
 	"tlpipe/stages/sources"
 )
 
+// archiveName is that of the one file that sources give: never a publisher's, so mirrors may call it as they like.
+const archiveName = "archive"
+
 const (
 	archiveType  = "archive"
 	archiveIndex = "archive.json"
-	archiveFiles = "files"   // the folder that holds them
-	archiveName  = "archive" // of the one file that sources give: never a publisher's, so mirrors may call it as they like
+	archiveFiles = "files" // the folder that holds them
 )
 
 // Archive is what archive.json says.

@@ -11,10 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/sync/semaphore"
-
 	"tlpipe/pipeline"
-	"tlpipe/savedmodels"
 )
 
 // Trained is what card.json of a trained model adds to the card of its export: how it came about, and how an image
@@ -38,12 +35,6 @@ type Trained struct {
 	Precision  string                     `json:"precision"`
 
 	ContinuedFrom *continuedFrom `json:"continued_from,omitempty"`
-
-	memory savedmodels.Memory  // that predict needs
-	input  [2]int              // height and width in pixels that the network sees
-	room   *semaphore.Weighted // as imagefile.Options.Room
-
-	jpeg savedmodels.JPEGDecoder // set by Predict
 }
 
 // splitMetrics are those of the epoch that was kept.

@@ -72,7 +72,7 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 			job.Progress.Warnf("%s", text)
 		}
 	}
-	warn(d.emptyWarnings())
+	warn(emptyWarnings(d))
 
 	scan, err := scanPixels(ctx, images, d, job.Progress)
 	if err != nil {

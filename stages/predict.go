@@ -111,7 +111,7 @@ func (p *Prediction) rank(probabilities []float32, top int) {
 }
 
 // batchSize keeps bounded both what a batch of pixels takes and what the network makes of it.
-func (t *Trained) batchSize() int {
+func (t *Classifier) batchSize() int {
 	most := min(evaluateBytes/product(t.imageShape()), evaluatePixels/(t.input[0]*t.input[1]), evaluateBatch)
 	return max(most, 1)
 }
@@ -126,12 +126,12 @@ func (t *Trained) imageShape() []int {
 
 // fileBatch holds the pixels of those images of a batch that could be read.
 type fileBatch struct {
-	trained *Trained
+	trained *Classifier
 	pixels  []byte
 	reasons []error // of each file; nil where it could be read
 }
 
-func newFileBatch(t *Trained, size int) *fileBatch {
+func newFileBatch(t *Classifier, size int) *fileBatch {
 	return &fileBatch{trained: t, pixels: make([]byte, 0, size*product(t.imageShape()))}
 }
 
@@ -210,7 +210,7 @@ func (t *Trained) serving() savedmodels.Serving {
 
 // readImage fills dst with the pixels of a file as the model takes them: decoded as decode does, gray where all
 // training images were, cropped as normalize says. The error is a reason for people, without the path.
-func (t *Trained) readImage(dst []byte, path string) error {
+func (t *Classifier) readImage(dst []byte, path string) error {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxImageFile {
 		err = fmt.Errorf("%s: files of more than %s are refused", humanize.IBytes(uint64(info.Size())), humanize.IBytes(maxImageFile))

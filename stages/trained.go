@@ -7,13 +7,26 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/semaphore"
+
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/imagefile"
 )
 
+// Classifier is a trained model that classifies image files.
+type Classifier struct {
+	Trained
+
+	memory savedmodels.Memory  // that it needs
+	input  [2]int              // height and width in pixels that the network sees
+	room   *semaphore.Weighted // as imagefile.Options.Room
+
+	jpeg savedmodels.JPEGDecoder // set by Predict
+}
+
 // OpenTrained reads the card of a trained model: an artifact of type model.
-func OpenTrained(dir string) (*Trained, error) {
+func OpenTrained(dir string) (*Classifier, error) {
 	if _, err := os.Stat(filepath.Join(dir, "card.json")); err != nil {
 		hint := "expected the folder that fine-tune makes, such as artifacts/latest/NAME/fine-tune"
 		if inside := filepath.Join(dir, "fine-tune"); isFile(filepath.Join(inside, "card.json")) {
@@ -36,11 +49,10 @@ func OpenTrained(dir string) (*Trained, error) {
 	if err := errors.Join(json.Unmarshal(text, &made), json.Unmarshal(card.Spec, &spec)); err != nil {
 		return nil, exit.Errorf(exit.Damaged, "%s: card.json is damaged: %w", dir, err)
 	}
-	t := made.Trained
-	if t == nil {
+	if made.Trained == nil {
 		return nil, exit.Errorf(exit.Usage, "%s is an exported model that is not trained; give the folder that fine-tune makes", dir)
 	}
-	t.input, t.room = spec.Input, imagefile.NewRoom()
+	t := &Classifier{Trained: *made.Trained, input: spec.Input, room: imagefile.NewRoom()}
 	if len(spec.Taps) > 0 {
 		t.memory = spec.PredictMemory()
 	}

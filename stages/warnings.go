@@ -29,7 +29,7 @@ func Warnings(dirs map[string]string) (list []string) {
 	}
 	if dir := dirs["evaluate"]; dir != "" {
 		if report, err := ReadReport(dir); err == nil {
-			list = append(list, report.warnings(dirs["fine-tune"])...)
+			list = append(list, reportWarnings(report, dirs["fine-tune"])...)
 		}
 	}
 	return list
@@ -43,14 +43,14 @@ func imagesWarnings(dir string) (list []string) {
 	if total := info.Count + info.Rejected; info.Rejected > 0 {
 		list = append(list, fmt.Sprintf("%d of %d images could not be read and are left out: decode's rejected.jsonl lists them", info.Rejected, total))
 	}
-	if warning := info.transparentWarning(); warning != "" {
+	if warning := transparentWarning(info); warning != "" {
 		list = append(list, warning)
 	}
 	return list
 }
 
 // transparentWarning tells of images whose hidden colours train the model; "" if there are none.
-func (info imagesInfo) transparentWarning() string {
+func transparentWarning(info imagesInfo) string {
 	if info.Transparent == 0 || info.Background != nil {
 		return ""
 	}
@@ -64,7 +64,7 @@ func datasetWarnings(dir string) (list []string) {
 	if err != nil || json.Unmarshal(text, &d) != nil {
 		return nil
 	}
-	list = d.emptyWarnings()
+	list = emptyWarnings(&d)
 	if d.Duplicates == 0 && d.Conflicts == 0 {
 		return list
 	}
@@ -81,7 +81,7 @@ func datasetWarnings(dir string) (list []string) {
 }
 
 // emptyWarnings names the classes that a split for measuring lacks.
-func (d *Dataset) emptyWarnings() (list []string) {
+func emptyWarnings(d *Dataset) (list []string) {
 	for _, split := range []string{valSplit, testSplit} {
 		var without []string
 		for class, n := range d.Counts[split] {
@@ -211,8 +211,8 @@ func trainingWarnings(dir string) []string {
 	return []string{absurdText("the first epoch of training", history[0].Loss, classes, text)}
 }
 
-// warnings tells what a report itself shows of the model in modelDir.
-func (r *Report) warnings(modelDir string) []string {
+// reportWarnings tells what a report itself shows of the model in modelDir.
+func reportWarnings(r *Report, modelDir string) []string {
 	if !saturated(r.Certain, r.Count) {
 		return nil
 	}
