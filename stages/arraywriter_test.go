@@ -30,7 +30,7 @@ func TestArrayWriterAsWriteArray(t *testing.T) {
 		if err := WriteArray(filepath.Join(dir, "whole.npy"), "|u1", []int{rows, 2000, 3}, data); err != nil {
 			t.Fatal(err)
 		}
-		files := readDir(t, dir)
+		files := filesOf(t, dir)
 		if files["rows.npy"] != files["whole.npy"] || len(files) != 2 {
 			t.Errorf("%d rows: the file differs from that of WriteArray, or more was left", rows)
 		}
@@ -57,8 +57,26 @@ func TestArrayWriterLeavesWhatWasThere(t *testing.T) {
 		if err := end(w); (err != nil) != (name != "abandoned") {
 			t.Errorf("%s: error %v", name, err)
 		}
-		if got, err := os.ReadFile(path); err != nil || string(got) != numpyFile || len(readDir(t, dir)) != 1 {
+		if got, err := os.ReadFile(path); err != nil || string(got) != numpyFile || len(filesOf(t, dir)) != 1 {
 			t.Errorf("%s: the file changed, or more was left (%v)", name, err)
 		}
 	}
+}
+
+// filesOf are the files in a folder, by name.
+func filesOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[e.Name()] = string(data)
+	}
+	return files
 }

@@ -4,9 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"syscall"
 
-	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/failpoint"
 )
 
@@ -20,18 +18,18 @@ type atomicFile struct {
 func createAtomic(path string) (*atomicFile, error) {
 	dir, name := filepath.Split(path)
 	f, err := os.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
-	return &atomicFile{path, f}, diskFull(err)
+	return &atomicFile{path, f}, err
 }
 
 func (f *atomicFile) Write(data []byte) (int, error) {
 	n, err := failpoint.Write(f.file, data, f.path)
-	return n, diskFull(err)
+	return n, err
 }
 
 // WriteAt writes over what was written.
 func (f *atomicFile) WriteAt(data []byte, at int64) (int, error) {
 	n, err := f.file.WriteAt(data, at)
-	return n, diskFull(err)
+	return n, err
 }
 
 func (f *atomicFile) commit() error {
@@ -40,7 +38,7 @@ func (f *atomicFile) commit() error {
 		err = os.Rename(f.file.Name(), f.path)
 	}
 	if err != nil {
-		return diskFull(errors.Join(err, os.Remove(f.file.Name())))
+		return errors.Join(err, os.Remove(f.file.Name()))
 	}
 	return syncDir(filepath.Dir(f.path))
 }
@@ -60,14 +58,6 @@ func writeFileAtomic(path string, chunks ...[]byte) error {
 		}
 	}
 	return f.commit()
-}
-
-// diskFull gives the error of a full disk its exit code and says what to do.
-func diskFull(err error) error {
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		return exit.Errorf(exit.Resources, "%w; free some space and run again: it continues from what is done", err)
-	}
-	return err
 }
 
 // syncDir makes a rename in dir survive a power cut.

@@ -97,7 +97,7 @@ func jpegDecoder(runtime savedmodels.Runtime, opts imagefile.Options) (savedmode
 func (s *Decode) run(ctx context.Context, job *pipeline.Job, opts imagefile.Options, decoder string) error {
 	src, err := s.open(ctx, job, opts)
 	if err != nil {
-		return diskFull(err)
+		return err
 	}
 	defer src.close()
 	defer collectSoon()()
