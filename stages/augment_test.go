@@ -11,6 +11,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 func TestAugmentProblems(t *testing.T) {
@@ -90,13 +91,13 @@ func TestAugmentSpecs(t *testing.T) {
 }
 
 func TestFeatureRows(t *testing.T) {
-	r := newFeatureRows([]int64{1, 4, 6, 9}, []int64{4, 9}, 3)
-	if want := []int64{1, 4, 6, 9, 4, 9, 4, 9}; !slices.Equal(r.rows, want) || r.check() != nil {
-		t.Errorf("rows %v (%v), want %v", r.rows, r.check(), want)
+	r := formats.NewFeatureRows([]int64{1, 4, 6, 9}, []int64{4, 9}, 3)
+	if want := []int64{1, 4, 6, 9, 4, 9, 4, 9}; !slices.Equal(r.Rows, want) || r.Check() != nil {
+		t.Errorf("rows %v (%v), want %v", r.Rows, r.Check(), want)
 	}
 	var copies []int
-	for i := range r.rows {
-		copies = append(copies, r.copyOf(i))
+	for i := range r.Rows {
+		copies = append(copies, r.CopyOf(i))
 	}
 	if want := []int{0, 0, 0, 0, 1, 1, 2, 2}; !slices.Equal(copies, want) {
 		t.Errorf("copies %v, want %v", copies, want)
@@ -110,12 +111,12 @@ func TestFeatureRows(t *testing.T) {
 		{row: 6, copy: 1, err: "there is no feature of image row 6 in copy 1"},
 		{row: 4, copy: 3, err: "there is no copy 3 of features, only 3"},
 	} {
-		if i, err := r.find(c.row, c.copy); i != c.want || err != nil && err.Error() != c.err || err == nil && c.err != "" {
+		if i, err := r.Find(c.row, c.copy); i != c.want || err != nil && err.Error() != c.err || err == nil && c.err != "" {
 			t.Errorf("find %+v: %d, %v", c, i, err)
 		}
 	}
-	for _, bad := range []featureRows{{r.rows, 3, 1}, {r.rows, 5, 2}, {r.rows, 1, 0}, {r.rows, 0, 2}} {
-		if bad.check() == nil {
+	for _, bad := range []formats.FeatureRows{{Rows: r.Rows, Copies: 3, Copied: 1}, {Rows: r.Rows, Copies: 5, Copied: 2}, {Rows: r.Rows, Copies: 1, Copied: 0}, {Rows: r.Rows, Copies: 0, Copied: 2}} {
+		if bad.Check() == nil {
 			t.Errorf("%+v passes", bad)
 		}
 	}
@@ -136,14 +137,14 @@ func copiesBed(t *testing.T, change func(c *Config)) *bed {
 // featuresOf reads all of the features of a copy.
 func (b *bed) featuresOf(rows []int64, copy int) []byte {
 	b.t.Helper()
-	f, err := OpenFeatures(b.have[featuresType].Dir)
+	f, err := formats.OpenFeatures(b.have[formats.FeaturesType].Dir)
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	defer f.Close()
 	all := make([]byte, len(rows)*fakeFeatures*4)
 	for i, row := range rows {
-		if err := f.read(all[i*fakeFeatures*4:][:fakeFeatures*4], row, copy); err != nil {
+		if err := f.Read(all[i*fakeFeatures*4:][:fakeFeatures*4], row, copy); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -154,12 +155,12 @@ func (b *bed) featuresOf(rows []int64, copy int) []byte {
 // do not depend on the batches they were computed in.
 func TestFeaturizeCopies(t *testing.T) {
 	b := copiesBed(t, nil)
-	d, err := OpenDataset(b.have[datasetType].Dir)
+	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	all, train := d.allRows(), d.Rows[trainSplit]
-	f, err := OpenFeatures(b.have[featuresType].Dir)
+	all, train := d.AllRows(), d.Rows[formats.Train]
+	f, err := formats.OpenFeatures(b.have[formats.FeaturesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -167,7 +168,7 @@ func TestFeaturizeCopies(t *testing.T) {
 	if want := len(all) + 2*len(train); f.Count != want || f.Copies != 3 {
 		t.Errorf("%d features, %d copies; want %d and 3", f.Count, f.Copies, want)
 	}
-	if err := f.read(make([]byte, 4*fakeFeatures), d.Rows[testSplit][0], 1); err == nil {
+	if err := f.Read(make([]byte, 4*fakeFeatures), d.Rows[formats.Test][0], 1); err == nil {
 		t.Error("an image of test has a changed copy")
 	}
 	without := newBed(t, nil)
@@ -218,11 +219,11 @@ func TestEpochsTakeTurns(t *testing.T) {
 	seen := &watched{fakeRuntime: b.runtime}
 	b.env.Runtime = seen
 	b.run("fine-tune")
-	d, err := OpenDataset(b.have[datasetType].Dir)
+	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	train := d.Rows[trainSplit]
+	train := d.Rows[formats.Train]
 	steps := chunks(len(train), b.config.Stages.FineTune.BatchSize)
 	if got, want := len(seen.x), 4*steps; got != want {
 		t.Fatalf("%d steps, want %d: an epoch keeps its length", got, want)
@@ -246,7 +247,7 @@ func TestEpochsTakeTurns(t *testing.T) {
 // The disk must hold the copies too.
 func TestFeaturizeNeedsSpaceForCopies(t *testing.T) {
 	rows := make([]int64, 1<<18)
-	w := &featureWriter{featureRows: newFeatureRows(rows, rows, 4), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
+	w := &featureWriter{FeatureRows: formats.NewFeatureRows(rows, rows, 4), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
 	w.job, _ = newJob(t, nil)
 	err := w.checkDisk()
 	if exit.Code(err) != exit.Resources || !strings.Contains(err.Error(), "1048576 features of 4.0 TiB need 4.0 EiB") || !strings.Contains(err.Error(), "set fewer than 4 featurize.copies, ") {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/image/bmp"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -57,7 +58,7 @@ func badImages(t *testing.T, env Env) int {
 	}
 	bad := 0
 	for _, line := range strings.Split(strings.TrimSpace(readDir(t, job.Out)["rejected.jsonl"]), "\n") {
-		var r rejectedLine
+		var r formats.Rejected
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatal(err)
 		}
@@ -73,7 +74,7 @@ func badImages(t *testing.T, env Env) int {
 			t.Errorf("%q was taken, want it rejected: %s", path, expected)
 		}
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"tlpipe/pipeline/guard"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // batches fills batches 0 … n-1, at most lanes of them at a time and also while the one before is in use, and gives them in
@@ -75,22 +76,22 @@ func batches[T any](ctx context.Context, n, lanes int, buffer func() T, fill fun
 
 // examples are the inputs of the part that trains: stored features, or the images where nothing is frozen.
 type examples struct {
-	images   *Images
-	dataset  *Dataset
-	features *Features // nil where nothing is frozen
+	images   *formats.Images
+	dataset  *formats.Dataset
+	features *formats.Features // nil where nothing is frozen
 }
 
 // openExamples opens what a stage behind featurize reads.
 func openExamples(images, dataset, features string) (*examples, error) {
 	e := &examples{}
 	var err error
-	if e.dataset, err = OpenDataset(dataset); err != nil {
+	if e.dataset, err = formats.OpenDataset(dataset); err != nil {
 		return nil, err
 	}
-	if e.images, err = OpenImages(images); err != nil {
+	if e.images, err = formats.OpenImages(images); err != nil {
 		return nil, err
 	}
-	if e.features, err = OpenFeatures(features); err != nil {
+	if e.features, err = formats.OpenFeatures(features); err != nil {
 		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
@@ -110,7 +111,7 @@ func (e *examples) rowShape() []int {
 	if e.features != nil {
 		return e.features.Shape
 	}
-	return e.dataset.imageShape(e.images)
+	return e.dataset.ImageShape(e.images)
 }
 
 func (e *examples) dtype() savedmodels.DType {
@@ -120,7 +121,7 @@ func (e *examples) dtype() savedmodels.DType {
 	return savedmodels.Uint8
 }
 
-func (e *examples) rowBytes() int { return product(e.rowShape()) * e.dtype().Size() }
+func (e *examples) rowBytes() int { return formats.Product(e.rowShape()) * e.dtype().Size() }
 
 // batch holds examples (or images) and their labels, with room for the largest batch.
 type batch struct {
@@ -138,9 +139,9 @@ func (e *examples) newBatch(size int) *batch {
 }
 
 // newImageBatch has room for size images, as the served model takes them.
-func newImageBatch(images *Images, d *Dataset, size int) *batch {
-	shape := d.imageShape(images)
-	return &batch{x: make([]byte, 0, size*product(shape)), labels: make([]byte, 0, 4*size), rowShape: shape, dtype: savedmodels.Uint8}
+func newImageBatch(images *formats.Images, d *formats.Dataset, size int) *batch {
+	shape := d.ImageShape(images)
+	return &batch{x: make([]byte, 0, size*formats.Product(shape)), labels: make([]byte, 0, 4*size), rowShape: shape, dtype: savedmodels.Uint8}
 }
 
 // copies is the number of different examples of each training image, at least 1.
@@ -158,7 +159,7 @@ func (e *examples) read(b *batch, rows []int64, copyIndex int) error {
 	}
 	b.reset(rows, e.images)
 	for i, row := range rows {
-		if err := e.features.read(b.x[i*e.rowBytes():(i+1)*e.rowBytes()], row, copyIndex); err != nil {
+		if err := e.features.Read(b.x[i*e.rowBytes():(i+1)*e.rowBytes()], row, copyIndex); err != nil {
 			return err
 		}
 	}
@@ -166,23 +167,23 @@ func (e *examples) read(b *batch, rows []int64, copyIndex int) error {
 }
 
 // readImages fills b with the cropped images of rows.
-func readImages(images *Images, d *Dataset, b *batch, rows []int64) error {
+func readImages(images *formats.Images, d *formats.Dataset, b *batch, rows []int64) error {
 	for _, row := range rows {
 		if row < 0 || row >= int64(images.Count) {
 			return fmt.Errorf("row %d is none of the %d images", row, images.Count)
 		}
 	}
 	b.reset(rows, images)
-	size := product(b.rowShape)
+	size := formats.Product(b.rowShape)
 	for i, row := range rows {
 		images.Crop(b.x[i*size:(i+1)*size], int(row), d.Recipe.Crop)
 	}
 	return nil
 }
 
-func (b *batch) reset(rows []int64, images *Images) {
+func (b *batch) reset(rows []int64, images *formats.Images) {
 	b.rows = append(b.rows[:0], rows...)
-	b.x = b.x[:len(rows)*product(b.rowShape)*b.dtype.Size()]
+	b.x = b.x[:len(rows)*formats.Product(b.rowShape)*b.dtype.Size()]
 	b.labels = b.labels[:0]
 	for _, row := range rows {
 		b.labels = binary.LittleEndian.AppendUint32(b.labels, uint32(images.Labels[row]))
@@ -210,14 +211,6 @@ func chunk(rows []int64, i, size int) []int64 {
 // chunks is the number of parts of size each.
 func chunks(n, size int) int { return (n + size - 1) / size }
 
-func product(shape []int) int {
-	n := 1
-	for _, d := range shape {
-		n *= d
-	}
-	return n
-}
-
 // each measures every row of a split: it runs evaluate in batches of size and hands over, row by row, its loss and its
 // class probabilities (valid until the next row).
 func (e *examples) each(ctx context.Context, model savedmodels.Model, rows []int64, size int, do func(i int, loss float32, probabilities []float32)) error {
@@ -232,7 +225,7 @@ func (e *examples) each(ctx context.Context, model savedmodels.Model, rows []int
 		if err != nil {
 			return err
 		}
-		losses, probabilities := float32s(out["loss"].Data), float32s(out["probabilities"].Data)
+		losses, probabilities := formats.Float32s(out["loss"].Data), formats.Float32s(out["probabilities"].Data)
 		classes := len(e.dataset.Classes)
 		if len(losses) != len(b.rows) || len(probabilities) != len(b.rows)*classes {
 			return fmt.Errorf("evaluate gave %d losses and %d probabilities for %d images of %d classes: the model does not fit the data",

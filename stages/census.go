@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"tlpipe/stages/formats"
 )
 
 // census counts the images of a data set. It is what the settings of later stages must fit, and takes milliseconds.
@@ -22,11 +24,11 @@ type census struct {
 
 // takeCensus counts the images in dir, an artifact of type images, as decode divided them.
 func takeCensus(dir string) (*census, error) {
-	info, err := readImagesInfo(dir)
+	info, err := formats.ReadImagesInfo(dir)
 	if err != nil {
 		return nil, err
 	}
-	labels, err := ReadInt32s(filepath.Join(dir, "labels.npy"))
+	labels, err := formats.ReadInt32s(filepath.Join(dir, "labels.npy"))
 	if err != nil {
 		return nil, err
 	}
@@ -67,17 +69,17 @@ func takeCensus(dir string) (*census, error) {
 func splitOfLine(line []byte) (string, error) {
 	const key = `,"split":"`
 	if at := bytes.Index(line, []byte(key)); at >= 0 {
-		for _, split := range splitNames {
+		for _, split := range formats.Splits {
 			if bytes.HasPrefix(line[at+len(key):], []byte(split+`"`)) {
 				return split, nil
 			}
 		}
 	}
-	var s Sample
+	var s formats.Sample
 	if err := json.Unmarshal(line, &s); err != nil {
 		return "", err
 	}
-	if !slices.Contains(splitNames[:], s.Split) {
+	if !slices.Contains(formats.Splits[:], s.Split) {
 		return "", fmt.Errorf("unknown split %q", s.Split)
 	}
 	return s.Split, nil
@@ -85,7 +87,7 @@ func splitOfLine(line []byte) (string, error) {
 
 // folderOfLine is the folder that the class folder of a sample stands in; "" where samples are no files in class folders.
 func folderOfLine(line []byte) string {
-	var s Sample
+	var s formats.Sample
 	if json.Unmarshal(line, &s) != nil {
 		return ""
 	}
@@ -112,7 +114,7 @@ func (c *census) total(split string) (n int) {
 
 // of gives the counts of one class.
 func (c *census) of(class int) (n classCounts) {
-	for split, at := range map[string]*int{trainSplit: &n.train, valSplit: &n.val, testSplit: &n.test} {
+	for split, at := range map[string]*int{formats.Train: &n.train, formats.Val: &n.val, formats.Test: &n.test} {
 		if counts := c.counts[split]; counts != nil {
 			*at = counts[class]
 		}

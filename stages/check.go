@@ -9,6 +9,7 @@ import (
 	"github.com/agext/levenshtein"
 
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // Problems reports what is wrong in a config although each setting alone is valid: settings that contradict each other,
@@ -129,9 +130,9 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 	if n == nil || d == nil {
 		return
 	}
-	_, mapsTest := d.Splits[testSplit]
+	_, mapsTest := d.Splits[formats.Test]
 	given := d.Format != "image-folder" || len(d.Splits) == 0 || mapsTest // decode gives a test split
-	_, mapsVal := d.Splits[valSplit]
+	_, mapsVal := d.Splits[formats.Val]
 	mayVal := d.Format == "image-folder" && (len(d.Splits) == 0 || mapsVal) // decode gives a val split, if there is such a folder
 	if mapsVal && n.Split.Val > 0 {
 		report("stages.normalize.split.val", "decode.splits.val gives a val split: leave split.val out, or decode.splits.val to cut val from train")
@@ -139,21 +140,21 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 	if mapsVal && n.Split.Folds > 0 {
 		report("stages.normalize.split.folds", "decode.splits.val gives a val split: leave split.folds out, or decode.splits.val to cut val from train")
 	}
-	if _, ok := n.Split.PerClass[valSplit]; ok && !mayVal && !n.Split.hasVal() {
+	if _, ok := n.Split.PerClass[formats.Val]; ok && !mayVal && !n.Split.hasVal() {
 		report("stages.normalize.split.per_class.val", "val is cut from train: set split.val to a share of it")
 	}
 	if n.Split.Test > 0 && (mapsTest || strings.HasPrefix(d.Format, "cifar")) {
 		report("stages.normalize.split.test", "decode already gives a test split: leave split.test out")
 	}
 	if e := c.Stages.Evaluate; e != nil {
-		if e.Split == testSplit && !given && n.Split.Test == 0 {
+		if e.Split == formats.Test && !given && n.Split.Test == 0 {
 			report("stages.evaluate.split", "there is no test split: set decode.splits.test to a folder, or cut one with normalize.split.test")
 		}
-		if e.Split == valSplit && !mayVal && !n.Split.hasVal() {
+		if e.Split == formats.Val && !mayVal && !n.Split.hasVal() {
 			report("stages.evaluate.split", "there is no val split: set normalize.split.val, such as 0.1")
 		}
 	}
-	if _, ok := n.Split.PerClass[testSplit]; ok && !given && n.Split.Test == 0 {
+	if _, ok := n.Split.PerClass[formats.Test]; ok && !given && n.Split.Test == 0 {
 		report("stages.normalize.split.per_class.test", "there is no test split to take images from: set decode.splits.test or normalize.split.test")
 	}
 	if f := c.Stages.FineTune; f != nil && !mayVal && !n.Split.hasVal() {

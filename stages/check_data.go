@@ -7,6 +7,7 @@ import (
 
 	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/formats"
 )
 
 // suits tells as soon as images are decoded what in the settings of the later stages does not fit them: a split that there
@@ -77,15 +78,15 @@ func (c *Config) fineTuneDataProblems(d *census, report func(path, format string
 		}
 		report("stages.fine-tune", "there is a single class, %q, and a classifier tells at least two apart%s", strings.Join(d.classes, ", "), where)
 	}
-	if !d.has(valSplit) && !n.Split.hasVal() {
+	if !d.has(formats.Val) && !n.Split.hasVal() {
 		for _, need := range s.needsVal() {
 			report("stages.fine-tune."+need[0], "it chooses by val, but the data has no val split: %s", either("", append(c.waysToVal(d), need[1])))
 		}
 	}
-	counted := &Dataset{Classes: d.classes, Counts: map[string][]int{trainSplit: make([]int, len(d.classes))}}
+	counted := &formats.Dataset{Classes: d.classes, Counts: map[string][]int{formats.Train: make([]int, len(d.classes))}}
 	for class := range d.classes {
 		met, _ := n.Split.cut(d.of(class))
-		counted.Counts[trainSplit][class] = met.train
+		counted.Counts[formats.Train][class] = met.train
 	}
 	if _, err := s.ClassWeight.of(counted); err != nil {
 		report("stages.fine-tune.class_weight", "%v", err)
@@ -95,15 +96,15 @@ func (c *Config) fineTuneDataProblems(d *census, report func(path, format string
 func (c *Config) evaluateDataProblems(d *census, report func(path, format string, args ...any)) {
 	s, n := c.Stages.Evaluate, c.Stages.Normalize
 	switch {
-	case s.Split == testSplit && !d.has(testSplit) && n.Split.Test == 0:
+	case s.Split == formats.Test && !d.has(formats.Test) && n.Split.Test == 0:
 		ways := c.waysToTest(d)
-		if d.has(valSplit) || n.Split.hasVal() {
+		if d.has(formats.Val) || n.Split.hasVal() {
 			ways = append(ways, "measure on val, which also chooses, by evaluate.split: val")
 		}
 		report("stages.evaluate.split", "evaluate.split is test, but the data has no test split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
-	case s.Split == valSplit && !d.has(valSplit) && !n.Split.hasVal():
+	case s.Split == formats.Val && !d.has(formats.Val) && !n.Split.hasVal():
 		ways := c.waysToVal(d)
-		if d.has(testSplit) || n.Split.Test > 0 {
+		if d.has(formats.Test) || n.Split.Test > 0 {
 			ways = append(ways, "set evaluate.split: test")
 		}
 		report("stages.evaluate.split", "evaluate.split is val, but the data has no val split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
@@ -123,8 +124,8 @@ func (c *Config) evaluateDataProblems(d *census, report func(path, format string
 // splitsOf names the splits that there will be.
 func (c *Config) splitsOf(d *census) (names []string) {
 	s := c.Stages.Normalize.Split
-	for _, split := range splitNames {
-		if d.has(split) || (split == valSplit && s.hasVal()) || (split == testSplit && s.Test > 0) {
+	for _, split := range formats.Splits {
+		if d.has(split) || (split == formats.Val && s.hasVal()) || (split == formats.Test && s.Test > 0) {
 			names = append(names, split)
 		}
 	}
@@ -135,9 +136,9 @@ func (c *Config) splitsOf(d *census) (names []string) {
 func (c *Config) waysToTest(d *census) (ways []string) {
 	s := c.Stages.Normalize.Split
 	folders := c.Stages.Decode.Format == "image-folder"
-	if train, val := d.folders[trainSplit], d.folders[valSplit]; folders && train != "" && val != "" {
-		way := fmt.Sprintf("take the val images for test by decode.splits: %s", flowSplits(map[string]string{trainSplit: train, testSplit: val}))
-		f := fitting{config: c, census: d.renamed(valSplit, testSplit)}
+	if train, val := d.folders[formats.Train], d.folders[formats.Val]; folders && train != "" && val != "" {
+		way := fmt.Sprintf("take the val images for test by decode.splits: %s", flowSplits(map[string]string{formats.Train: train, formats.Test: val}))
+		f := fitting{config: c, census: d.renamed(formats.Val, formats.Test)}
 		if len(c.needsVal()) > 0 {
 			way = f.cutting(way+", and cut val from train", "val", 0.1, s.withVal)
 		}
@@ -150,8 +151,8 @@ func (c *Config) waysToTest(d *census) (ways []string) {
 			ways = append(ways, way)
 		}
 	}
-	if train := d.folders[trainSplit]; folders && !d.has(valSplit) && train != "." && train != "" {
-		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: %s", flowSplits(map[string]string{trainSplit: train, testSplit: "FOLDER"})))
+	if train := d.folders[formats.Train]; folders && !d.has(formats.Val) && train != "." && train != "" {
+		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: %s", flowSplits(map[string]string{formats.Train: train, formats.Test: "FOLDER"})))
 	}
 	return ways
 }

@@ -16,6 +16,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/formats"
 )
 
 // counted is a census of the classes a, b, c… with so many images of train, val and test, in folders of these names.
@@ -23,7 +24,7 @@ func counted(classes ...classCounts) *census {
 	d := &census{shape: [3]int{20, 20, 3}, counts: map[string][]int{}, folders: map[string]string{}}
 	for class, n := range classes {
 		d.classes = append(d.classes, string(rune('a'+class)))
-		for split, n := range map[string]int{trainSplit: n.train, valSplit: n.val, testSplit: n.test} {
+		for split, n := range map[string]int{formats.Train: n.train, formats.Val: n.val, formats.Test: n.test} {
 			if n > 0 && d.counts[split] == nil {
 				d.counts[split], d.folders[split] = make([]int, len(classes)), split
 			}
@@ -153,16 +154,16 @@ func TestAdviceWorks(t *testing.T) {
 		d := counted(classes...)
 		c := checked()
 		s := &c.Stages.Normalize.Split
-		if random.IntN(2) == 0 && !d.has(testSplit) {
+		if random.IntN(2) == 0 && !d.has(formats.Test) {
 			s.Test = float64(1+random.IntN(99)) / 100
 		}
 		s.PerClass = map[string]int{}
-		for _, split := range splitNames {
-			if random.IntN(3) == 0 && (split == trainSplit || d.has(split) || split == testSplit && s.Test > 0) {
+		for _, split := range formats.Splits {
+			if random.IntN(3) == 0 && (split == formats.Train || d.has(split) || split == formats.Test && s.Test > 0) {
 				s.PerClass[split] = 1 + random.IntN(8)
 			}
 		}
-		if !d.has(valSplit) {
+		if !d.has(formats.Val) {
 			switch random.IntN(3) {
 			case 0:
 				s.Folds = 2 + random.IntN(8)
@@ -301,25 +302,25 @@ func TestOwnVal(t *testing.T) {
 	labels, given := splitTable([2]int{5, 4}, [2]int{2, 1})
 	for class, n := range []int{3, 2} {
 		for range n {
-			labels, given = append(labels, int32(class)), append(given, valSplit)
+			labels, given = append(labels, int32(class)), append(given, formats.Val)
 		}
 	}
 	for want, s := range map[string]Split{"9 5 3": {}, "9 2 3": {PerClass: map[string]int{"val": 1}}, "6 5 6": {Test: 0.3, PerClass: map[string]int{}}} {
 		given := slices.Clone(given)
 		if s.Test > 0 { // and then test is cut from train alone
 			for row := range given {
-				if given[row] == testSplit {
-					given[row] = trainSplit
+				if given[row] == formats.Test {
+					given[row] = formats.Train
 				}
 			}
 			want = "8 5 4"
 		}
 		rows, err := splitRows([]string{"a", "b"}, labels, given, s)
-		if got := fmt.Sprint(len(rows[trainSplit]), len(rows[valSplit]), len(rows[testSplit])); err != nil || got != want {
+		if got := fmt.Sprint(len(rows[formats.Train]), len(rows[formats.Val]), len(rows[formats.Test])); err != nil || got != want {
 			t.Errorf("%+v: %s, %v, want %s", s, got, err, want)
 		}
-		for _, row := range rows[valSplit] {
-			if given[row] != valSplit {
+		for _, row := range rows[formats.Val] {
+			if given[row] != formats.Val {
 				t.Errorf("row %d of %s became val", row, given[row])
 			}
 		}

@@ -10,6 +10,7 @@ import (
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 func testCheckpoints(t *testing.T) (*checkpoints, *events) {
@@ -17,8 +18,8 @@ func testCheckpoints(t *testing.T) (*checkpoints, *events) {
 	return &checkpoints{dir: t.TempDir(), report: progress.NewReporter("test", seen)}, seen
 }
 
-func testState(v float32) state {
-	return state{
+func testState(v float32) formats.State {
+	return formats.State{
 		"kernel": floatTensor([]float32{v, -v, 0.1, 1e-30}, 2, 2), "step": int64Scalar(int64(v)), "learning_rate": float32Scalar(v),
 		"mask": {DType: savedmodels.Uint8, Shape: []int64{3}, Data: []byte{1, 2, 3}},
 		"left": {DType: savedmodels.Int32, Shape: []int64{0}, Data: []byte{}},
@@ -26,14 +27,14 @@ func testState(v float32) state {
 }
 
 // at is the state of a training after so many steps of two an epoch; the best epoch is the first.
-func at(step int64, best state) *trainingState {
+func at(step int64, best formats.State) *formats.TrainingState {
 	loss, accuracy := 0.1, 0.7
-	t := &trainingState{Step: step, Loss: 1.0 / 3 * float64(step), Correct: 3, Images: 7}
+	t := &formats.TrainingState{Step: step, Loss: 1.0 / 3 * float64(step), Correct: 3, Images: 7}
 	for epoch := int64(1); epoch <= step/2; epoch++ {
-		t.History = append(t.History, EpochResult{Epoch: int(epoch), Step: 2 * epoch, Loss: 0.3, ValLoss: &loss, ValAccuracy: &accuracy})
+		t.History = append(t.History, formats.EpochResult{Epoch: int(epoch), Step: 2 * epoch, Loss: 0.3, ValLoss: &loss, ValAccuracy: &accuracy})
 	}
 	if len(t.History) > 0 {
-		t.Best = &bestWeights{Epoch: 1, Digest: best.digest()}
+		t.Best = &formats.BestWeights{Epoch: 1, Digest: best.Digest()}
 	}
 	return t
 }
@@ -47,7 +48,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 		}
 	}
 	got := filesIn(t, c.dir)
-	want := []string{bestName(best.digest()), "checkpoint-000006-0000000010.safetensors", "checkpoint-000006-0000000011.safetensors"}
+	want := []string{bestName(best.Digest()), "checkpoint-000006-0000000010.safetensors", "checkpoint-000006-0000000011.safetensors"}
 	if !cmp.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
@@ -127,7 +128,7 @@ func TestCheckpointDamage(t *testing.T) {
 		if err := c.save(at(6, best), testState(6), best); err != nil {
 			t.Fatal(err)
 		}
-		damageFile(t, filepath.Join(c.dir, bestName(best.digest())), func(file []byte) []byte { return file[:100] })
+		damageFile(t, filepath.Join(c.dir, bestName(best.Digest())), func(file []byte) []byte { return file[:100] })
 		if state, _, _, err := c.load(); state != nil || err != nil {
 			t.Errorf("a checkpoint without its best weights was used: %+v, %v", state, err)
 		}

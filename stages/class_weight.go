@@ -9,6 +9,8 @@ import (
 
 	"github.com/invopop/jsonschema"
 	"go.yaml.in/yaml/v3"
+
+	"tlpipe/stages/formats"
 )
 
 // ClassWeight is how much the images of each class count in the loss; in YAML none, balanced, or a mapping of class
@@ -61,18 +63,18 @@ func (w ClassWeight) none() bool { return !w.Balanced && len(w.Factors) == 0 }
 
 // of gives the factor of each class of a data set; nil for none. Balanced is, as in scikit-learn, images / (classes ×
 // images of the class), counted on train.
-func (w ClassWeight) of(d *Dataset) ([]float32, error) {
+func (w ClassWeight) of(d *formats.Dataset) ([]float32, error) {
 	if w.none() {
 		return nil, nil
 	}
 	factors := slices.Repeat([]float32{1}, len(d.Classes))
 	if w.Balanced {
 		images, classes := 0, 0
-		for _, n := range d.Counts[trainSplit] {
+		for _, n := range d.Counts[formats.Train] {
 			images += n
 			classes += min(n, 1)
 		}
-		for i, n := range d.Counts[trainSplit] {
+		for i, n := range d.Counts[formats.Train] {
 			if n > 0 {
 				factors[i] = float32(float64(images) / (float64(classes) * float64(n)))
 			}

@@ -1,5 +1,9 @@
 package stages
 
+import (
+	"tlpipe/stages/imagefile"
+)
+
 // Config is a whole experiment, as its YAML file gives it.
 type Config struct {
 	Name    string   `yaml:"name" jsonschema:"pattern=^[A-Za-z0-9][A-Za-z0-9._-]*$,maxLength=200" jsonschema_description:"names the run and the folder latest/NAME in the store"`
@@ -67,15 +71,15 @@ type Source struct {
 
 // Decode turns files into uint8 arrays.
 type Decode struct {
-	Format      string            `yaml:"format" jsonschema:"enum=image-folder,enum=cifar10,enum=cifar100,enum=idx" jsonschema_description:"image-folder: SPLIT/CLASS/FILE; cifar10, cifar100: the binary or python archives; idx: the MNIST family"`
-	Splits      map[string]string `yaml:"splits" jsonschema_description:"image-folder: which folder is train, which val and which test, as in {train: train, val: val, test: test}; by default train or training, val, valid or validation, and test or testing, in any case of letters; {train: .} takes a folder of classes without splits, as is done by default where there is no folder train and all folders hold pictures"`
-	Exclude     []string          `yaml:"exclude" jsonschema_description:"file names or patterns (as in .gitignore, without **) that are left out"`
-	Size        int               `yaml:"size" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"the shorter side is scaled to this, then the centre square is cut out; 0 keeps the size, which then must be the same for all"`
-	Resize      string            `yaml:"resize" jsonschema:"enum=antialias,enum=bilinear" jsonschema_description:"how images are scaled to size: antialias as torchvision's Resize and CenterCrop, bilinear as Keras' image_dataset_from_directory with crop_to_aspect_ratio"`
-	Background  Background        `yaml:"background"`
-	MaxRejected float64           `yaml:"max_rejected" inert:"true" jsonschema:"minimum=0,maximum=1" jsonschema_description:"share of images that may be unreadable before the stage fails"`
-	ClassNames  []string          `yaml:"class_names" jsonschema_description:"idx: names of the labels 0, 1, …; or, where labels are left out, of those that occur, in their order"`
-	Workers     int               `yaml:"workers" inert:"true" jsonschema:"minimum=0,maximum=256" jsonschema_description:"images decoded at a time; 0: one for each CPU"`
+	Format      string               `yaml:"format" jsonschema:"enum=image-folder,enum=cifar10,enum=cifar100,enum=idx" jsonschema_description:"image-folder: SPLIT/CLASS/FILE; cifar10, cifar100: the binary or python archives; idx: the MNIST family"`
+	Splits      map[string]string    `yaml:"splits" jsonschema_description:"image-folder: which folder is train, which val and which test, as in {train: train, val: val, test: test}; by default train or training, val, valid or validation, and test or testing, in any case of letters; {train: .} takes a folder of classes without splits, as is done by default where there is no folder train and all folders hold pictures"`
+	Exclude     []string             `yaml:"exclude" jsonschema_description:"file names or patterns (as in .gitignore, without **) that are left out"`
+	Size        int                  `yaml:"size" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"the shorter side is scaled to this, then the centre square is cut out; 0 keeps the size, which then must be the same for all"`
+	Resize      string               `yaml:"resize" jsonschema:"enum=antialias,enum=bilinear" jsonschema_description:"how images are scaled to size: antialias as torchvision's Resize and CenterCrop, bilinear as Keras' image_dataset_from_directory with crop_to_aspect_ratio"`
+	Background  imagefile.Background `yaml:"background"`
+	MaxRejected float64              `yaml:"max_rejected" inert:"true" jsonschema:"minimum=0,maximum=1" jsonschema_description:"share of images that may be unreadable before the stage fails"`
+	ClassNames  []string             `yaml:"class_names" jsonschema_description:"idx: names of the labels 0, 1, …; or, where labels are left out, of those that occur, in their order"`
+	Workers     int                  `yaml:"workers" inert:"true" jsonschema:"minimum=0,maximum=256" jsonschema_description:"images decoded at a time; 0: one for each CPU"`
 }
 
 // Normalize makes the split, the statistics and the preprocessing recipe.

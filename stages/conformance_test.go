@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/stages/formats"
 )
 
 // TestEveryStageConforms holds each listed stage to what the engine relies on. A new stage is covered by being listed.
@@ -23,7 +24,7 @@ func TestEveryStageConforms(t *testing.T) {
 		c.Stages.Fetch.Sources = []Source{{Path: data}}
 		c.Stages.Decode.Size = testSide
 	})
-	delete(b.have, imagesType) // decode makes them
+	delete(b.have, formats.ImagesType) // decode makes them
 	drawFolder(t, data)
 
 	for _, s := range Pipeline(&b.config, b.env) {

@@ -18,6 +18,7 @@ import (
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // Previous is a finished training that another one continues: its model artifact.
@@ -25,16 +26,6 @@ type Previous struct {
 	Artifact string `json:"artifact"` // ID
 	Dir      string `json:"dir"`      // empty: it is not in the store any more
 }
-
-// continuedFrom is what the card of a model says of the training that was continued.
-type continuedFrom struct {
-	Model  string `json:"model"`  // ID of its artifact
-	Epochs int    `json:"epochs"` // that it had done
-}
-
-// endFile holds, in a model artifact, the state at the end of a training whose last weights were not the ones kept.
-// Otherwise the SavedModel's own variables are that state, which includes those of the optimizer.
-const endFile = "end.safetensors"
 
 // LastTraining finds what a run with the epochs of c continues: the config's last finished training, or, if that was
 // for as many epochs already, the one that it continued itself. So the same command is a finished one when it is given
@@ -59,7 +50,7 @@ func LastTraining(s *store.Store, c *Config) (*Previous, error) {
 			return nil, fmt.Errorf("the training to continue: %w", err)
 		}
 		previous.Dir = artifact.Dir
-		card, err := readTrained(artifact.Dir)
+		card, err := formats.ReadTrained(artifact.Dir)
 		if err != nil {
 			return nil, err
 		}
@@ -86,7 +77,7 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 	if dir == "" {
 		return fmt.Errorf("the training to continue (%s) is not in the store any more", f.env.Continue.Artifact)
 	}
-	card, err := readTrained(dir)
+	card, err := formats.ReadTrained(dir)
 	if err != nil {
 		return err
 	}
@@ -98,7 +89,7 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 		return fmt.Errorf("the training to continue had other data or settings, namely %s: leave --continue out, or change only epochs, schedule, learning_rate, early_stopping and keep",
 			strings.Join(others, ", "))
 	}
-	history, err := ReadHistory(dir)
+	history, err := formats.ReadHistory(dir)
 	if err != nil || len(history) == 0 || card.Epoch < 1 || card.Epoch > len(history) || card.Steps != int64(len(history))*t.stepsPerEpoch() {
 		return fmt.Errorf("%s: history.jsonl does not fit card.json (%v)", dir, err)
 	}
@@ -112,26 +103,26 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 	}
 	end := kept
 	if card.Epoch != len(history) {
-		end, err = readState(filepath.Join(dir, endFile), &trainingState{})
+		end, err = formats.ReadState(filepath.Join(dir, formats.EndState), &formats.TrainingState{})
 		if errors.Is(err, fs.ErrNotExist) {
 			return errors.New("the training to continue ended with weights that are no numbers: leave --continue out, and lower optimizer.learning_rate")
 		} else if err != nil {
-			return fmt.Errorf("%s: %w", endFile, err)
+			return fmt.Errorf("%s: %w", formats.EndState, err)
 		}
 	}
 	if _, err := t.model.Run(ctx, "set_state", end); err != nil {
 		return fmt.Errorf("continue from %s: %w", dir, err)
 	}
-	t.trainingState = trainingState{Step: last.Step, History: history, From: len(history)}
+	t.TrainingState = formats.TrainingState{Step: last.Step, History: history, From: len(history)}
 	if f.settings.Keep == "best" {
-		t.best, t.Best = kept, &bestWeights{Epoch: card.Epoch, Digest: kept.digest()}
+		t.best, t.Best = kept, &formats.BestWeights{Epoch: card.Epoch, Digest: kept.Digest()}
 	}
 	t.report.Notef("continues after epoch %d of a finished training", len(history))
 	return nil
 }
 
 // differs names what a training has other than the one it continues though it may not.
-func differs(now, before Trained) (names []string) {
+func differs(now, before formats.Trained) (names []string) {
 	note := func(name, was, is string) {
 		if was != is {
 			names = append(names, fmt.Sprintf("%s (%s, now %s)", name, was, is))
@@ -171,7 +162,7 @@ func compact(text json.RawMessage) string {
 }
 
 // variablesOf are the variables of a trained model.
-func (f fineTune) variablesOf(ctx context.Context, dir string, report *progress.Reporter) (variables state, err error) {
+func (f fineTune) variablesOf(ctx context.Context, dir string, report *progress.Reporter) (variables formats.State, err error) {
 	model, err := loadModel(f.config, f.env, dir, savedmodels.Options{Precision: "float32"}, report)
 	if err != nil {
 		return nil, err

@@ -13,6 +13,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/formats"
 )
 
 // Two epochs and two more are four: weights, history, what is kept and what is at the end.
@@ -31,14 +32,14 @@ func TestContinue(t *testing.T) {
 				b.runtime.spoil = 10
 			}
 			b.run("normalize", "featurize", "fine-tune")
-			whole := b.have[modelType].Dir
+			whole := b.have[formats.ModelType].Dir
 			key := b.key("fine-tune")
 
 			b.config.Stages.FineTune.Epochs = 2
 			b.run("fine-tune")
-			first := b.have[modelType]
-			if _, err := os.Stat(filepath.Join(first.Dir, endFile)); (err == nil) != strings.Contains(name, "spoilt") {
-				t.Errorf("%s: %v", endFile, err)
+			first := b.have[formats.ModelType]
+			if _, err := os.Stat(filepath.Join(first.Dir, formats.EndState)); (err == nil) != strings.Contains(name, "spoilt") {
+				t.Errorf("%s: %v", formats.EndState, err)
 			}
 			b.config.Stages.FineTune.Epochs = 4
 			b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
@@ -46,15 +47,15 @@ func TestContinue(t *testing.T) {
 				t.Error("the key does not tell a training that is continued from one that is not")
 			}
 			seen := b.run("fine-tune")
-			dir := b.have[modelType].Dir
+			dir := b.have[formats.ModelType].Dir
 			for _, file := range []string{"variables/variables.json", "history.jsonl"} {
 				if readText(t, dir, file) != readText(t, whole, file) {
 					t.Errorf("%s differs from that of a training at once", file)
 				}
 			}
-			card, err := readTrained(dir)
-			want, err2 := readTrained(whole)
-			if err != nil || err2 != nil || card.ContinuedFrom == nil || *card.ContinuedFrom != (continuedFrom{first.ID, 2}) || card.Epoch != want.Epoch || card.Steps != want.Steps {
+			card, err := formats.ReadTrained(dir)
+			want, err2 := formats.ReadTrained(whole)
+			if err != nil || err2 != nil || card.ContinuedFrom == nil || *card.ContinuedFrom != (formats.ContinuedFrom{Model: first.ID, Epochs: 2}) || card.Epoch != want.Epoch || card.Steps != want.Steps {
 				t.Errorf("card %+v (%v), want that of %+v (%v)", card, err, want, err2)
 			}
 			if got := seen.texts(progress.Note); !strings.Contains(got, "continues after epoch 2 of a finished training") {
@@ -73,13 +74,13 @@ func TestContinueAfterEarlyStop(t *testing.T) {
 		s.EarlyStopping = EarlyStop{Patience: 2, MinDelta: 0.3, Monitor: "val_loss"}
 	})
 	b.run("normalize", "featurize", "fine-tune")
-	first := b.have[modelType]
+	first := b.have[formats.ModelType]
 	early := strings.Count(readText(t, first.Dir, "history.jsonl"), "\n")
 	b.config.Stages.FineTune.Epochs = 20
 	b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
 	b.run("fine-tune")
 	// Of the epochs that come the first is the best so far, and none is better by so much.
-	if n := strings.Count(readText(t, b.have[modelType].Dir, "history.jsonl"), "\n"); early >= 12 || n != early+3 {
+	if n := strings.Count(readText(t, b.have[formats.ModelType].Dir, "history.jsonl"), "\n"); early >= 12 || n != early+3 {
 		t.Errorf("training ended after %d epochs, and then after %d", early, n)
 	}
 }
@@ -97,7 +98,7 @@ func otherInput(kind string) func(b *bed, _ store.Artifact) {
 func TestContinueMayChange(t *testing.T) {
 	b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 2 })
 	b.run("normalize", "featurize", "fine-tune")
-	first := b.have[modelType]
+	first := b.have[formats.ModelType]
 	s := b.config.Stages.FineTune
 	s.Epochs, s.Keep, s.CheckpointEvery, s.Optimizer.LearningRate = 4, "last", "1ns", 0.01
 	s.Schedule, s.EarlyStopping = Schedule{Name: "step", StepSize: 1, Gamma: 0.5}, EarlyStop{Patience: 1, MinDelta: 0.1, Monitor: "val_accuracy"}
@@ -110,10 +111,10 @@ func TestContinueErrors(t *testing.T) {
 		change func(b *bed, first store.Artifact)
 		want   string
 	}{
-		"another network": {otherInput(suffixType), "namely the network or its head: leave --continue out, or change only epochs"},
-		"other images":    {otherInput(imagesType), "namely images: "},
-		"another split":   {otherInput(datasetType), "namely dataset: "},
-		"other features":  {otherInput(featuresType), "namely features: "},
+		"another network": {otherInput(formats.SuffixType), "namely the network or its head: leave --continue out, or change only epochs"},
+		"other images":    {otherInput(formats.ImagesType), "namely images: "},
+		"another split":   {otherInput(formats.DatasetType), "namely dataset: "},
+		"other features":  {otherInput(formats.FeaturesType), "namely features: "},
 		"another seed":    {func(b *bed, _ store.Artifact) { b.config.Seed = 9 }, "namely seed (1, now 9): "},
 		"another precision": {func(b *bed, _ store.Artifact) {
 			b.config.Stages.FineTune.Precision, b.env.Machine.CPUClass = "bfloat16", "amx"
@@ -127,19 +128,19 @@ func TestContinueErrors(t *testing.T) {
 		}, "namely head_first_epochs (0, now 1), optimizer.momentum (0, now 0.5): "},
 		"gone": {func(b *bed, _ store.Artifact) { b.env.Continue.Dir = "" }, "is not in the store any more"},
 		"no end": {func(b *bed, first store.Artifact) {
-			if err := os.Remove(filepath.Join(first.Dir, endFile)); err != nil {
+			if err := os.Remove(filepath.Join(first.Dir, formats.EndState)); err != nil {
 				b.t.Fatal(err)
 			}
 		}, "ended with weights that are no numbers"},
 		"damaged end": {func(b *bed, first store.Artifact) {
-			damageFile(b.t, filepath.Join(first.Dir, endFile), func(file []byte) []byte { return file[:100] })
-		}, endFile},
+			damageFile(b.t, filepath.Join(first.Dir, formats.EndState), func(file []byte) []byte { return file[:100] })
+		}, formats.EndState},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 2 })
 			b.runtime.spoil = 10
 			b.run("normalize", "featurize", "fine-tune")
-			first := b.have[modelType]
+			first := b.have[formats.ModelType]
 			b.config.Stages.FineTune.Epochs = 4
 			b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
 			c.change(b, first)
@@ -188,7 +189,7 @@ func TestLastTraining(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a, err := pending.Commit(store.Record{Action: store.KeyID(key), Stage: "fine-tune", Key: key}, modelType, "")
+		a, err := pending.Commit(store.Record{Action: store.KeyID(key), Stage: "fine-tune", Key: key}, formats.ModelType, "")
 		if err == nil {
 			var id string
 			id, _, err = s.NewRun(c.Name)

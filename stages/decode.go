@@ -17,6 +17,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/archivefs"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -50,7 +51,7 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 			return lines, nil
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Background: s.Background.color(), Room: imagefile.NewRoom()}
+			opts := imagefile.Options{Size: s.Size, Resize: imagefile.Resize(s.Resize), Background: s.Background.Color(), Room: imagefile.NewRoom()}
 			if tensorflow {
 				jpeg, err := jpegDecoder(env.Runtime, opts)
 				if err != nil {
@@ -66,17 +67,17 @@ func decodeStage(s *Decode, env Env) pipeline.Stage {
 
 // check holds a stored data set to max_rejected, which is in no key: it may have been made with another.
 func (s *Decode) check(a store.Artifact) error {
-	info, err := readImagesInfo(a.Dir)
+	info, err := formats.ReadImagesInfo(a.Dir)
 	if err != nil || info.Rejected == 0 {
 		return err
 	}
-	list := filepath.Join(a.Dir, rejectedName)
+	list := filepath.Join(a.Dir, formats.RejectedFile)
 	f, err := os.Open(list)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	rejected, err := readJSONLines[rejectedLine](f)
+	rejected, err := formats.ReadJSONLines[formats.Rejected](f)
 	if err != nil {
 		return err
 	}
@@ -262,7 +263,7 @@ func (s *Decode) splitProblems(report func(path, format string, args ...any)) {
 		folder, at := s.Splits[split], "stages.decode.splits."+split
 		clean := path.Clean(className(folder))
 		switch {
-		case !slices.Contains(splitNames[:], split):
+		case !slices.Contains(formats.Splits[:], split):
 			hint := ""
 			if usual := usualSplits[strings.ToLower(split)]; usual != "" {
 				hint = fmt.Sprintf("; did you mean %s: %s?", usual, folder)

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
 )
 
 // layoutError is what is wrong with the folders of an archive. What it advises besides is tried before it is said.
@@ -50,12 +51,12 @@ func (l layout) advised(err error) error {
 	if exclude, n := l.excluding(e); n > 0 {
 		e.advice += fmt.Sprintf(", or leave %s out with decode.exclude: %s", plural(n, "it", "them"), flowList(exclude))
 		f, err := layout{l.files, l.splits, exclude}.arrange()
-		if err == nil && e.split == testSplit && !slices.ContainsFunc(f.items, func(it imageItem) bool { return it.split == testSplit }) {
+		if err == nil && e.split == formats.Test && !slices.ContainsFunc(f.items, func(it imageItem) bool { return it.split == formats.Test }) {
 			e.advice += testAdvice
 		}
 		return e
 	}
-	if e.split == valSplit || e.split == testSplit {
+	if e.split == formats.Val || e.split == formats.Test {
 		without := layout{l.files, maps.Clone(e.splits), l.exclude}
 		delete(without.splits, e.split)
 		if without.works() == nil {
@@ -105,7 +106,7 @@ func (f *imageFolder) wrapped() string {
 	switch {
 	case len(f.names) == 1 && len(seen) == 1:
 		return fmt.Sprintf("the only class would be %q, which holds only folders", f.names[0])
-	case seen[trainSplit] && (seen[valSplit] || seen[testSplit]):
+	case seen[formats.Train] && (seen[formats.Val] || seen[formats.Test]):
 		return fmt.Sprintf("the classes would be %s, which look like splits", quotedList(f.names))
 	}
 	return ""
@@ -141,25 +142,25 @@ func likelySplits(files []folderFile, exclude []string) map[string]string {
 		split, _ := splitOf(dir)
 		isSplit := func(class string) bool {
 			s := usualSplits[strings.ToLower(class)]
-			return s == valSplit || s == testSplit
+			return s == formats.Val || s == formats.Test
 		}
 		if slices.ContainsFunc(slices.Collect(maps.Keys(classes[dir])), isSplit) {
 			continue // what stands in there are no classes
 		}
-		if len(classes[dir]) > 1 || split == valSplit || split == testSplit {
+		if len(classes[dir]) > 1 || split == formats.Val || split == formats.Test {
 			found[split] = append(found[split], dir)
 		}
 	}
-	train := highest(found[trainSplit])
-	if train == "" && len(found[trainSplit]) == 0 {
+	train := highest(found[formats.Train])
+	if train == "" && len(found[formats.Train]) == 0 {
 		train = highest(found[""])
 	}
 	if train == "" {
 		return nil
 	}
-	splits := map[string]string{trainSplit: train}
+	splits := map[string]string{formats.Train: train}
 	_, pattern := splitOf(train)
-	for _, split := range []string{valSplit, testSplit} {
+	for _, split := range []string{formats.Val, formats.Test} {
 		alike := slices.IndexFunc(found[split], func(dir string) bool { _, p := splitOf(dir); return p == pattern })
 		if alike >= 0 {
 			splits[split] = found[split][alike]
@@ -191,7 +192,7 @@ func highest(dirs []string) (best string) {
 
 var word = regexp.MustCompile(`\pL+`)
 
-// splitOf gives the split that the words of a path speak of, "" if none or several, and the path with such words blotted
+// SplitOf gives the split that the words of a path speak of, "" if none or several, and the path with such words blotted
 // out: it is the same for seg_train/seg_train and seg_test/seg_test.
 func splitOf(dir string) (split, pattern string) {
 	seen := map[string]bool{}
@@ -213,7 +214,7 @@ const testAdvice = ", and normalize.split.test, such as 0.2, for a test split"
 // settingSplits is the setting of decode for splits; without test it names what cuts one.
 func settingSplits(splits map[string]string) string {
 	text := "decode.splits: " + flowSplits(splits)
-	if splits[testSplit] == "" {
+	if splits[formats.Test] == "" {
 		text += testAdvice
 	}
 	return text
@@ -222,7 +223,7 @@ func settingSplits(splits map[string]string) string {
 // flowSplits writes splits as YAML, on one line.
 func flowSplits(splits map[string]string) string {
 	n := yaml.Node{Kind: yaml.MappingNode, Style: yaml.FlowStyle}
-	for _, split := range splitNames {
+	for _, split := range formats.Splits {
 		if folder, ok := splits[split]; ok {
 			n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: split}, textNode(folder))
 		}

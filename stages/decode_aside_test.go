@@ -19,6 +19,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/stages/archivefs"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -92,7 +93,7 @@ func TestUnreadableFilesAreSetAside(t *testing.T) {
 					t.Errorf("%s, files %v: %v", reason, bad, err)
 					continue
 				}
-				rejected, err := readJSONLines[rejectedLine](strings.NewReader(readDir(t, job.Out)["rejected.jsonl"]))
+				rejected, err := formats.ReadJSONLines[formats.Rejected](strings.NewReader(readDir(t, job.Out)["rejected.jsonl"]))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/stages/formats"
 )
 
 // planes are the pixels of a CIFAR image: red counts the pixels from a start, green is 7, blue 200.
@@ -94,7 +96,7 @@ func TestDecodeCIFAR(t *testing.T) {
 					t.Fatal(err)
 				}
 				outs = append(outs, readDir(t, job.Out))
-				m, err := OpenImages(job.Out)
+				m, err := formats.OpenImages(job.Out)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -136,7 +138,7 @@ func TestDecodeCIFARScaled(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := OpenImages(job.Out)
+		m, err := formats.OpenImages(job.Out)
 		if err != nil {
 			t.Fatal(err)
 		}

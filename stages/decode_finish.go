@@ -10,13 +10,8 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
 )
-
-// rejectedLine is a line of rejected.jsonl.
-type rejectedLine struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
-}
 
 // finish judges what was rejected and writes what goes with the shards.
 func (d *decoding) finish(maxRejected float64) error {
@@ -27,7 +22,7 @@ func (d *decoding) finish(maxRejected float64) error {
 	if err := d.judgeClasses(); err != nil {
 		return err
 	}
-	info := imagesInfo{
+	info := formats.ImagesInfo{
 		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
 		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
 		Transparent: d.transparent, Background: d.background,
@@ -40,25 +35,22 @@ func (d *decoding) finish(maxRejected float64) error {
 		labels = append(labels, it.class)
 	}
 	out := func(name string) string { return filepath.Join(d.job.Out, name) }
-	if err := WriteInt32s(out("labels.npy"), labels); err != nil {
+	if err := formats.WriteInt32s(out("labels.npy"), labels); err != nil {
 		return err
 	}
-	if err := writeJSONLines(out("samples.jsonl"), d.samples()); err != nil {
+	if err := formats.WriteJSONLines(out("samples.jsonl"), d.samples()); err != nil {
 		return err
 	}
-	if err := writeJSONLines(out(rejectedName), slices.Values(rejected)); err != nil {
+	if err := formats.WriteJSONLines(out(formats.RejectedFile), slices.Values(rejected)); err != nil {
 		return err
 	}
-	return writeJSON(out("images.json"), info)
+	return formats.WriteJSON(out("images.json"), info)
 }
 
-// rejectedName is the file that lists what was rejected.
-const rejectedName = "rejected.jsonl"
-
-func (d *decoding) rejectedLines() []rejectedLine {
-	lines := make([]rejectedLine, len(d.rejected))
+func (d *decoding) rejectedLines() []formats.Rejected {
+	lines := make([]formats.Rejected, len(d.rejected))
 	for i, r := range d.rejected {
-		lines[i] = rejectedLine{d.src.items[r.Item].path, r.Reason}
+		lines[i] = formats.Rejected{Path: d.src.items[r.Item].path, Reason: r.Reason}
 	}
 	return lines
 }
@@ -78,10 +70,10 @@ func (d *decoding) kept() iter.Seq[imageItem] {
 }
 
 // samples says of each row where it comes from.
-func (d *decoding) samples() iter.Seq[Sample] {
-	return func(yield func(Sample) bool) {
+func (d *decoding) samples() iter.Seq[formats.Sample] {
+	return func(yield func(formats.Sample) bool) {
 		for it := range d.kept() {
-			if !yield(Sample{it.path, it.split, d.src.classes[it.class]}) {
+			if !yield(formats.Sample{Path: it.path, Split: it.split, Class: d.src.classes[it.class]}) {
 				return
 			}
 		}
@@ -94,8 +86,8 @@ func (d *decoding) failed(err error) error {
 	if len(d.rejected) == 0 || errors.Is(err, context.Canceled) {
 		return err
 	}
-	list := filepath.Join(d.job.Scratch, rejectedName)
-	if writeErr := writeJSONLines(list, slices.Values(d.rejectedLines())); writeErr != nil {
+	list := filepath.Join(d.job.Scratch, formats.RejectedFile)
+	if writeErr := formats.WriteJSONLines(list, slices.Values(d.rejectedLines())); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
 	return withList(err, len(d.rejected), list)
@@ -110,18 +102,18 @@ func withList(err error, n int, list string) error {
 }
 
 // judge fails if too many images were rejected, and warns if any were.
-func (d *decoding) judge(rejected []rejectedLine, maxRejected float64) error {
+func (d *decoding) judge(rejected []formats.Rejected, maxRejected float64) error {
 	total := len(d.src.items)
 	if err := tooMany(rejected, total, maxRejected); err != nil || len(rejected) == 0 {
 		return err
 	}
 	d.job.Progress.Warnf("%d of %d images could not be read and are left out (%s lists them); the first:%s",
-		len(rejected), total, rejectedName, firstOf(rejected))
+		len(rejected), total, formats.RejectedFile, firstOf(rejected))
 	return nil
 }
 
 // tooMany fails if more of the images of a data set were rejected than may be.
-func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
+func tooMany(rejected []formats.Rejected, total int, maxRejected float64) error {
 	n := len(rejected)
 	share := float64(n) / float64(max(total, 1))
 	switch {
@@ -137,7 +129,7 @@ func tooMany(rejected []rejectedLine, total int, maxRejected float64) error {
 }
 
 // firstOf lists a few of the images that were rejected.
-func firstOf(rejected []rejectedLine) (text string) {
+func firstOf(rejected []formats.Rejected) (text string) {
 	for _, r := range rejected[:min(len(rejected), 3)] {
 		text += fmt.Sprintf("\n  %s: %s", sanitize.Name(r.Path), r.Reason)
 	}

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/stages/formats"
 )
 
 func TestDecodeFolder(t *testing.T) {
@@ -29,7 +31,7 @@ func TestDecodeFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +40,9 @@ func TestDecodeFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Sample{
-		{"train/cat/z.png", "train", "cat"}, {"train/dog/a b.png", "train", "dog"}, {"train/dog/b.png", "train", "dog"},
-		{"train/dog/more/c.png", "train", "dog"}, {"held/cat/y.png", "test", "cat"},
+	want := []formats.Sample{
+		{Path: "train/cat/z.png", Split: "train", Class: "cat"}, {Path: "train/dog/a b.png", Split: "train", Class: "dog"}, {Path: "train/dog/b.png", Split: "train", Class: "dog"},
+		{Path: "train/dog/more/c.png", Split: "train", Class: "dog"}, {Path: "held/cat/y.png", Split: "test", Class: "cat"},
 	}
 	if diff := cmp.Diff(want, samples); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
@@ -128,7 +130,7 @@ func TestDecodeKeepsNamesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,7 +139,7 @@ func TestDecodeKeepsNamesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []Sample{{"train/a/\ufffd.png", "train", "a"}, {`"train/a/\xfe.png"`, "train", "a"}, {`"train/a/\xff.png"`, "train", "a"}}
+	want := []formats.Sample{{Path: "train/a/\ufffd.png", Split: "train", Class: "a"}, {Path: `"train/a/\xfe.png"`, Split: "train", Class: "a"}, {Path: `"train/a/\xff.png"`, Split: "train", Class: "a"}}
 	if diff := cmp.Diff(want, samples); diff != "" {
 		t.Errorf("samples (-want +got):\n%s", diff)
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -26,7 +27,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 	var parts []idxPart
 	var starts []int
 	var occurs [256]bool // labels
-	for _, split := range splitNames {
+	for _, split := range formats.Splits {
 		part, err := openIDXPart(dir, entries, split)
 		if err != nil {
 			return nil, err
@@ -34,7 +35,7 @@ func openIDX(dir string, entries []os.DirEntry, s *Decode, opts imagefile.Option
 		if part.file == "" {
 			continue
 		}
-		if shape := part.shape; split != trainSplit && shape != parts[0].shape {
+		if shape := part.shape; split != formats.Train && shape != parts[0].shape {
 			return nil, fmt.Errorf("%s holds images of %d × %d pixels, those of train are %d × %d; scale them to one size first", part.file, shape[0], shape[1], parts[0].shape[0], parts[0].shape[1])
 		}
 		parts, starts = append(parts, part), append(starts, len(src.items))
@@ -77,7 +78,7 @@ func openIDXPart(dir string, entries []os.DirEntry, split string) (part idxPart,
 	if err != nil {
 		return part, err
 	}
-	if split != trainSplit && imagesFile == "" && labelsFile == "" {
+	if split != formats.Train && imagesFile == "" && labelsFile == "" {
 		return part, nil
 	}
 	if imagesFile == "" || labelsFile == "" {
@@ -130,9 +131,9 @@ func idxClasses(occurs [256]bool, names []string) ([]string, error) {
 
 func idxMarks(split string) []string {
 	switch split {
-	case valSplit:
+	case formats.Val:
 		return []string{"val", "valid", "validation"}
-	case testSplit:
+	case formats.Test:
 		return []string{"t10k", "test"}
 	}
 	return []string{"train"}
@@ -144,7 +145,7 @@ func findIDX(entries []os.DirEntry, split, kind string) (string, error) {
 	for _, e := range entries {
 		name := strings.ToLower(e.Name())
 		ofSplit := slices.ContainsFunc(idxMarks(split), func(mark string) bool {
-			if split == valSplit { // which is a part of other words
+			if split == formats.Val { // which is a part of other words
 				return slices.Contains(word.FindAllString(name, -1), mark)
 			}
 			return strings.Contains(name, mark)

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
 )
 
 // idx is an IDX file of uint8.
@@ -53,7 +54,7 @@ func TestDecodeIDX(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := OpenImages(job.Out)
+		m, err := formats.OpenImages(job.Out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -71,7 +72,7 @@ func TestDecodeIDX(t *testing.T) {
 			t.Errorf("row 4: %v", got)
 		}
 		samples, err := m.Samples()
-		if err != nil || samples[3] != (Sample{"t10k-images-idx3-ubyte.gz#0", "test", names[1]}) {
+		if err != nil || samples[3] != (formats.Sample{Path: "t10k-images-idx3-ubyte.gz#0", Split: "test", Class: names[1]}) {
 			t.Errorf("sample 3: %v, %v", samples[3], err)
 		}
 	}
@@ -86,7 +87,7 @@ func TestDecodeIDXScaledAndWithoutTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +175,7 @@ func TestDecodeIDXClasses(t *testing.T) {
 				}
 				return
 			}
-			m, err := OpenImages(job.Out)
+			m, err := formats.OpenImages(job.Out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -198,13 +199,13 @@ func TestDecodeIDXVal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer m.Close()
 	samples, err := m.Samples()
-	if err != nil || len(samples) != 6 || samples[3] != (Sample{"val-images-idx3-ubyte#0", "val", "2"}) || samples[4].Split != "test" || m.Pixels.Row(3)[0] != 7 {
+	if err != nil || len(samples) != 6 || samples[3] != (formats.Sample{Path: "val-images-idx3-ubyte#0", Split: "val", Class: "2"}) || samples[4].Split != "test" || m.Pixels.Row(3)[0] != 7 {
 		t.Errorf("samples %v, %v", samples, err)
 	}
 }

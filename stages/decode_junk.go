@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tlpipe/stages/archivefs"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -117,7 +118,7 @@ func patternOf(name string) string {
 }
 
 // excludingRejected is the list for decode.exclude that leaves out what was rejected; "" where that would take pictures with it.
-func excludingRejected(rejected []rejectedLine) string {
+func excludingRejected(rejected []formats.Rejected) string {
 	pictures := []string{"", ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif"}
 	var patterns []string
 	for _, r := range rejected {

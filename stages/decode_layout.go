@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
 )
 
 // folderFile is a file or folder of an archive, below the folder that all stands in.
@@ -31,9 +32,9 @@ type layout struct {
 
 // usualSplits are the folders that are taken where decode.splits says nothing, in small letters: Train is one as well.
 var usualSplits = map[string]string{
-	"train": trainSplit, "training": trainSplit,
-	"val": valSplit, "valid": valSplit, "validation": valSplit,
-	"test": testSplit, "testing": testSplit,
+	"train": formats.Train, "training": formats.Train,
+	"val": formats.Val, "valid": formats.Val, "validation": formats.Val,
+	"test": formats.Test, "testing": formats.Test,
 }
 
 // arrange finds the images of each split and class.
@@ -47,10 +48,10 @@ func (l layout) arrange() (*imageFolder, error) {
 			return nil, err
 		}
 	} else {
-		files = stripCommonFolders(files, splits[trainSplit])
+		files = stripCommonFolders(files, splits[formats.Train])
 	}
 	files = slices.DeleteFunc(files, left) // patterns count from where the splits stand, too
-	for _, split := range splitNames {
+	for _, split := range formats.Splits {
 		folder, given := splits[split]
 		if !given {
 			continue
@@ -71,7 +72,7 @@ func noFolder(split, folder string, files []folderFile) *layoutError {
 		return err
 	}
 	wrong := fmt.Sprintf("no folder %q in the archive, which has %s", folder, listFolders(files))
-	if split != trainSplit {
+	if split != formats.Train {
 		wrong = fmt.Sprintf("no folder %q in the archive, which decode.splits takes as %s; it has %s", folder, split, listFolders(files))
 	}
 	return &layoutError{wrong: wrong, search: true,
@@ -83,7 +84,7 @@ func noFolder(split, folder string, files []folderFile) *layoutError {
 func (f *imageFolder) findSplits(files []folderFile) (map[string]string, []folderFile, error) {
 	for inner := files; inner != nil; inner = enterCommonFolder(inner) {
 		splits, err := f.usualFolders(inner)
-		if err != nil || splits[trainSplit] != "" {
+		if err != nil || splits[formats.Train] != "" {
 			return splits, inner, err
 		}
 	}
@@ -91,14 +92,14 @@ func (f *imageFolder) findSplits(files []folderFile) (map[string]string, []folde
 	tops := topFolders(files)
 	for _, top := range tops {
 		if !top.flat || usualSplits[strings.ToLower(top.name)] != "" || len(tops) < 2 {
-			return nil, nil, noFolder(trainSplit, trainSplit, files)
+			return nil, nil, noFolder(formats.Train, formats.Train, files)
 		}
 	}
 	if len(tops) == 0 {
-		return nil, nil, noFolder(trainSplit, trainSplit, files)
+		return nil, nil, noFolder(formats.Train, formats.Train, files)
 	}
-	f.notes = append(f.notes, fmt.Sprintf("there is no folder %q: the %d folders of the archive are taken as classes, all for training (decode.splits: {train: .})", trainSplit, len(tops)))
-	return map[string]string{trainSplit: "."}, files, nil
+	f.notes = append(f.notes, fmt.Sprintf("there is no folder %q: the %d folders of the archive are taken as classes, all for training (decode.splits: {train: .})", formats.Train, len(tops)))
+	return map[string]string{formats.Train: "."}, files, nil
 }
 
 // usualFolders gives the splits among the folders on top.
@@ -112,12 +113,12 @@ func (f *imageFolder) usualFolders(files []folderFile) (map[string]string, error
 			rest = append(rest, top.name)
 		case splits[split] != "":
 			return nil, &layoutError{wrong: fmt.Sprintf("both %q and %q may be the split %s", splits[split], top.name, split),
-				advice: "say which is, as in decode.splits: " + flowSplits(map[string]string{trainSplit: cmp.Or(splits[trainSplit], trainSplit), split: splits[split]})}
+				advice: "say which is, as in decode.splits: " + flowSplits(map[string]string{formats.Train: cmp.Or(splits[formats.Train], formats.Train), split: splits[split]})}
 		default:
 			splits[split] = top.name
 		}
 	}
-	if splits[trainSplit] != "" && len(rest) > 0 {
+	if splits[formats.Train] != "" && len(rest) > 0 {
 		f.notes = append(f.notes, named("folder", rest)+plural(len(rest), " is", " are")+" in no split and left out (decode.splits says which are)")
 	}
 	return splits, nil
@@ -155,7 +156,7 @@ func (f *imageFolder) add(split, dir string, files []folderFile) *layoutError {
 			pictures++
 		}
 	}
-	if len(classes) == 0 || pictures == 0 && split != trainSplit {
+	if len(classes) == 0 || pictures == 0 && split != formats.Train {
 		return &layoutError{wrong: fmt.Sprintf("folder %q holds no class folders", dir), search: true, split: split,
 			advice: "images are expected at " + path.Join(dir, "CLASS/FILE")}
 	}
@@ -186,7 +187,7 @@ func (f *imageFolder) judge(split, dir string, names []string, classes map[strin
 		}
 		return len(wrong) > 0
 	}
-	if split != trainSplit {
+	if split != formats.Train {
 		if find(func(name string, c *classFolder) bool { return f.train[name] == nil && len(c.pictures) > 0 }) {
 			advice := "add images of it to train"
 			for name := range f.train {

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
 )
 
 // pictures are small ones of these names, each another; a name with a | is followed by its content, one that ends in / is a
@@ -47,7 +48,7 @@ func samplesOf(t testing.TB, s *Decode, files []archiveFile) (rows []string, war
 	if err := decodeStage(s, Env{}).Run(t.Context(), job); err != nil {
 		return nil, "", err
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,9 +213,9 @@ func TestDecodeExcludingRejected(t *testing.T) {
 	for _, c := range []struct{ files, patterns string }{
 		{"a/1.svg a/2.svg b/3.SVG", ": ['*.svg', '*.SVG']"}, {"a/1.svg a/1.PNG", ""}, {"a/1", ""},
 	} {
-		var rejected []rejectedLine
+		var rejected []formats.Rejected
 		for name := range strings.FieldsSeq(c.files) {
-			rejected = append(rejected, rejectedLine{name, "it is broken"})
+			rejected = append(rejected, formats.Rejected{Path: name, Reason: "it is broken"})
 		}
 		if got := excludingRejected(rejected); got != c.patterns {
 			t.Errorf("%s: %s, want %s", c.files, got, c.patterns)
@@ -285,7 +286,7 @@ func FuzzLayout(f *testing.F) {
 			}
 		}
 		if train != "" {
-			l.splits[trainSplit] = path.Clean(train)
+			l.splits[formats.Train] = path.Clean(train)
 		}
 		if exclude != "" {
 			l.exclude = []string{exclude}

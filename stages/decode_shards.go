@@ -12,6 +12,8 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/guard"
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
+	"tlpipe/stages/imagefile"
 )
 
 const (
@@ -51,7 +53,7 @@ type decoding struct {
 	decoder string // what the pixels depend on besides the files
 	workers int
 
-	background Background // of transparent pixels
+	background imagefile.Background // of transparent pixels
 
 	shape    [3]int // of every image; zero until the first is read
 	next     int    // the first item that is not yet read
@@ -61,10 +63,10 @@ type decoding struct {
 
 	transparent int // rows in finished shards whose files have pixels that are not opaque
 
-	shard      *arrayWriter // the unfinished one; nil: it has no row yet
-	filled     int          // its rows
-	seeThrough int          // of these, transparent ones
-	pending    int          // how many of rejected belong to no finished shard
+	shard      *formats.ArrayWriter // the unfinished one; nil: it has no row yet
+	filled     int                  // its rows
+	seeThrough int                  // of these, transparent ones
+	pending    int                  // how many of rejected belong to no finished shard
 }
 
 func (d *decoding) imageBytes() int { return d.shape[0] * d.shape[1] * d.shape[2] }
@@ -78,7 +80,7 @@ func (d *decoding) decodeAll(ctx context.Context) (err error) {
 	d.resume()
 	defer func() {
 		if d.shard != nil {
-			err = errors.Join(err, d.shard.abandon())
+			err = errors.Join(err, d.shard.Abandon())
 		}
 	}()
 	total := len(d.src.items)
@@ -136,11 +138,11 @@ func (d *decoding) resume() {
 		if err != nil || json.Unmarshal(text, &state) != nil {
 			return
 		}
-		a, err := OpenArray(filepath.Join(d.job.Out, ShardName("images", d.shards)))
+		a, err := formats.OpenArray(filepath.Join(d.job.Out, formats.ShardName("images", d.shards)))
 		if err != nil {
 			return
 		}
-		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...)) && checksum(a.Data) == state.Checksum
+		fits := a.DType == "|u1" && slices.Equal(a.Shape, append([]int{state.Rows}, state.Shape[:]...)) && formats.Checksum(a.Data) == state.Checksum
 		if a.Close() != nil || !fits || state.Next <= d.next || state.Next > len(d.src.items) {
 			return
 		}
@@ -234,7 +236,7 @@ func (d *decoding) take(r readResult) error {
 func (d *decoding) add(pix []byte) error {
 	if d.shard == nil {
 		rows := min(rowsPerShard(d.imageBytes()), len(d.src.items)-d.next)
-		shard, err := newArrayWriter(filepath.Join(d.job.Out, ShardName("images", d.shards)), "|u1", rows, d.shape[:]...)
+		shard, err := formats.NewArrayWriter(filepath.Join(d.job.Out, formats.ShardName("images", d.shards)), "|u1", rows, d.shape[:]...)
 		if err != nil {
 			return err
 		}
@@ -250,12 +252,12 @@ func (d *decoding) finishShard() error {
 	defer d.job.Progress.Span("write", "shard")()
 	shard := d.shard
 	d.shard = nil
-	sum, err := shard.commit()
+	sum, err := shard.Commit()
 	if err != nil {
 		return err
 	}
 	state := shardState{Shape: d.shape, Rows: d.filled, Checksum: sum, Next: d.next, Rejected: d.rejected[len(d.rejected)-d.pending:], Transparent: d.seeThrough}
-	if err := writeJSON(d.statePath(d.shards), state); err != nil {
+	if err := formats.WriteJSON(d.statePath(d.shards), state); err != nil {
 		return err
 	}
 	d.job.Progress.Completed("shard", int64(d.shards))

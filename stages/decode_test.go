@@ -26,6 +26,7 @@ import (
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // archiveFile is an entry of an archive that a test packs.
@@ -198,7 +199,7 @@ func TestDecodeResumes(t *testing.T) {
 			t.Fatal(err)
 		}
 		// what a kill in the middle of a write leaves
-		temp := filepath.Join(job.Out, "."+ShardName("images", len(made))+".tmp")
+		temp := filepath.Join(job.Out, "."+formats.ShardName("images", len(made))+".tmp")
 		if err := os.WriteFile(temp, []byte("half"), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -207,7 +208,7 @@ func TestDecodeResumes(t *testing.T) {
 		t.Errorf("shards made: %v, expected each once, and several", made)
 	}
 	got := readDir(t, job.Out)
-	delete(got, "."+ShardName("images", len(made))+".tmp") // beyond the last shard: this test's own
+	delete(got, "."+formats.ShardName("images", len(made))+".tmp") // beyond the last shard: this test's own
 	if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got))); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
@@ -225,7 +226,7 @@ func TestDecodeDistrustsDamagedShards(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := readDir(t, job.Out)
-	if err := os.Truncate(filepath.Join(job.Out, ShardName("images", 1)), 1000); err != nil {
+	if err := os.Truncate(filepath.Join(job.Out, formats.ShardName("images", 1)), 1000); err != nil {
 		t.Fatal(err)
 	}
 	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
@@ -262,7 +263,7 @@ all 4 images that were set aside are listed in ` + filepath.Join(job.Scratch, "r
 	if len(sink.shards) > 0 {
 		t.Errorf("shards %v were made again after raising max_rejected", sink.shards)
 	}
-	m, err := OpenImages(job.Out)
+	m, err := formats.OpenImages(job.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +336,7 @@ func TestDecodeJPEG(t *testing.T) {
 		if err := stage.Run(t.Context(), job); err != nil || !stage.Runtime {
 			t.Fatalf("%v, runs in the worker: %v", err, stage.Runtime)
 		}
-		m, err := OpenImages(job.Out)
+		m, err := formats.OpenImages(job.Out)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -364,7 +365,7 @@ func TestDecodeResize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := OpenImages(job.Out)
+		m, err := formats.OpenImages(job.Out)
 		if err != nil {
 			t.Fatal(err)
 		}

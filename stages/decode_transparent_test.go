@@ -15,6 +15,8 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
+	"tlpipe/stages/imagefile"
 )
 
 // seeThrough is a PNG of one color with that alpha.
@@ -41,13 +43,13 @@ func TestDecodeTransparent(t *testing.T) {
 	archive := packTarGz(t, files)
 	for _, c := range []struct {
 		name       string
-		background Background
+		background imagefile.Background
 		want       []byte
 		warned     bool
 	}{
 		{"drop", nil, []byte{200, 100, 50}, true},
-		{"white", white, []byte{255, 255, 255}, false},
-		{"a color", Background{1, 2, 3}, []byte{1, 2, 3}, false},
+		{"white", imagefile.White, []byte{255, 255, 255}, false},
+		{"a color", imagefile.Background{1, 2, 3}, []byte{1, 2, 3}, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			job := decodeJob(t, map[string][]byte{"archive": archive})
@@ -57,11 +59,11 @@ func TestDecodeTransparent(t *testing.T) {
 			if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
 				t.Fatal(err)
 			}
-			info, err := readImagesInfo(job.Out)
+			info, err := formats.ReadImagesInfo(job.Out)
 			if err != nil || info.Transparent != 40 || fmt.Sprint(info.Background) != fmt.Sprint(c.background) {
 				t.Errorf("%+v, %v", info, err)
 			}
-			m, err := OpenImages(job.Out)
+			m, err := formats.OpenImages(job.Out)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -84,7 +86,7 @@ func TestBackgroundSetting(t *testing.T) {
 		"drop": "drop", "white": "white", "black": "black", "[255, 255, 255]": "white", "[1, 2, 3]": "[1, 2, 3]",
 		"[1, 2]": "error", "[1, 2, 256]": "error", "[1, 2, x]": "error", "green": "error", "{a: 1}": "error",
 	} {
-		var b Background
+		var b imagefile.Background
 		if err := yaml.Unmarshal([]byte(text), &b); err != nil {
 			if want != "error" {
 				t.Errorf("%s: %v", text, err)
@@ -101,14 +103,14 @@ func TestBackgroundSetting(t *testing.T) {
 			t.Errorf("%s became %q, %v; expected %q", text, got, err, want)
 		}
 	}
-	key := func(b Background) string {
+	key := func(b imagefile.Background) string {
 		lines, err := decodeStage(&Decode{Format: "image-folder", Background: b}, Env{}).Key(context.Background(), pipeline.Inputs{"archive": {Identity: "a"}})
 		if err != nil {
 			t.Fatal(err)
 		}
 		return fmt.Sprint(lines)
 	}
-	if key(nil) == key(white) || key(white) == key(black) {
+	if key(nil) == key(imagefile.White) || key(imagefile.White) == key(imagefile.Black) {
 		t.Error("the background is not in decode's key")
 	}
 }
@@ -119,8 +121,8 @@ func TestPredictTransparent(t *testing.T) {
 	if err := os.WriteFile(path, seeThrough(t, 0), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for _, background := range []Background{nil, white} {
-		trained := &Classifier{Trained: Trained{Decoded: [3]int{2, 2, 3}, Background: background}}
+	for _, background := range []imagefile.Background{nil, imagefile.White} {
+		trained := &Classifier{Trained: formats.Trained{Decoded: [3]int{2, 2, 3}, Background: background}}
 		pixels, want := make([]byte, 12), []byte{200, 100, 50}
 		if background != nil {
 			want = []byte{255, 255, 255}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
 )
 
 // notOfClasses says what an archive holds that no setting makes into folders of classes; nil where one may.
@@ -17,10 +18,10 @@ func notOfClasses(files []folderFile) *layoutError {
 		return &layoutError{wrong: "there are no pictures in the archive, but " + plural(len(packed), "another archive", "other archives") + ": " + quotedList(packed),
 			advice: "unpack " + plural(len(packed), "it", "them") + ", and give fetch the folder of what comes out as its path"}
 	case !slices.ContainsFunc(files, folderFile.picture):
-		return &layoutError{wrong: "there are no pictures in the archive, which has " + listFolders(files), advice: "images are expected at " + trainSplit + "/CLASS/FILE"}
+		return &layoutError{wrong: "there are no pictures in the archive, which has " + listFolders(files), advice: "images are expected at " + formats.Train + "/CLASS/FILE"}
 	case len(tops) == 0:
 		return &layoutError{wrong: "there are pictures in the archive, but no folders: the folder that a picture stands in is its class",
-			advice: "put the pictures of each class into a folder with its name: images are expected at " + trainSplit + "/CLASS/FILE"}
+			advice: "put the pictures of each class into a folder with its name: images are expected at " + formats.Train + "/CLASS/FILE"}
 	}
 	var splits []string
 	for _, top := range tops {

@@ -1,36 +1,7 @@
-// Package stages holds the six stages of a transfer-learning pipeline, one file each, and the formats they exchange.
+// Package stages holds the six stages of a transfer-learning pipeline, one file each. Package formats holds what they
+// exchange.
 //
 // fetch → archive → decode → images → normalize → dataset → featurize → features → fine-tune → model → evaluate → report
-//
-// The artifact types and their files; arrays are NumPy .npy (version 1.0, C order), texts are JSON:
-//
-//	archive   files/NAME…         the verified files as fetched (a gzip with content_sha256 is stored unpacked)
-//	          archive.json        {"files": [{"name", "bytes", "sha256"}]}
-//	images    images-00000.npy…   uint8 [n, H, W, C], C is 1 or 3; every shard but the last has the same n
-//	          labels.npy          int32 [N], index into classes
-//	          images.json         {"count", "shape": [H, W, C], "shard_size", "classes": [names], "decoder", "rejected",
-//	                              "transparent" (images whose files have pixels that are not opaque; none: left out),
-//	                              "resize" (where decode scaled), "background" (where such pixels were blended with one)}
-//	          samples.jsonl       one line an image, in row order: {"path", "split", "class"}; the splits are train, then val,
-//	                    then test, of which a data set may lack the last two
-//	          rejected.jsonl      one line a file that could not be read: {"path", "reason"}
-//	dataset   dataset.json        recipe (mode, mean, std, crop), classes, class counts of each split, statistics
-//	          train.npy val.npy test.npy   int64 rows of images, ascending; an empty split has no file
-//	          duplicates.jsonl    groups of byte-identical images that lie in more than one split or have more than one class
-//	          contact-sheet.png   a few images of each class
-//	features  features-00000.npy… float32 or float16 [n, …] activations at the cut; every shard but the last has the same n
-//	          rows.npy            int64 [N]: the image row of each feature: those of all images, ascending; and where
-//	                              training images have copies, then those of copy 1, ascending, of copy 2, and so on
-//	          features.json       {"count": N, "copies", "copied", "shape", "shard_size", "dtype", "layers", "model",
-//	                              "precision"}; copies counts the plain feature of a training image and its changed
-//	                              ones, copied the images that have such; epoch e of fine-tune (from 0) reads of each
-//	                              image copy e mod copies, so an epoch is no longer than without copies;
-//	                              "passthrough": true where nothing is frozen, and then no arrays
-//	model     saved_model.pb variables/ labels.txt card.json history.jsonl
-//	          Its signatures serving_default (images: uint8 [n, H, W, C] of any size, C is 1, 3 or 4) and serving_bytes
-//	          (image_bytes: strings [n], each a JPEG, PNG, GIF or BMP file) answer as predict does: probabilities,
-//	          float32 [n, classes], in the order of labels.txt
-//	report    metrics.json confusion_matrix.csv per_class.csv predictions.csv report.txt
 //
 // Artifacts hold no times, hosts or absolute paths: the same settings and inputs give the same bytes.
 package stages

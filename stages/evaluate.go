@@ -13,9 +13,8 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
-
-const reportType = "report"
 
 const (
 	// leastAgreement is the gate on served_agreement that holds without being asked for: the model that was measured must
@@ -32,7 +31,7 @@ const (
 func evaluateStage(c *Config, env Env) pipeline.Stage {
 	e := evaluate{config: c, env: env, settings: c.Stages.Evaluate}
 	return pipeline.Stage{
-		Name: "evaluate", Version: 2, Takes: []string{imagesType, datasetType, featuresType, modelType}, Gives: reportType,
+		Name: "evaluate", Version: 2, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
 		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.check,
 	}
 }
@@ -49,7 +48,7 @@ func (e evaluate) key(_ context.Context, in pipeline.Inputs) ([]store.Line, erro
 		return nil, err
 	}
 	lines, err := settingLines(e.settings)
-	return slices.Concat(lines, machine, inputLines(in, imagesType, datasetType, featuresType, modelType)), err
+	return slices.Concat(lines, machine, inputLines(in, formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType)), err
 }
 
 // fits estimates what the served images take: the features that are measured before them take less.
@@ -58,19 +57,19 @@ func (e evaluate) fits(context.Context) error {
 }
 
 func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
-	data, err := openExamples(job.Inputs[imagesType].Dir, job.Inputs[datasetType].Dir, job.Inputs[featuresType].Dir)
+	data, err := openExamples(job.Inputs[formats.ImagesType].Dir, job.Inputs[formats.DatasetType].Dir, job.Inputs[formats.FeaturesType].Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, data.Close()) }()
 	rows := data.dataset.Rows[e.settings.Split]
 	if len(rows) == 0 {
-		have := slices.DeleteFunc(slices.Clone(splitNames[:]), func(s string) bool { return len(data.dataset.Rows[s]) == 0 })
+		have := slices.DeleteFunc(slices.Clone(formats.Splits[:]), func(s string) bool { return len(data.dataset.Rows[s]) == 0 })
 		return exit.Errorf(exit.Usage, "there is no %s split, only %s: set decode.splits, normalize.split or evaluate.split",
 			e.settings.Split, strings.Join(have, " and "))
 	}
 	// In float32, whatever the training was in: so is the model served.
-	model, err := loadModel(e.config, e.env, job.Inputs[modelType].Dir, savedmodels.Options{Precision: "float32"}, job.Progress)
+	model, err := loadModel(e.config, e.env, job.Inputs[formats.ModelType].Dir, savedmodels.Options{Precision: "float32"}, job.Progress)
 	if err != nil {
 		return err
 	}
@@ -109,8 +108,8 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	modelDir := job.Inputs[modelType].Dir
-	warnings := Warnings(map[string]string{"decode": job.Inputs[imagesType].Dir, "normalize": job.Inputs[datasetType].Dir, "fine-tune": modelDir})
+	modelDir := job.Inputs[formats.ModelType].Dir
+	warnings := Warnings(map[string]string{"decode": job.Inputs[formats.ImagesType].Dir, "normalize": job.Inputs[formats.DatasetType].Dir, "fine-tune": modelDir})
 	warnings = append(warnings, reportWarnings(&report, modelDir)...)
 	return writeReport(job.Out, &report, warnings, data.dataset.Classes, predictions, rows, samples)
 }
@@ -130,7 +129,7 @@ func (e evaluate) imageBatchSize() int {
 }
 
 // serve runs predict, which goes from pixels to probabilities as a server would, and compares.
-func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodels.Model, data *examples, rows []int64, served []int, kept [][]float32, report *Report) error {
+func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodels.Model, data *examples, rows []int64, served []int, kept [][]float32, report *formats.Report) error {
 	checked := make([]int64, len(served))
 	for i, at := range served {
 		checked[i] = rows[at]
@@ -146,7 +145,7 @@ func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodel
 		if err != nil {
 			return err
 		}
-		probabilities, classes := float32s(out["probabilities"].Data), len(data.dataset.Classes)
+		probabilities, classes := formats.Float32s(out["probabilities"].Data), len(data.dataset.Classes)
 		if len(probabilities) != len(b.rows)*classes {
 			return fmt.Errorf("predict gave %d probabilities for %d images of %d classes", len(probabilities), len(b.rows), classes)
 		}
@@ -162,8 +161,8 @@ func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodel
 		done += len(b.rows)
 		job.Progress.Add(int64(len(b.rows)))
 	}
-	agreement := rounded(float64(agree) / float64(len(served)))
-	difference = rounded(difference)
+	agreement := formats.Round(float64(agree) / float64(len(served)))
+	difference = formats.Round(difference)
 	report.Served, report.ServedAgreement, report.ServedDifference = len(served), &agreement, &difference
 	return nil
 }
@@ -180,16 +179,16 @@ func spread(n, k int) []int {
 
 // check fails with the exit code of a missed gate. It looks at the report each time, whether it was made or cached.
 func (s *Evaluate) check(a store.Artifact) error {
-	var report Report
-	if err := readReport(a.Dir, &report); err != nil {
+	var report formats.Report
+	if err := formats.ReadMetrics(a.Dir, &report); err != nil {
 		return err
 	}
 	gates := map[string]float64{}
 	if report.ServedAgreement != nil {
-		gates["served_agreement"] = min(leastAgreement, rounded(1-1/float64(report.Served))) // of few images, one may flip
+		gates["served_agreement"] = min(leastAgreement, formats.Round(1-1/float64(report.Served))) // of few images, one may flip
 	}
 	maps.Copy(gates, s.Gates)
-	metrics := report.gated()
+	metrics := report.Gated()
 	var missed []string
 	for _, name := range slices.Sorted(maps.Keys(gates)) {
 		got, known := metrics[name]

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 )
 
 // writeReport writes every file of a report, metrics.json last.
-func writeReport(dir string, r *Report, warnings, classes []string, predictions []prediction, rows []int64, samples []Sample) error {
+func writeReport(dir string, r *formats.Report, warnings, classes []string, predictions []prediction, rows []int64, samples []formats.Sample) error {
 	matrix := confusion(len(classes), predictions)
 	for name, table := range map[string][][]string{
 		"confusion_matrix.csv": matrixTable(classes, matrix),
@@ -31,14 +32,14 @@ func writeReport(dir string, r *Report, warnings, classes []string, predictions 
 		if err := csv.NewWriter(&text).WriteAll(table); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := writeFileAtomic(filepath.Join(dir, name), text.Bytes()); err != nil {
+		if err := formats.WriteFileAtomic(filepath.Join(dir, name), text.Bytes()); err != nil {
 			return err
 		}
 	}
-	if err := writeFileAtomic(filepath.Join(dir, "report.txt"), []byte(reportText(r, warnings, classes, matrix))); err != nil {
+	if err := formats.WriteFileAtomic(filepath.Join(dir, "report.txt"), []byte(reportText(r, warnings, classes, matrix))); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(dir, "metrics.json"), r)
+	return formats.WriteJSON(filepath.Join(dir, "metrics.json"), r)
 }
 
 // digits writes a number with six digits after the point.
@@ -60,7 +61,7 @@ func matrixTable(classes []string, matrix [][]int) [][]string {
 	return table
 }
 
-func classTable(metrics []ClassMetrics) [][]string {
+func classTable(metrics []formats.ClassMetrics) [][]string {
 	table := [][]string{{"class", "precision", "recall", "f1", "support"}}
 	for _, m := range metrics {
 		table = append(table, []string{sanitize.Cell(m.Class), digits(m.Precision), digits(m.Recall), digits(m.F1), strconv.Itoa(m.Support)})
@@ -68,8 +69,8 @@ func classTable(metrics []ClassMetrics) [][]string {
 	return table
 }
 
-func predictionTable(split string, classes []string, predictions []prediction, rows []int64, samples []Sample) [][]string {
-	table := [][]string{predictionColumns}
+func predictionTable(split string, classes []string, predictions []prediction, rows []int64, samples []formats.Sample) [][]string {
+	table := [][]string{formats.PredictionColumns}
 	for i, p := range predictions {
 		table = append(table, []string{sanitize.Cell(samples[rows[i]].Path), split, sanitize.Cell(classes[p.label]), sanitize.Cell(classes[p.predicted]),
 			digits(p.probability), strconv.FormatBool(p.label == p.predicted)})
@@ -78,7 +79,7 @@ func predictionTable(split string, classes []string, predictions []prediction, r
 }
 
 // reportText is report.txt: what a person wants to see first.
-func reportText(r *Report, warnings, classes []string, matrix [][]int) string {
+func reportText(r *formats.Report, warnings, classes []string, matrix [][]int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d images, %d classes\n\n", r.Split, r.Count, len(classes))
 	for _, text := range warnings {

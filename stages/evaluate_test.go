@@ -15,6 +15,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 func TestEvaluate(t *testing.T) {
@@ -22,12 +23,12 @@ func TestEvaluate(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, change)
 			b.run(stageNames...)
-			dir := b.have[reportType].Dir
+			dir := b.have[formats.ReportType].Dir
 			want := []string{"confusion_matrix.csv", "metrics.json", "per_class.csv", "predictions.csv", "report.txt"}
 			if got := filesIn(t, dir); !cmp.Equal(got, want) {
 				t.Errorf("files %v, want %v", got, want)
 			}
-			metrics, err := Metrics(dir)
+			metrics, err := formats.Metrics(dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -50,7 +51,7 @@ func TestEvaluate(t *testing.T) {
 					correct++
 				}
 			}
-			if accuracy := metrics["accuracy"].(float64); len(table) != 25 || rounded(float64(correct)/24) != accuracy {
+			if accuracy := metrics["accuracy"].(float64); len(table) != 25 || formats.Round(float64(correct)/24) != accuracy {
 				t.Errorf("%d predictions, %d correct, accuracy %v", len(table)-1, correct, accuracy)
 			}
 			sum := 0
@@ -92,7 +93,7 @@ func TestEvaluateWithoutSplit(t *testing.T) {
 func TestGates(t *testing.T) {
 	b := newBed(t, nil)
 	b.run(stageNames...)
-	report := b.have[reportType]
+	report := b.have[formats.ReportType]
 	for name, c := range map[string]struct {
 		gates map[string]float64
 		want  string // what the error lists; empty: passed
@@ -111,7 +112,7 @@ func TestGates(t *testing.T) {
 				}
 				return
 			}
-			metrics, _ := Metrics(report.Dir)
+			metrics, _ := formats.Metrics(report.Dir)
 			want := c.want
 			if strings.Contains(want, "%") {
 				want = fmt.Sprintf(want, metrics["accuracy"], metrics["macro"].(map[string]any)["recall"])
@@ -148,12 +149,12 @@ func TestServedModelIsGated(t *testing.T) {
 	b.run("normalize", "featurize", "fine-tune")
 	b.env.Runtime = unlike{b.runtime}
 	b.run("evaluate")
-	err := b.stage("evaluate").Check(b.have[reportType])
+	err := b.stage("evaluate").Check(b.have[formats.ReportType])
 	if exit.Code(err) != exit.Gate || !strings.Contains(err.Error(), "served_agreement is 0.") {
 		t.Errorf("error %v", err)
 	}
 	b.config.Stages.Evaluate.Gates = map[string]float64{"served_agreement": 0} // one's own value stands
-	if err := b.stage("evaluate").Check(b.have[reportType]); err != nil {
+	if err := b.stage("evaluate").Check(b.have[formats.ReportType]); err != nil {
 		t.Error(err)
 	}
 }
@@ -164,9 +165,9 @@ func TestServedModelMayFlipOneImage(t *testing.T) {
 		served, flipped int
 		want            int // exit code
 	}{{20, 0, exit.Done}, {20, 1, exit.Done}, {20, 2, exit.Gate}, {3, 1, exit.Done}, {3, 2, exit.Gate}, {500, 10, exit.Done}, {500, 11, exit.Gate}} {
-		agreement := rounded(1 - float64(c.flipped)/float64(c.served))
+		agreement := formats.Round(1 - float64(c.flipped)/float64(c.served))
 		dir := t.TempDir()
-		if err := writeJSON(filepath.Join(dir, "metrics.json"), Report{Served: c.served, ServedAgreement: &agreement}); err != nil {
+		if err := formats.WriteJSON(filepath.Join(dir, "metrics.json"), formats.Report{Served: c.served, ServedAgreement: &agreement}); err != nil {
 			t.Fatal(err)
 		}
 		err := (&Evaluate{}).check(store.Artifact{Dir: dir})
@@ -189,7 +190,7 @@ func TestSpread(t *testing.T) {
 
 func TestNotFinite(t *testing.T) {
 	for v, want := range map[float32]int{1: -1, float32(math.NaN()): 1, float32(math.Inf(-1)): 1, math.MaxFloat32: -1} {
-		if got := notFinite(floatTensor([]float32{0, v, 0}).Data); got != want {
+		if got := formats.NotFinite(floatTensor([]float32{0, v, 0}).Data); got != want {
 			t.Errorf("notFinite of %v = %d, want %d", v, got, want)
 		}
 	}

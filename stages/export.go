@@ -14,19 +14,14 @@ import (
 	"tlpipe/pipeline/failpoint"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
-)
-
-// The artifact types of exported models.
-const (
-	prefixType = "prefix"
-	suffixType = "suffix"
+	"tlpipe/stages/formats"
 )
 
 // exportPrefixStage has Keras export the frozen part. It depends on the model's settings and the recipe alone, so
 // every config that shares them shares one export.
 func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 	return pipeline.Stage{
-		Name: "export-prefix", Version: 1, Gives: prefixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
+		Name: "export-prefix", Version: 1, Gives: formats.PrefixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
 		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {
 			spec, err := exportedPrefix(ctx, c, env)
 			if err != nil {
@@ -51,14 +46,14 @@ func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 // exportSuffixStage has Keras export the part that trains. Of the data it depends on the number of classes alone.
 func exportSuffixStage(c *Config, env Env) pipeline.Stage {
 	spec := func(ctx context.Context, in pipeline.Inputs) (savedmodels.Suffix, error) {
-		dataset, err := OpenDataset(in[datasetType].Dir)
+		dataset, err := formats.OpenDataset(in[formats.DatasetType].Dir)
 		if err != nil {
 			return savedmodels.Suffix{}, err
 		}
 		return exportedSuffix(ctx, c, len(dataset.Classes), env)
 	}
 	return pipeline.Stage{
-		Name: "export-suffix", Version: 1, Takes: []string{datasetType}, Gives: suffixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
+		Name: "export-suffix", Version: 1, Takes: []string{formats.DatasetType}, Gives: formats.SuffixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
 		Key: func(ctx context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			s, err := spec(ctx, in)
 			if err != nil {

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -137,7 +138,7 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 	case "calibrate":
 		return map[string]savedmodels.Tensor{"ranges": floatTensor(m.largest(in["images"]))}, nil
 	case "set_ranges":
-		m.ranges = float32s(in["ranges"].Data)
+		m.ranges = formats.Float32s(in["ranges"].Data)
 		return nil, nil
 	case "featurize":
 		if m.quantized && m.ranges == nil {
@@ -161,10 +162,10 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 		m.vars.Serving = in
 		return nil, nil
 	case "set_state":
-		m.vars.Weights, m.vars.Momenta = float32s(in["weights"].Data), float32s(in["momenta"].Data)
+		m.vars.Weights, m.vars.Momenta = formats.Float32s(in["weights"].Data), formats.Float32s(in["momenta"].Data)
 		return nil, nil
 	}
-	x := float32s(in["x"].Data)
+	x := formats.Float32s(in["x"].Data)
 	if m.pixels {
 		x = m.project(in["x"])
 	}
@@ -176,7 +177,7 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 		row := probabilities[i*m.vars.Classes : (i+1)*m.vars.Classes]
 		losses = append(losses, float32(-math.Log(float64(row[label]))))
 		if weights, ok := in["class_weights"]; ok {
-			losses[i] *= float32s(weights.Data)[label]
+			losses[i] *= formats.Float32s(weights.Data)[label]
 		}
 		if argmax(row) == label {
 			correct++
@@ -199,7 +200,7 @@ func (m *fakeModel) Run(ctx context.Context, signature string, in map[string]sav
 // train is a step of gradient descent with momentum. A little noise from step and seed stands for dropout. The biases
 // stand for the head.
 func (m *fakeModel) train(x, probabilities []float32, in map[string]savedmodels.Tensor, head bool) {
-	rate := float32s(in["learning_rate"].Data)[0]
+	rate := formats.Float32s(in["learning_rate"].Data)[0]
 	step, seed := binary.LittleEndian.Uint64(in["step"].Data), binary.LittleEndian.Uint64(in["seed"].Data)
 	n, width := len(in["labels"].Data)/4, m.features+1
 	for class := range m.vars.Classes {
@@ -214,7 +215,7 @@ func (m *fakeModel) train(x, probabilities []float32, in map[string]savedmodels.
 					delta--
 				}
 				if weights, ok := in["class_weights"]; ok {
-					delta *= float32s(weights.Data)[label]
+					delta *= formats.Float32s(weights.Data)[label]
 				}
 				value := float32(1)
 				if f < m.features {
@@ -294,7 +295,7 @@ func (m *fakeModel) augmented(in map[string]savedmodels.Tensor) []float32 {
 func floatTensor(values []float32, shape ...int) savedmodels.Tensor {
 	t := savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{int64(len(values))}}
 	if len(shape) > 0 {
-		rest := product(shape[1:])
+		rest := formats.Product(shape[1:])
 		t.Shape[0] = int64(len(values) / rest)
 		for _, n := range shape[1:] {
 			t.Shape = append(t.Shape, int64(n))
@@ -329,7 +330,7 @@ func writeFakeModel(t *testing.T, kind string, features, classes int) string {
 		width = fakeFeatures + 1
 	}
 	for _, err := range []error{
-		writeJSON(filepath.Join(dir, "card.json"), card),
+		formats.WriteJSON(filepath.Join(dir, "card.json"), card),
 		os.WriteFile(filepath.Join(dir, "saved_model.pb"), []byte("graph"), 0o444),
 		os.Mkdir(filepath.Join(dir, "assets"), 0o755),
 		os.WriteFile(filepath.Join(dir, "assets", "a.txt"), []byte("asset"), 0o444),
@@ -346,5 +347,5 @@ func writeFakeVars(dir string, vars fakeVars) error {
 	if err := os.MkdirAll(filepath.Join(dir, "variables"), 0o755); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(dir, "variables", "variables.json"), vars)
+	return formats.WriteJSON(filepath.Join(dir, "variables", "variables.json"), vars)
 }

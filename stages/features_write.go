@@ -16,6 +16,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 const spareDisk = 64 << 20 // bytes left free beside the features
@@ -24,9 +25,9 @@ const spareDisk = 64 << 20 // bytes left free beside the features
 // the same images whether or not the work was interrupted.
 type featureWriter struct {
 	job     *pipeline.Job
-	images  *Images
-	dataset *Dataset
-	featureRows
+	images  *formats.Images
+	dataset *formats.Dataset
+	formats.FeatureRows
 	seed      int64 // of the copies
 	batchSize int
 	lanes     int // batches computed at a time
@@ -37,13 +38,13 @@ type featureWriter struct {
 	done map[int]string // shards that are finished, with their checksums
 }
 
-func (w *featureWriter) rowBytes() int { return w.width * itemSize(npyType(w.store)) }
+func (w *featureWriter) rowBytes() int { return w.width * formats.ItemSize(formats.NpyType(w.store)) }
 
-func (w *featureWriter) shards() int { return chunks(len(w.rows), w.shardSize) }
+func (w *featureWriter) shards() int { return chunks(len(w.Rows), w.shardSize) }
 
 // shardRows is the number of rows of a shard.
 func (w *featureWriter) shardRows(shard int) int {
-	return len(chunk(w.rows, shard, w.shardSize))
+	return len(chunk(w.Rows, shard, w.shardSize))
 }
 
 func (w *featureWriter) doneRows() int {
@@ -55,7 +56,7 @@ func (w *featureWriter) doneRows() int {
 }
 
 func (w *featureWriter) shardPath(shard int) string {
-	return filepath.Join(w.job.Out, ShardName("features", shard))
+	return filepath.Join(w.job.Out, formats.ShardName("features", shard))
 }
 
 // findDone takes over the shards that the sidecar in scratch lists and whose files are as they were written.
@@ -70,11 +71,11 @@ func (w *featureWriter) findDone() error {
 		if shard < 0 || shard >= w.shards() {
 			continue
 		}
-		a, err := OpenArray(w.shardPath(shard))
+		a, err := formats.OpenArray(w.shardPath(shard))
 		if err != nil {
 			continue
 		}
-		if a.DType == npyType(w.store) && slices.Equal(a.Shape, []int{w.shardRows(shard), w.width}) && checksum(a.Data) == sum {
+		if a.DType == formats.NpyType(w.store) && slices.Equal(a.Shape, []int{w.shardRows(shard), w.width}) && formats.Checksum(a.Data) == sum {
 			w.done[shard] = sum
 		}
 		if err := a.Close(); err != nil {
@@ -92,12 +93,12 @@ func (w *featureWriter) checkDisk() error {
 	if err := unix.Statfs(w.job.Out, &disk); err != nil {
 		return fmt.Errorf("free space of %s: %w", w.job.Out, err)
 	}
-	missing := len(w.rows) - w.doneRows()
+	missing := len(w.Rows) - w.doneRows()
 	need := uint64(missing)*uint64(w.rowBytes()) + spareDisk
 	if free := disk.Bavail * uint64(disk.Bsize); free < need {
 		fewer := ""
-		if w.copies > 1 {
-			fewer = fmt.Sprintf("fewer than %d featurize.copies, ", w.copies)
+		if w.Copies > 1 {
+			fewer = fmt.Sprintf("fewer than %d featurize.copies, ", w.Copies)
 		}
 		return exit.Errorf(exit.Resources, "%d features of %s need %s with a reserve of %s, but the disk has %s free: free some space, use --store on another disk, set %smodel.pooling: avg or featurize.store: float16",
 			missing, humanize.IBytes(uint64(w.rowBytes())), humanize.IBytes(need), humanize.IBytes(spareDisk), humanize.IBytes(free), fewer)
@@ -117,11 +118,11 @@ func (w *featureWriter) write(ctx context.Context, model savedmodels.Model) erro
 	buffer := func() *computed {
 		return &computed{newImageBatch(w.images, w.dataset, w.batchSize), make([]byte, w.batchSize*w.rowBytes())}
 	}
-	out := make([]byte, 0, min(w.shardSize, len(w.rows))*w.rowBytes())
+	out := make([]byte, 0, min(w.shardSize, len(w.Rows))*w.rowBytes())
 	i := 0
 	for b, err := range batches(ctx, len(todo), w.lanes, buffer, func(b *computed, i int) error {
 		endRead := w.job.Progress.Span("read", "images")
-		err := readImages(w.images, w.dataset, b.batch, w.rows[todo[i].first:todo[i].end])
+		err := readImages(w.images, w.dataset, b.batch, w.Rows[todo[i].first:todo[i].end])
 		endRead()
 		if err != nil {
 			return err
@@ -159,8 +160,8 @@ func (w *featureWriter) todo() []featureBatch {
 		}
 		last := shard*w.shardSize + w.shardRows(shard)
 		for first := shard * w.shardSize; first < last; {
-			b := featureBatch{shard: shard, copy: w.copyOf(first), first: first}
-			_, end := w.bounds(b.copy)
+			b := featureBatch{shard: shard, copy: w.CopyOf(first), first: first}
+			_, end := w.Bounds(b.copy)
 			b.end = min(first+w.batchSize, end, last)
 			todo, first = append(todo, b), b.end
 		}
@@ -184,7 +185,7 @@ func (w *featureWriter) compute(ctx context.Context, b *computed, model savedmod
 		return fmt.Errorf("featurize gave %s %v, expected float32 %v: the prefix does not fit its card", features.DType, features.Shape, want)
 	}
 	data := features.Data[:len(b.rows)*w.width*4]
-	if i := notFinite(data); i >= 0 {
+	if i := formats.NotFinite(data); i >= 0 {
 		return w.badFeature(b.rows[i/w.width], "NaN or infinite")
 	}
 	b.features = b.features[:len(b.rows)*w.rowBytes()]
@@ -192,7 +193,7 @@ func (w *featureWriter) compute(ctx context.Context, b *computed, model savedmod
 		copy(b.features, data)
 		return nil
 	}
-	narrow(b.features, data)
+	formats.Narrow(b.features, data)
 	for i := 0; i < len(b.features); i += 2 {
 		if b.features[i+1]&0x7c == 0x7c { // the exponent of an infinity
 			return w.badFeature(b.rows[i/w.rowBytes()], "beyond the range of float16 (65504)")
@@ -212,7 +213,7 @@ func (w *featureWriter) badFeature(row int64, what string) error {
 // padded is the batch with zero images up to size, so that the model always sees one shape.
 func (b *batch) padded(size int) savedmodels.Tensor {
 	t := b.tensor()
-	full := b.x[:size*product(b.rowShape)]
+	full := b.x[:size*formats.Product(b.rowShape)]
 	clear(full[len(b.x):])
 	t.Shape[0], t.Data = int64(size), full
 	return t
@@ -230,12 +231,12 @@ func (b *batch) rowTensor(size int) savedmodels.Tensor {
 // finish writes a shard and then notes that it is done.
 func (w *featureWriter) finish(shard int, data []byte) error {
 	defer w.job.Progress.Span("write", "shard")()
-	dtype, shape := npyType(w.store), []int{w.shardRows(shard), w.width}
-	if err := WriteArray(w.shardPath(shard), dtype, shape, data); err != nil {
+	dtype, shape := formats.NpyType(w.store), []int{w.shardRows(shard), w.width}
+	if err := formats.WriteArray(w.shardPath(shard), dtype, shape, data); err != nil {
 		return err
 	}
-	w.done[shard] = checksum(data)
-	if err := writeJSON(w.sidecar(), w.done); err != nil {
+	w.done[shard] = formats.Checksum(data)
+	if err := formats.WriteJSON(w.sidecar(), w.done); err != nil {
 		return err
 	}
 	w.job.Progress.Completed("shard", int64(shard))

@@ -14,9 +14,8 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
-
-const featuresType = "features"
 
 const (
 	// A shard holds at most so many bytes, and the features of at most so many pixels: what a kill can cost, a few
@@ -30,17 +29,17 @@ func featurizeStage(c *Config, env Env) pipeline.Stage {
 	f := featurize{config: c, env: env, settings: c.Stages.Featurize, shardBytes: featureShardBytes}
 	if c.nothingFrozen() {
 		return pipeline.Stage{
-			Name: "featurize", Version: 1, Takes: []string{imagesType, datasetType}, Gives: featuresType,
+			Name: "featurize", Version: 1, Takes: []string{formats.ImagesType, formats.DatasetType}, Gives: formats.FeaturesType,
 			Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
-				rows, err := rowLines(in[datasetType], 1)
+				rows, err := rowLines(in[formats.DatasetType], 1)
 				lines := append([]store.Line{{Name: "freeze_through", Value: "none"}}, rows...)
-				return append(lines, inputLines(in, imagesType)...), err
+				return append(lines, inputLines(in, formats.ImagesType)...), err
 			},
 			Run: f.passThrough,
 		}
 	}
 	return pipeline.Stage{
-		Name: "featurize", Version: 1, Takes: []string{imagesType, datasetType, prefixType}, Gives: featuresType,
+		Name: "featurize", Version: 1, Takes: []string{formats.ImagesType, formats.DatasetType, formats.PrefixType}, Gives: formats.FeaturesType,
 		Runtime: true, Key: f.key, Run: f.run, Estimate: f.estimate, Fits: f.fits,
 	}
 }
@@ -65,13 +64,13 @@ func (f featurize) key(_ context.Context, in pipeline.Inputs) ([]store.Line, err
 	if err != nil {
 		return nil, err
 	}
-	rows, err := rowLines(in[datasetType], f.settings.Copies)
+	rows, err := rowLines(in[formats.DatasetType], f.settings.Copies)
 	if err != nil {
 		return nil, err
 	}
 	lines, err := settingLines(f.settings)
 	if precision == "int8" {
-		calibrated, err := f.calibrationLine(in[datasetType])
+		calibrated, err := f.calibrationLine(in[formats.DatasetType])
 		if err != nil {
 			return nil, err
 		}
@@ -79,7 +78,7 @@ func (f featurize) key(_ context.Context, in pipeline.Inputs) ([]store.Line, err
 	}
 	setLine(lines, "precision", precision)
 	setLine(lines, "batch_size", strconv.Itoa(f.batchSize()))
-	return slices.Concat(lines, machine, rows, inputLines(in, imagesType, prefixType)), err
+	return slices.Concat(lines, machine, rows, inputLines(in, formats.ImagesType, formats.PrefixType)), err
 }
 
 func (f featurize) fits(context.Context) error {
@@ -109,30 +108,30 @@ func (f featurize) memory(batches int) savedmodels.Memory {
 
 // estimate needs the data set alone: the size of a feature follows from the settings.
 func (f featurize) estimate(in pipeline.Inputs) (bytes int64, known bool) {
-	dataset, ok := in[datasetType]
+	dataset, ok := in[formats.DatasetType]
 	if !ok {
 		return 0, false
 	}
-	d, err := OpenDataset(dataset.Dir)
+	d, err := formats.OpenDataset(dataset.Dir)
 	if err != nil {
 		return 0, false
 	}
 	width, err := prefixSpec(f.config).FeatureSize()
-	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
-	return int64(len(rows.rows)) * int64(width*itemSize(npyType(f.settings.Store))), err == nil
+	rows := formats.NewFeatureRows(d.AllRows(), d.Rows[formats.Train], f.settings.Copies)
+	return int64(len(rows.Rows)) * int64(width*formats.ItemSize(formats.NpyType(f.settings.Store))), err == nil
 }
 
 // rowLines are the key lines of what features depend on in a data set: which images there are features of and their
 // crop (the rest of the recipe is in the prefix). How the images are divided into splits is not among it, so another
 // seed or fold of the split finds the same features; unless training images, and only they, have copies.
 func rowLines(dataset store.Artifact, copies int) ([]store.Line, error) {
-	d, err := OpenDataset(dataset.Dir)
+	d, err := formats.OpenDataset(dataset.Dir)
 	if err != nil {
 		return nil, err
 	}
-	lines := []store.Line{{Name: "rows", Value: rowDigest(d.allRows())}, {Name: "crop", Value: strconv.Itoa(d.Recipe.Crop)}}
+	lines := []store.Line{{Name: "rows", Value: rowDigest(d.AllRows())}, {Name: "crop", Value: strconv.Itoa(d.Recipe.Crop)}}
 	if copies > 1 {
-		lines = append(lines, store.Line{Name: "copied_rows", Value: rowDigest(d.Rows[trainSplit])})
+		lines = append(lines, store.Line{Name: "copied_rows", Value: rowDigest(d.Rows[formats.Train])})
 	}
 	return lines, nil
 }
@@ -149,38 +148,28 @@ func rowDigest(rows []int64) string {
 
 // passThrough writes a manifest: the images themselves are what trains.
 func (f featurize) passThrough(_ context.Context, job *pipeline.Job) error {
-	d, err := OpenDataset(job.Inputs[datasetType].Dir)
+	d, err := formats.OpenDataset(job.Inputs[formats.DatasetType].Dir)
 	if err != nil {
 		return err
 	}
-	rows := d.allRows()
-	if err := WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows); err != nil {
+	rows := d.AllRows()
+	if err := formats.WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(job.Out, "features.json"), featuresInfo{Passthrough: true, Count: len(rows)})
-}
-
-// allRows are the rows of all splits, ascending.
-func (d *Dataset) allRows() []int64 {
-	var rows []int64
-	for _, split := range splitNames {
-		rows = append(rows, d.Rows[split]...)
-	}
-	slices.Sort(rows)
-	return rows
+	return formats.WriteJSON(filepath.Join(job.Out, "features.json"), formats.FeaturesInfo{Passthrough: true, Count: len(rows)})
 }
 
 func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
-	d, err := OpenDataset(job.Inputs[datasetType].Dir)
+	d, err := formats.OpenDataset(job.Inputs[formats.DatasetType].Dir)
 	if err != nil {
 		return err
 	}
-	images, err := OpenImages(job.Inputs[imagesType].Dir)
+	images, err := formats.OpenImages(job.Inputs[formats.ImagesType].Dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, images.Close()) }()
-	card, err := savedmodels.ReadCard(job.Inputs[prefixType].Dir)
+	card, err := savedmodels.ReadCard(job.Inputs[formats.PrefixType].Dir)
 	if err != nil {
 		return err
 	}
@@ -192,9 +181,9 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 		return err
 	}
 	spec := prefixSpec(f.config)
-	rows := newFeatureRows(d.allRows(), d.Rows[trainSplit], f.settings.Copies)
+	rows := formats.NewFeatureRows(d.AllRows(), d.Rows[formats.Train], f.settings.Copies)
 	w := &featureWriter{
-		job: job, images: images, dataset: d, featureRows: rows, seed: f.settings.Seed,
+		job: job, images: images, dataset: d, FeatureRows: rows, seed: f.settings.Seed,
 		batchSize: f.batchSize(), lanes: f.lanes(), store: f.settings.Store, width: card.Features,
 	}
 	w.shardSize = f.shardRows(w.rowBytes(), spec.Input, w.batchSize)
@@ -204,13 +193,13 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err := w.checkDisk(); err != nil {
 		return err
 	}
-	if err := WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows.rows); err != nil {
+	if err := formats.WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows.Rows); err != nil {
 		return err
 	}
-	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.rows)))
-	if w.doneRows() < len(w.rows) {
+	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.Rows)))
+	if w.doneRows() < len(w.Rows) {
 		opts := savedmodels.Options{Threads: f.config.Threads / w.lanes, Precision: precision, JITCompile: f.settings.JITCompile}
-		model, err := loadModel(f.config, f.env, job.Inputs[prefixType].Dir, opts, job.Progress)
+		model, err := loadModel(f.config, f.env, job.Inputs[formats.PrefixType].Dir, opts, job.Progress)
 		if err != nil {
 			return err
 		}
@@ -224,9 +213,9 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 			return err
 		}
 	}
-	return writeJSON(filepath.Join(job.Out, "features.json"), featuresInfo{
-		Count: len(w.rows), Copies: w.copies, Copied: w.copied, Shape: []int{w.width}, ShardSize: w.shardSize, DType: w.store,
-		Layers: spec.Taps, Frozen: spec.Freeze, Model: job.Inputs[prefixType].Identity, Precision: precision,
+	return formats.WriteJSON(filepath.Join(job.Out, "features.json"), formats.FeaturesInfo{
+		Count: len(w.Rows), Copies: w.Copies, Copied: w.Copied, Shape: []int{w.width}, ShardSize: w.shardSize, DType: w.store,
+		Layers: spec.Taps, Frozen: spec.Freeze, Model: job.Inputs[formats.PrefixType].Identity, Precision: precision,
 	})
 }
 

@@ -9,13 +9,14 @@ import (
 
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // calibrationRows are the images that the ranges for int8 are taken from: evenly spaced among those that are not for test,
 // however those are divided into train and val.
-func calibrationRows(d *Dataset, spec savedmodels.Prefix) []int64 {
+func calibrationRows(d *formats.Dataset, spec savedmodels.Prefix) []int64 {
 	_, images := spec.Calibration()
-	rows := slices.Concat(d.Rows[trainSplit], d.Rows[valSplit])
+	rows := slices.Concat(d.Rows[formats.Train], d.Rows[formats.Val])
 	slices.Sort(rows)
 	n := min(images, len(rows))
 	chosen := make([]int64, n)
@@ -27,7 +28,7 @@ func calibrationRows(d *Dataset, spec savedmodels.Prefix) []int64 {
 
 // calibrationLine is the key line of these images.
 func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
-	d, err := OpenDataset(dataset.Dir)
+	d, err := formats.OpenDataset(dataset.Dir)
 	if err != nil {
 		return store.Line{}, err
 	}
@@ -55,10 +56,10 @@ func (w *featureWriter) calibrate(ctx context.Context, model savedmodels.Model, 
 		if err != nil {
 			return err
 		}
-		if notFinite(b.ranges) >= 0 {
+		if formats.NotFinite(b.ranges) >= 0 {
 			return errors.New("an activation is NaN or infinite: check the weights")
 		}
-		found := float32s(b.ranges)
+		found := formats.Float32s(b.ranges)
 		if ranges == nil {
 			ranges = found
 		}

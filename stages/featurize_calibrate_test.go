@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // calibratedPrefix remembers its model, and may spoil what calibrate gives.
@@ -59,7 +60,7 @@ func TestCalibration(t *testing.T) {
 	if watched.calls["calibrate"] != 4 || watched.calls["set_ranges"] != 1 {
 		t.Errorf("calls %v", watched.calls)
 	}
-	d, err := OpenDataset(b.have[datasetType].Dir)
+	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,11 +69,11 @@ func TestCalibration(t *testing.T) {
 		t.Errorf("calibrated on rows %v", rows)
 	}
 	for _, row := range rows {
-		if slices.Contains(d.Rows[testSplit], row) {
+		if slices.Contains(d.Rows[formats.Test], row) {
 			t.Errorf("calibrated on row %d, which is for test", row)
 		}
 	}
-	images, err := OpenImages(b.have[imagesType].Dir)
+	images, err := formats.OpenImages(b.have[formats.ImagesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestCalibration(t *testing.T) {
 	if want := watched.model.largest(all.tensor()); !cmp.Equal(watched.model.ranges, want) {
 		t.Errorf("ranges %v, expected %v", watched.model.ranges, want)
 	}
-	f, err := OpenFeatures(b.have[featuresType].Dir)
+	f, err := formats.OpenFeatures(b.have[formats.FeaturesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,16 +105,16 @@ func TestCalibrationKey(t *testing.T) {
 	if diff := cmp.Diff(before, b.key("featurize")); diff != "" {
 		t.Errorf("another val split changes the key:\n%s", diff)
 	}
-	d, err := OpenDataset(b.have[datasetType].Dir)
+	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.Rows[testSplit][0], d.Rows[trainSplit][0] = d.Rows[trainSplit][0], d.Rows[testSplit][0]
+	d.Rows[formats.Test][0], d.Rows[formats.Train][0] = d.Rows[formats.Train][0], d.Rows[formats.Test][0]
 	dir := t.TempDir()
-	if err := d.save(dir); err != nil {
+	if err := d.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	b.have[datasetType] = artifactOf(t, datasetType, dir)
+	b.have[formats.DatasetType] = artifactOf(t, formats.DatasetType, dir)
 	if cmp.Equal(before, b.key("featurize")) {
 		t.Error("other images to calibrate on, and the same key")
 	}

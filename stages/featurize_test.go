@@ -17,6 +17,7 @@ import (
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 func TestFeaturize(t *testing.T) {
@@ -28,7 +29,7 @@ func TestFeaturize(t *testing.T) {
 			if got, want := seen.count(progress.Completed), 8; got != want { // 114 rows, 16 a shard
 				t.Errorf("%d shards completed, want %d", got, want)
 			}
-			f, err := OpenFeatures(b.have[featuresType].Dir)
+			f, err := formats.OpenFeatures(b.have[formats.FeaturesType].Dir)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -36,30 +37,30 @@ func TestFeaturize(t *testing.T) {
 			if f.Count != 114 || !cmp.Equal(f.Shape, []int{fakeFeatures}) || f.Precision != "float32" {
 				t.Errorf("features %+v", f)
 			}
-			images, err := OpenImages(b.have[imagesType].Dir)
+			images, err := formats.OpenImages(b.have[formats.ImagesType].Dir)
 			if err != nil {
 				t.Fatal(err)
 			}
 			defer images.Close()
 			model := &fakeModel{features: fakeFeatures}
-			for _, row := range f.rows.of(0) {
+			for _, row := range f.Rows.Of(0) {
 				crop := make([]byte, 5*5*3)
 				images.Crop(crop, int(row), 5)
 				want := floatTensor(model.project(savedmodels.Tensor{Data: crop, Shape: []int64{1}})).Data
 				if dtype == "float16" {
 					half := make([]byte, len(want)/2)
-					narrow(half, want)
-					widen(want, half)
+					formats.Narrow(half, want)
+					formats.Widen(want, half)
 				}
 				got := make([]byte, 4*fakeFeatures)
-				if err := f.read(got, row, 0); err != nil {
+				if err := f.Read(got, row, 0); err != nil {
 					t.Fatal(err)
 				}
 				if !bytes.Equal(got, want) {
-					t.Fatalf("feature of row %d: %v, want %v", row, float32s(got), float32s(want))
+					t.Fatalf("feature of row %d: %v, want %v", row, formats.Float32s(got), formats.Float32s(want))
 				}
 			}
-			if err := f.read(nil, 1000, 0); err == nil {
+			if err := f.Read(nil, 1000, 0); err == nil {
 				t.Error("a feature of a row that is not there")
 			}
 		})
@@ -83,14 +84,14 @@ func TestShardRows(t *testing.T) {
 func TestFeaturizePassesThrough(t *testing.T) {
 	b := newBed(t, func(c *Config) { c.Model.FreezeThrough = "none" })
 	b.run("normalize", "featurize")
-	dir := b.have[featuresType].Dir
+	dir := b.have[formats.FeaturesType].Dir
 	if got := filesIn(t, dir); !cmp.Equal(got, []string{"features.json", "rows.npy"}) {
 		t.Errorf("files %v", got)
 	}
 	if s := b.stage("featurize"); s.Runtime {
 		t.Error("passing images through needs no model runtime")
 	}
-	if f, err := OpenFeatures(dir); f != nil || err != nil {
+	if f, err := formats.OpenFeatures(dir); f != nil || err != nil {
 		t.Errorf("OpenFeatures = %v, %v", f, err)
 	}
 }
@@ -148,18 +149,18 @@ func TestFeaturizeRefusesBadFeatures(t *testing.T) {
 func TestFeaturizeDistrustsLeftovers(t *testing.T) {
 	b := newBed(t, nil)
 	b.run("normalize", "featurize")
-	want := b.have[featuresType].ID
+	want := b.have[formats.FeaturesType].ID
 	s := b.stage("featurize")
 	job, _ := newJob(t, b.inputs(s))
 	for name, text := range map[string]string{
-		filepath.Join(job.Scratch, "shards.json"):        "[0, 1, 2, 99, -1]",
-		filepath.Join(job.Out, ShardName("features", 0)): "short",
+		filepath.Join(job.Scratch, "shards.json"):                "[0, 1, 2, 99, -1]",
+		filepath.Join(job.Out, formats.ShardName("features", 0)): "short",
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := WriteArray(filepath.Join(job.Out, ShardName("features", 1)), "<f4", []int{1, fakeFeatures}, make([]byte, 4*fakeFeatures)); err != nil {
+	if err := formats.WriteArray(filepath.Join(job.Out, formats.ShardName("features", 1)), "<f4", []int{1, fakeFeatures}, make([]byte, 4*fakeFeatures)); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Run(t.Context(), job); err != nil {
@@ -171,7 +172,7 @@ func TestFeaturizeDistrustsLeftovers(t *testing.T) {
 }
 
 func TestFeaturizeNeedsSpace(t *testing.T) {
-	w := &featureWriter{featureRows: newFeatureRows(make([]int64, 1<<20), nil, 1), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
+	w := &featureWriter{FeatureRows: formats.NewFeatureRows(make([]int64, 1<<20), nil, 1), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
 	w.job, _ = newJob(t, nil)
 	err := w.checkDisk()
 	if exit.Code(err) != exit.Resources || !strings.Contains(err.Error(), "need 4.0 EiB with a reserve of 64 MiB, but the disk has") {
@@ -182,19 +183,19 @@ func TestFeaturizeNeedsSpace(t *testing.T) {
 // TestFeaturizeEstimate knows the size from the data set, before there is a prefix.
 // Where nothing is frozen no pixel is stored again: for all of CIFAR-10 it is less than a megabyte.
 func TestPassThroughIsSmall(t *testing.T) {
-	d := &Dataset{Counts: map[string][]int{trainSplit: {50_000}, testSplit: {10_000}}, Rows: map[string][]int64{}}
+	d := &formats.Dataset{Counts: map[string][]int{formats.Train: {50_000}, formats.Test: {10_000}}, Rows: map[string][]int64{}}
 	for row := range int64(60_000) {
-		split := trainSplit
+		split := formats.Train
 		if row >= 50_000 {
-			split = testSplit
+			split = formats.Test
 		}
 		d.Rows[split] = append(d.Rows[split], row)
 	}
 	dir := t.TempDir()
-	if err := d.save(dir); err != nil {
+	if err := d.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	job, _ := newJob(t, pipeline.Inputs{datasetType: artifactOf(t, datasetType, dir)})
+	job, _ := newJob(t, pipeline.Inputs{formats.DatasetType: artifactOf(t, formats.DatasetType, dir)})
 	if err := (featurize{}).passThrough(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
@@ -219,15 +220,15 @@ func TestFeaturizeEstimate(t *testing.T) {
 	}
 	b.run("normalize")
 	width, err := prefixSpec(&b.config).FeatureSize()
-	if got, known := s.Estimate(pipeline.Inputs{datasetType: b.have[datasetType]}); err != nil || !known || got != int64(114*width*2) {
+	if got, known := s.Estimate(pipeline.Inputs{formats.DatasetType: b.have[formats.DatasetType]}); err != nil || !known || got != int64(114*width*2) {
 		t.Errorf("received %d bytes (%v), want 114 features of %d", got, known, width)
 	}
 }
 
 func TestHalf(t *testing.T) {
 	for h := range 1 << 16 {
-		f := fromHalf(uint16(h))
-		if got := toHalf(f); got != uint16(h) && !(math.IsNaN(float64(f)) && math.IsNaN(float64(fromHalf(got)))) {
+		f := formats.FromHalf(uint16(h))
+		if got := formats.ToHalf(f); got != uint16(h) && !(math.IsNaN(float64(f)) && math.IsNaN(float64(formats.FromHalf(got)))) {
 			t.Fatalf("%#04x → %v → %#04x", h, f, got)
 		}
 	}
@@ -238,7 +239,7 @@ func TestHalf(t *testing.T) {
 		{1, 0x3c00}, {-2, 0xc000}, {65504, 0x7bff}, {65519.99, 0x7bff}, {65520, 0x7c00}, {0x1p-24, 1}, {0x1p-25, 0}, {0x1.8p-24, 2},
 		{1 + 0x1p-11, 0x3c00}, {1 + 0x1.8p-10, 0x3c02}, {0x1.ffep-15, 0x400}, {float32(math.Copysign(0, -1)), 0x8000}, {2 - 0x1p-12, 0x4000},
 	} {
-		if got := toHalf(c.in); got != c.want {
+		if got := formats.ToHalf(c.in); got != c.want {
 			t.Errorf("toHalf(%v) = %#04x, want %#04x", c.in, got, c.want)
 		}
 	}
@@ -329,7 +330,7 @@ func TestFeaturizeKeyFollowsRows(t *testing.T) {
 					change(c)
 				})
 				b.run("normalize", "featurize")
-				return b.key("featurize"), b.have[featuresType].ID
+				return b.key("featurize"), b.have[formats.FeaturesType].ID
 			}
 			base, features := keyOf(func(*Config) {})
 			one := int64(1)
@@ -340,7 +341,7 @@ func TestFeaturizeKeyFollowsRows(t *testing.T) {
 				"seed of the split": {func(c *Config) { c.Stages.Normalize.Split.Seed = &one }, true},
 				"size of val":       {func(c *Config) { c.Stages.Normalize.Split.Val = 0 }, true},
 				"fold":              {func(c *Config) { c.Stages.Normalize.Split = Split{Folds: 3, Fold: 2} }, true},
-				"subset":            {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{trainSplit: 9} }, false},
+				"subset":            {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{formats.Train: 9} }, false},
 				"crop":              {func(c *Config) { c.Stages.Normalize.Crop = 4 }, false},
 			} {
 				c.same = c.same && variant != "copies"

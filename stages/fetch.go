@@ -13,34 +13,17 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/sources"
 )
 
 // archiveName is that of the one file that sources give: never a publisher's, so mirrors may call it as they like.
 const archiveName = "archive"
 
-const (
-	archiveType  = "archive"
-	archiveIndex = "archive.json"
-	archiveFiles = "files" // the folder that holds them
-)
-
-// Archive is what archive.json says.
-type Archive struct {
-	Files []ArchiveFile `json:"files"` // by name
-}
-
-// ArchiveFile is one file of an archive, as it is stored.
-type ArchiveFile struct {
-	Name   string `json:"name"`
-	Bytes  int64  `json:"bytes"`
-	SHA256 string `json:"sha256"`
-}
-
 // fetchStage gets the data from the first source that has it and verifies it.
 func fetchStage(s *Fetch, env Env) pipeline.Stage {
 	return pipeline.Stage{
-		Name: "fetch", Version: 1, Gives: archiveType,
+		Name: "fetch", Version: 1, Gives: formats.ArchiveType,
 		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {
 			return s.key(ctx, env.Digests)
 		},
@@ -104,10 +87,10 @@ func (f *fetcher) holds(ctx context.Context, s *Fetch) error {
 }
 
 func (f *fetcher) run(ctx context.Context, files []File) error {
-	if err := os.MkdirAll(filepath.Join(f.job.Out, archiveFiles), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Join(f.job.Out, formats.ArchiveFolder), 0o755); err != nil {
 		return err
 	}
-	var archive Archive
+	var archive formats.Archive
 	for i, file := range files {
 		done, ok := f.finished(ctx, file.Name)
 		if !ok {
@@ -119,12 +102,12 @@ func (f *fetcher) run(ctx context.Context, files []File) error {
 		}
 		archive.Files = append(archive.Files, done)
 	}
-	return writeJSON(filepath.Join(f.job.Out, archiveIndex), archive)
+	return formats.WriteJSON(filepath.Join(f.job.Out, formats.ArchiveIndex), archive)
 }
 
 // finished looks for a file that an earlier attempt got, and verifies it.
-func (f *fetcher) finished(ctx context.Context, name string) (ArchiveFile, bool) {
-	var want ArchiveFile
+func (f *fetcher) finished(ctx context.Context, name string) (formats.ArchiveFile, bool) {
+	var want formats.ArchiveFile
 	text, err := os.ReadFile(f.receipt(name))
 	if err != nil || json.Unmarshal(text, &want) != nil {
 		return want, false
@@ -142,7 +125,7 @@ func (f *fetcher) finished(ctx context.Context, name string) (ArchiveFile, bool)
 }
 
 // fetch gets a file from the first of its sources that has it.
-func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
+func (f *fetcher) fetch(ctx context.Context, file File) (formats.ArchiveFile, error) {
 	var reasons []string
 	code := exit.Failed
 	for _, src := range file.Sources {
@@ -155,14 +138,14 @@ func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
 			return done, nil
 		}
 		if ctx.Err() != nil {
-			return ArchiveFile{}, ctx.Err()
+			return formats.ArchiveFile{}, ctx.Err()
 		}
 		if changed := (*sources.ChangedError)(nil); errors.As(err, &changed) { // what names the action is void
 			f.digests.Forget(src.Path)
-			return ArchiveFile{}, err
+			return formats.ArchiveFile{}, err
 		}
 		if err := exit.FromErrno(err); exit.Code(err) == exit.Resources {
-			return ArchiveFile{}, err
+			return formats.ArchiveFile{}, err
 		}
 		if full := (*sources.NoRoomError)(nil); errors.As(err, &full) { // a source that has less may do
 			code = exit.Resources
@@ -173,7 +156,7 @@ func (f *fetcher) fetch(ctx context.Context, file File) (ArchiveFile, error) {
 			f.job.Progress.Notef("%s: not from %s; trying the next source", file.Name, reason)
 		}
 	}
-	return ArchiveFile{}, exit.Errorf(code, "no source gave %s:%s%s", file.Name, strings.Join(reasons, ""), file.advice(code))
+	return formats.ArchiveFile{}, exit.Errorf(code, "no source gave %s:%s%s", file.Name, strings.Join(reasons, ""), file.advice(code))
 }
 
 // advice says what to do where no source gives a file. For want of room the reason says it.
@@ -191,11 +174,11 @@ func (f File) advice(code int) string {
 
 // from gets a file from one source. A partial that was continued may belong to an earlier version of the file, so that
 // wrong bytes are got anew once.
-func (f *fetcher) from(ctx context.Context, file File, src Source) (ArchiveFile, error) {
+func (f *fetcher) from(ctx context.Context, file File, src Source) (formats.ArchiveFile, error) {
 	for {
 		body, err := f.open(ctx, file, src)
 		if err != nil {
-			return ArchiveFile{}, err
+			return formats.ArchiveFile{}, err
 		}
 		for _, note := range body.Notes {
 			f.job.Progress.Warnf("%s", note)
@@ -207,10 +190,10 @@ func (f *fetcher) from(ctx context.Context, file File, src Source) (ArchiveFile,
 			return done, err
 		}
 		if err := os.Remove(body.Partial); err != nil {
-			return ArchiveFile{}, err
+			return formats.ArchiveFile{}, err
 		}
 		if !body.Continued {
-			return ArchiveFile{}, err
+			return formats.ArchiveFile{}, err
 		}
 	}
 }
@@ -240,7 +223,9 @@ func (f *fetcher) open(ctx context.Context, file File, src Source) (*sources.Bod
 }
 
 // stored is where a file lies in the artifact.
-func (f *fetcher) stored(name string) string { return filepath.Join(f.job.Out, archiveFiles, name) }
+func (f *fetcher) stored(name string) string {
+	return filepath.Join(f.job.Out, formats.ArchiveFolder, name)
+}
 
 // receipt is where it is noted what a finished file holds.
 func (f *fetcher) receipt(name string) string { return filepath.Join(f.job.Scratch, name+".json") }

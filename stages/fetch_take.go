@@ -22,6 +22,7 @@ import (
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 
+	"tlpipe/stages/formats"
 	"tlpipe/stages/sources"
 )
 
@@ -78,12 +79,12 @@ func meterAll(ctx context.Context, r io.Reader, withMD5 bool) (*meter, error) {
 }
 
 // take verifies a body while it is stored. The file is in its place only when all of it is right and on the disk.
-func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources.Body) (ArchiveFile, error) {
-	temp := filepath.Join(f.job.Out, archiveFiles, "."+file.Name+".tmp")
+func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources.Body) (formats.ArchiveFile, error) {
+	temp := filepath.Join(f.job.Out, formats.ArchiveFolder, "."+file.Name+".tmp")
 	var raw, content *meter
 	err := f.fits(src, body)
 	if err != nil {
-		return ArchiveFile{}, err
+		return formats.ArchiveFile{}, err
 	}
 	if body.Partial != "" && file.ContentSHA256 == "" {
 		temp = body.Partial // moved, not copied
@@ -104,16 +105,16 @@ func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources
 		if temp != body.Partial {
 			os.Remove(temp)
 		}
-		return ArchiveFile{}, err
+		return formats.ArchiveFile{}, err
 	}
-	done := ArchiveFile{Name: file.Name, Bytes: content.bytes, SHA256: digest(content.sha256)}
-	if err := writeJSON(f.receipt(file.Name), done); err != nil {
-		return ArchiveFile{}, err
+	done := formats.ArchiveFile{Name: file.Name, Bytes: content.bytes, SHA256: digest(content.sha256)}
+	if err := formats.WriteJSON(f.receipt(file.Name), done); err != nil {
+		return formats.ArchiveFile{}, err
 	}
 	if err := os.Rename(temp, f.stored(file.Name)); err != nil {
-		return ArchiveFile{}, err
+		return formats.ArchiveFile{}, err
 	}
-	return done, syncDir(filepath.Dir(f.stored(file.Name)))
+	return done, formats.SyncDir(filepath.Dir(f.stored(file.Name)))
 }
 
 // fits refuses a body that is larger than it may be, or that the disk has no room for.

@@ -25,6 +25,7 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
 )
 
 var fetchData = bytes.Repeat([]byte("0123456789abcdef"), 4<<10)
@@ -99,25 +100,25 @@ func (j *fetchJob) files(t *testing.T) map[string]string {
 func (j *fetchJob) want(t *testing.T, files map[string]string) {
 	t.Helper()
 	got := j.files(t)
-	var index Archive
-	if err := json.Unmarshal([]byte(got[archiveIndex]), &index); err != nil {
-		t.Fatalf("%s: %v", archiveIndex, err)
+	var index formats.Archive
+	if err := json.Unmarshal([]byte(got[formats.ArchiveIndex]), &index); err != nil {
+		t.Fatalf("%s: %v", formats.ArchiveIndex, err)
 	}
-	delete(got, archiveIndex)
-	listed, stored := map[string]ArchiveFile{}, map[string]ArchiveFile{}
+	delete(got, formats.ArchiveIndex)
+	listed, stored := map[string]formats.ArchiveFile{}, map[string]formats.ArchiveFile{}
 	for _, f := range index.Files {
 		listed[f.Name] = f
 	}
 	wanted := map[string]string{}
 	for name, text := range files {
 		wanted["files/"+name] = text
-		stored[name] = ArchiveFile{Name: name, Bytes: int64(len(text)), SHA256: sum256([]byte(text))}
+		stored[name] = formats.ArchiveFile{Name: name, Bytes: int64(len(text)), SHA256: sum256([]byte(text))}
 	}
 	if diff := cmp.Diff(wanted, got); diff != "" {
 		t.Errorf("files (-want +got):\n%.2000s", diff)
 	}
 	if diff := cmp.Diff(stored, listed); diff != "" {
-		t.Errorf("%s (-want +got):\n%s", archiveIndex, diff)
+		t.Errorf("%s (-want +got):\n%s", formats.ArchiveIndex, diff)
 	}
 }
 
@@ -379,7 +380,7 @@ func TestFetchContinues(t *testing.T) {
 	if err := job.run(ctx, fetch); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got error %v, want %v", err, context.Canceled)
 	}
-	if _, there := job.files(t)[archiveIndex]; there {
+	if _, there := job.files(t)[formats.ArchiveIndex]; there {
 		t.Error("a stopped fetch wrote its index")
 	}
 	if err := job.run(t.Context(), fetch); err != nil {

@@ -11,15 +11,14 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
-
-const modelType = "model"
 
 // fineTuneStage trains what is not frozen: on stored features, or from the pixels where nothing is frozen.
 func fineTuneStage(c *Config, env Env) pipeline.Stage {
 	f := fineTune{config: c, env: env, settings: c.Stages.FineTune}
 	return pipeline.Stage{
-		Name: "fine-tune", Version: 4, Takes: []string{imagesType, datasetType, featuresType, suffixType}, Gives: modelType,
+		Name: "fine-tune", Version: 4, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType}, Gives: formats.ModelType,
 		Runtime: true, Key: f.key, Run: f.run, Fits: f.fits,
 	}
 }
@@ -47,7 +46,7 @@ func (f fineTune) key(_ context.Context, in pipeline.Inputs) ([]store.Line, erro
 	if f.env.Continue != nil {
 		lines = append(lines, store.Line{Name: "continue_from", Value: f.env.Continue.Artifact})
 	}
-	return slices.Concat(lines, machine, inputLines(in, imagesType, datasetType, featuresType, suffixType)), nil
+	return slices.Concat(lines, machine, inputLines(in, formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType)), nil
 }
 
 // fits estimates for one class: how many there are is not known before decode, and matters little.
@@ -70,7 +69,7 @@ func (f fineTune) resolved() ([]store.Line, error) {
 }
 
 func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
-	data, err := openExamples(job.Inputs[imagesType].Dir, job.Inputs[datasetType].Dir, job.Inputs[featuresType].Dir)
+	data, err := openExamples(job.Inputs[formats.ImagesType].Dir, job.Inputs[formats.DatasetType].Dir, job.Inputs[formats.FeaturesType].Dir)
 	if err != nil {
 		return err
 	}
@@ -83,7 +82,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := loadModel(f.config, f.env, job.Inputs[suffixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
+	model, err := loadModel(f.config, f.env, job.Inputs[formats.SuffixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
 	if err != nil {
 		return err
 	}
@@ -92,7 +91,7 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	t := &trainer{
 		settings: f.settings, seed: f.config.Seed, every: every, epochAge: epochAge,
 		model: model, data: data, report: job.Progress,
-		train: data.dataset.Rows[trainSplit], val: data.dataset.Rows[valSplit],
+		train: data.dataset.Rows[formats.Train], val: data.dataset.Rows[formats.Val],
 		saved: checkpoints{dir: job.Scratch, report: job.Progress},
 		help:  helpOf(f.config.Model.Head.Normalization, f.settings.Optimizer.LearningRate),
 	}

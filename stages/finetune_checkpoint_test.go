@@ -10,6 +10,7 @@ import (
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // An epoch ends with a checkpoint if the last is old enough, however seldom they are written within one.
@@ -22,12 +23,12 @@ func TestCheckpointAfterEpoch(t *testing.T) {
 	} {
 		b := newBed(t, nil)
 		b.run("normalize", "featurize")
-		data, err := openExamples(b.have[imagesType].Dir, b.have[datasetType].Dir, b.have[featuresType].Dir)
+		data, err := openExamples(b.have[formats.ImagesType].Dir, b.have[formats.DatasetType].Dir, b.have[formats.FeaturesType].Dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer data.Close()
-		model, err := loadModel(&b.config, b.env, b.have[suffixType].Dir, savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
+		model, err := loadModel(&b.config, b.env, b.have[formats.SuffixType].Dir, savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -35,7 +36,7 @@ func TestCheckpointAfterEpoch(t *testing.T) {
 		report := progress.NewReporter("test", seen)
 		tr := &trainer{
 			settings: b.config.Stages.FineTune, seed: 1, every: time.Hour, epochAge: c.age, model: model, data: data, report: report,
-			train: data.dataset.Rows[trainSplit], val: data.dataset.Rows[valSplit], saved: checkpoints{t.TempDir(), report},
+			train: data.dataset.Rows[formats.Train], val: data.dataset.Rows[formats.Val], saved: checkpoints{t.TempDir(), report},
 		}
 		if err := tr.begin(t.Context(), nil); err != nil {
 			t.Fatal(err)
@@ -80,7 +81,7 @@ func TestDivergedAfterContinue(t *testing.T) {
 	} {
 		b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs, c.Stages.FineTune.Schedule = 2, Schedule{Name: "constant"} })
 		b.run("normalize", "featurize", "fine-tune")
-		first := b.have[modelType]
+		first := b.have[formats.ModelType]
 		s := b.config.Stages.FineTune
 		s.Epochs, s.CheckpointEvery, s.Optimizer.LearningRate = 4, every, 1e30
 		b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}

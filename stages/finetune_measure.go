@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"slices"
+
+	"tlpipe/stages/formats"
 )
 
 // measureVal measures the model on val; certain counts the images for which some class has the probability 1.
@@ -19,7 +21,7 @@ func (t *trainer) measureVal(ctx context.Context) (loss, accuracy float64, certa
 		}
 	})
 	n := float64(len(t.val))
-	return rounded(loss / n), rounded(float64(correct) / n), certain, err
+	return formats.Round(loss / n), formats.Round(float64(correct) / n), certain, err
 }
 
 // warnAbsurd says so of a loss that no sound training begins with.

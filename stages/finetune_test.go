@@ -14,13 +14,14 @@ import (
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 func TestFineTune(t *testing.T) {
 	b := newBed(t, nil)
 	b.run("normalize", "featurize")
 	seen := b.run("fine-tune")
-	dir := b.have[modelType].Dir
+	dir := b.have[formats.ModelType].Dir
 
 	want := []string{"assets/a.txt", "card.json", "history.jsonl", "labels.txt", "saved_model.pb", "variables/variables.json"}
 	if got := filesIn(t, dir); !cmp.Equal(got, want) {
@@ -29,7 +30,7 @@ func TestFineTune(t *testing.T) {
 	if got := readText(t, dir, "labels.txt"); got != "dark\nbright\nstriped\n" {
 		t.Errorf("labels.txt is %q", got)
 	}
-	history, err := readJSONLines[EpochResult](strings.NewReader(readText(t, dir, "history.jsonl")))
+	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, dir, "history.jsonl")))
 	if err != nil || len(history) != 4 {
 		t.Fatalf("history %v, %v", history, err)
 	}
@@ -53,7 +54,7 @@ func TestFineTune(t *testing.T) {
 	if err != nil || card.Features != fakeFeatures {
 		t.Errorf("card %+v, %v", card, err)
 	}
-	var all struct{ Trained Trained }
+	var all struct{ Trained formats.Trained }
 	if err := json.Unmarshal([]byte(readText(t, dir, "card.json")), &all); err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +66,7 @@ func TestFineTune(t *testing.T) {
 	if _, there := got.Settings["checkpoint_every"]; there {
 		t.Error("an inert setting is in the artifact")
 	}
-	metrics, err := ValMetrics(dir)
+	metrics, err := formats.ValMetrics(dir)
 	if err != nil || metrics["accuracy"] != *best.ValAccuracy || metrics["loss"] != *best.ValLoss || metrics["count"] != 18 {
 		t.Errorf("ValMetrics = %v, %v; best epoch %+v", metrics, err, best)
 	}
@@ -77,7 +78,7 @@ func TestFineTune(t *testing.T) {
 // measured is the accuracy on val of the weights in a model artifact.
 func measured(t *testing.T, b *bed, dir string) float64 {
 	t.Helper()
-	data, err := openExamples(b.have[imagesType].Dir, b.have[datasetType].Dir, b.have[featuresType].Dir)
+	data, err := openExamples(b.have[formats.ImagesType].Dir, b.have[formats.DatasetType].Dir, b.have[formats.FeaturesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func measured(t *testing.T, b *bed, dir string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trainer{settings: &FineTune{BatchSize: 16}, model: model, data: data, val: data.dataset.Rows[valSplit]}
+	tr := &trainer{settings: &FineTune{BatchSize: 16}, model: model, data: data, val: data.dataset.Rows[formats.Val]}
 	_, accuracy, _, err := tr.measureVal(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +102,8 @@ func TestFineTuneKeeps(t *testing.T) {
 		b := newBed(t, func(c *Config) { c.Stages.FineTune.Keep = keep })
 		b.runtime.spoil = 20
 		b.run("normalize", "featurize", "fine-tune")
-		dir := b.have[modelType].Dir
-		history, err := readJSONLines[EpochResult](strings.NewReader(readText(t, dir, "history.jsonl")))
+		dir := b.have[formats.ModelType].Dir
+		history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, dir, "history.jsonl")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,7 +125,7 @@ func TestFineTuneKeeps(t *testing.T) {
 func TestFineTuneWithoutVal(t *testing.T) {
 	b := newBed(t, func(c *Config) { c.Stages.Normalize.Split.Val, c.Stages.FineTune.Keep = 0, "last" })
 	b.run("normalize", "featurize", "fine-tune")
-	if metrics, err := ValMetrics(b.have[modelType].Dir); metrics != nil || err != nil {
+	if metrics, err := formats.ValMetrics(b.have[formats.ModelType].Dir); metrics != nil || err != nil {
 		t.Errorf("ValMetrics = %v, %v", metrics, err)
 	}
 	b.config.Stages.FineTune.Keep = "best"
@@ -145,7 +146,7 @@ func TestFineTuneFollowsVal(t *testing.T) {
 	})
 	b.run("normalize", "featurize")
 	seen := b.run("fine-tune")
-	history, err := readJSONLines[EpochResult](strings.NewReader(readText(t, b.have[modelType].Dir, "history.jsonl")))
+	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, b.have[formats.ModelType].Dir, "history.jsonl")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,9 +179,9 @@ func TestFineTuneHeadFirst(t *testing.T) {
 func TestFineTuneClassWeight(t *testing.T) {
 	b := newBed(t, nil)
 	b.run("normalize", "featurize", "fine-tune")
-	plain, first := b.have[modelType].ID, firstEpoch(t, b)
+	plain, first := b.have[formats.ModelType].ID, firstEpoch(t, b)
 	b.config.Stages.FineTune.ClassWeight.Balanced = true // which the classes are already
-	if b.run("fine-tune"); b.have[modelType].ID == plain || firstEpoch(t, b).Loss != first.Loss {
+	if b.run("fine-tune"); b.have[formats.ModelType].ID == plain || firstEpoch(t, b).Loss != first.Loss {
 		t.Errorf("the card should tell of class weights, the losses should not: %+v, %+v", firstEpoch(t, b), first)
 	}
 	b.config.Stages.FineTune.ClassWeight = ClassWeight{Factors: map[string]float64{"dark": 2, "bright": 2, "striped": 2}}
@@ -195,9 +196,9 @@ func TestFineTuneClassWeight(t *testing.T) {
 	}
 }
 
-func firstEpoch(t *testing.T, b *bed) EpochResult {
+func firstEpoch(t *testing.T, b *bed) formats.EpochResult {
 	t.Helper()
-	history, err := readJSONLines[EpochResult](strings.NewReader(readText(t, b.have[modelType].Dir, "history.jsonl")))
+	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, b.have[formats.ModelType].Dir, "history.jsonl")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +207,7 @@ func firstEpoch(t *testing.T, b *bed) EpochResult {
 
 // The wanted factors are those of sklearn.utils.class_weight.compute_class_weight("balanced", …).
 func TestClassWeight(t *testing.T) {
-	d := &Dataset{Classes: []string{"a", "b", "c"}, Counts: map[string][]int{"train": {10, 20, 60}, "test": {1, 1, 1}}}
+	d := &formats.Dataset{Classes: []string{"a", "b", "c"}, Counts: map[string][]int{"train": {10, 20, 60}, "test": {1, 1, 1}}}
 	for text, want := range map[string][]float32{
 		"none": nil, "{}": nil, "balanced": {3, 1.5, 0.5}, "{b: 2.5, a: 0}": {0, 2.5, 1},
 	} {
@@ -252,10 +253,10 @@ func TestLearningRates(t *testing.T) {
 func TestFineTuneFollowsSeed(t *testing.T) {
 	b := newBed(t, nil)
 	b.run("normalize", "featurize", "fine-tune")
-	first := b.have[modelType].ID
+	first := b.have[formats.ModelType].ID
 	b.config.Seed = 2
 	b.run("fine-tune")
-	if b.have[modelType].ID == first {
+	if b.have[formats.ModelType].ID == first {
 		t.Error("another seed gave the same model")
 	}
 }
@@ -287,7 +288,7 @@ func TestFineTuneStopsWhenLossIsNoNumber(t *testing.T) {
 func TestFineTuneFallsBack(t *testing.T) {
 	b := newBed(t, func(c *Config) { c.Stages.FineTune.CheckpointEvery = "1ns" })
 	b.run("normalize", "featurize", "fine-tune")
-	want := b.have[modelType].ID
+	want := b.have[formats.ModelType].ID
 
 	s := b.stage("fine-tune")
 	job, seen := newJob(t, b.inputs(s))

@@ -9,23 +9,13 @@ import (
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
-
-// EpochResult is one line of history.jsonl. Losses are means over images.
-type EpochResult struct {
-	Epoch        int      `json:"epoch"`         // from 1
-	Step         int64    `json:"step"`          // steps done at its end
-	LearningRate float64  `json:"learning_rate"` // of its last step
-	Loss         float64  `json:"loss"`
-	Accuracy     float64  `json:"accuracy"`
-	ValLoss      *float64 `json:"val_loss,omitempty"`
-	ValAccuracy  *float64 `json:"val_accuracy,omitempty"`
-}
 
 // epochAge is that of a trainer: epochs on stored features take less time than a checkpoint.
 const epochAge = 5 * time.Second
 
-// trainer runs the epochs. Where it stands is trainingState; clocks decide only when that is written to disk.
+// trainer runs the epochs. Where it stands is TrainingState; clocks decide only when that is written to disk.
 type trainer struct {
 	settings   *FineTune
 	seed       int64
@@ -36,12 +26,12 @@ type trainer struct {
 	report     *progress.Reporter
 	train, val []int64 // rows
 
-	help         string    // against losses and probabilities beyond all measure
-	classWeights []float32 // by class; nil: none
-	end          state     // variables after the last step; nil if the model itself has them, or if they are no numbers
+	help         string        // against losses and probabilities beyond all measure
+	classWeights []float32     // by class; nil: none
+	end          formats.State // variables after the last step; nil if the model itself has them, or if they are no numbers
 
-	trainingState
-	best  state // variables at the end of the best epoch; nil unless keep is best
+	formats.TrainingState
+	best  formats.State // variables at the end of the best epoch; nil unless keep is best
 	saved checkpoints
 	last  struct { // checkpoint written or loaded, or where the training to continue ended
 		step   int64
@@ -69,7 +59,7 @@ func (t *trainer) begin(ctx context.Context, previous func(context.Context) erro
 		if _, err := t.model.Run(ctx, "set_state", variables); err != nil {
 			return fmt.Errorf("continue from %s: %w", checkpointName(found), err)
 		}
-		t.trainingState, t.best = *found, best
+		t.TrainingState, t.best = *found, best
 		t.last.step, t.last.epochs, t.last.stored = t.Step, len(t.History), true
 		t.report.Notef("continues after step %d of %d", t.Step, t.stepsPerEpoch()*int64(t.settings.Epochs))
 	}
@@ -169,7 +159,7 @@ func (t *trainer) step(ctx context.Context, b *batch) error {
 	if len(out["loss"].Data) != 4 || len(out["correct"].Data) != 4 {
 		return fmt.Errorf("step %d: train_step gave no scalar loss and correct", t.Step)
 	}
-	loss := float64(float32s(out["loss"].Data)[0])
+	loss := float64(formats.Float32s(out["loss"].Data)[0])
 	if math.IsNaN(loss) || math.IsInf(loss, 0) {
 		return t.diverged(fmt.Sprintf("the loss became %v", loss), t.Step+1)
 	}
@@ -186,9 +176,9 @@ func (t *trainer) step(ctx context.Context, b *batch) error {
 }
 
 func (t *trainer) endEpoch(ctx context.Context) error {
-	result := EpochResult{
+	result := formats.EpochResult{
 		Epoch: len(t.History) + 1, Step: t.Step, LearningRate: t.learningRate(t.Step - 1),
-		Loss: rounded(t.Loss / float64(t.Images)), Accuracy: rounded(float64(t.Correct) / float64(t.Images)),
+		Loss: formats.Round(t.Loss / float64(t.Images)), Accuracy: formats.Round(float64(t.Correct) / float64(t.Images)),
 	}
 	if len(t.History) == 0 {
 		t.warnAbsurd("the first epoch of training", result.Loss)
@@ -212,14 +202,14 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		t.best, t.Best = variables, &bestWeights{Epoch: result.Epoch, Digest: variables.digest()}
+		t.best, t.Best = variables, &formats.BestWeights{Epoch: result.Epoch, Digest: variables.Digest()}
 	}
 	t.History = append(t.History, result)
 	t.Loss, t.Correct, t.Images = 0, 0, 0
 	t.report.Epoch(result.Epoch, t.settings.Epochs, values)
 	if t.finished() {
 		if saturated(certain, len(t.val)) {
-			t.report.Warnf("%s", saturatedText(certain, len(t.val), valSplit, t.help))
+			t.report.Warnf("%s", saturatedText(certain, len(t.val), formats.Val, t.help))
 		}
 		if len(t.History) < t.settings.Epochs {
 			t.report.Notef("%s has not improved for %d epochs: training ends after epoch %d", t.settings.EarlyStopping.Monitor,
@@ -231,7 +221,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 }
 
 // improves reports whether an epoch is better than the best so far: by val accuracy, then by val loss.
-func (t *trainer) improves(r EpochResult) bool {
+func (t *trainer) improves(r formats.EpochResult) bool {
 	if t.Best == nil {
 		return true
 	}
@@ -242,12 +232,12 @@ func (t *trainer) improves(r EpochResult) bool {
 	return *r.ValLoss < *best.ValLoss
 }
 
-func (t *trainer) variables(ctx context.Context) (state, error) {
+func (t *trainer) variables(ctx context.Context) (formats.State, error) {
 	variables, err := t.model.Run(context.WithoutCancel(ctx), "get_state", nil)
 	if err != nil {
 		return nil, err
 	}
-	if name := state(variables).notFinite(); name != "" {
+	if name := formats.State(variables).NotFinite(); name != "" {
 		return nil, t.diverged(fmt.Sprintf("%s holds NaN or infinity", name), t.Step)
 	}
 	return variables, nil
@@ -263,7 +253,7 @@ func (t *trainer) checkpoint(ctx context.Context, age time.Duration) error {
 	if err != nil {
 		return err
 	}
-	if err := t.saved.save(&t.trainingState, variables, t.best); err != nil {
+	if err := t.saved.save(&t.TrainingState, variables, t.best); err != nil {
 		return err
 	}
 	t.last.step, t.last.epochs, t.last.time, t.last.stored = t.Step, len(t.History), time.Now(), true
@@ -271,7 +261,7 @@ func (t *trainer) checkpoint(ctx context.Context, age time.Duration) error {
 }
 
 // keep leaves the weights that become the model in the model, and gives their epoch.
-func (t *trainer) keep(ctx context.Context) (EpochResult, error) {
+func (t *trainer) keep(ctx context.Context) (formats.EpochResult, error) {
 	kept := t.History[len(t.History)-1]
 	if t.Best != nil && t.Best.Epoch != kept.Epoch {
 		kept = t.History[t.Best.Epoch-1]
@@ -279,7 +269,7 @@ func (t *trainer) keep(ctx context.Context) (EpochResult, error) {
 		if err != nil {
 			return kept, err
 		}
-		if state(end).notFinite() == "" {
+		if formats.State(end).NotFinite() == "" {
 			t.end = end
 		}
 		if _, err := t.model.Run(ctx, "set_state", t.best); err != nil {

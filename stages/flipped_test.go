@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
 )
 
 // A bit that flips in a finished shard between a stop and the next run is noticed, and the shard is made again.
@@ -25,7 +26,7 @@ func TestFlippedShards(t *testing.T) {
 	t.Run("features", func(t *testing.T) {
 		b := newBed(t, func(c *Config) { c.Threads = 1 }) // a batch at a time, so that the fourth shard is not done when it stops
 		b.run("normalize", "featurize")
-		want := b.have[featuresType].ID
+		want := b.have[formats.FeaturesType].ID
 		s := b.stage("featurize")
 		job, seen := newJob(t, b.inputs(s))
 		stop := errors.New("stopped")
@@ -39,7 +40,7 @@ func TestFlippedShards(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.runtime.before = nil
-		flip(t, filepath.Join(job.Out, ShardName("features", 1)))
+		flip(t, filepath.Join(job.Out, formats.ShardName("features", 1)))
 		if err := s.Run(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
@@ -57,7 +58,7 @@ func TestFlippedShards(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := treeDigest(t, job.Out)
-		flip(t, filepath.Join(job.Out, ShardName("images", 1)))
+		flip(t, filepath.Join(job.Out, formats.ShardName("images", 1)))
 		if err := decodeStage(settings, Env{}).Run(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}

@@ -4,6 +4,8 @@ import (
 	"os"
 	"runtime"
 	"testing"
+
+	"tlpipe/stages/formats"
 )
 
 // TestTrainingLeaks trains for more than 1,000 steps: goroutines and open files at the end are those of the beginning.
@@ -42,11 +44,11 @@ func fewest(values map[int]int, key, value int) {
 func TestPass(t *testing.T) {
 	dir := t.TempDir()
 	for i := range 3 {
-		if err := WriteArray(dir+"/"+ShardName("x", i), "|u1", []int{2, 1}, []byte{byte(2 * i), byte(2*i + 1)}); err != nil {
+		if err := formats.WriteArray(dir+"/"+formats.ShardName("x", i), "|u1", []int{2, 1}, []byte{byte(2 * i), byte(2*i + 1)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s, err := OpenShards(dir, "x", 2, 6)
+	s, err := formats.OpenShards(dir, "x", 2, 6)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tlpipe/stages/formats"
 )
 
 // The intervals are those of Newcombe, "Two-sided confidence intervals for the single proportion" (1998), table I, method 3.
@@ -50,19 +52,19 @@ func examplePredictions() []prediction {
 
 func TestMeasure(t *testing.T) {
 	got := measure([]string{"a", "b", "c", "d"}, examplePredictions(), []int{1, 2, 3, 4, 5})
-	want := Report{
+	want := formats.Report{
 		Count: 8, Accuracy: 0.5, AccuracyInterval: [2]float64{0.215216, 0.784784}, Loss: 1.125,
 		TopK:  map[string]float64{"1": 0.5, "2": 0.75, "3": 0.875},
-		Macro: Macro{Precision: rounded((0.5 + 2.0/3) / 4), Recall: rounded((0.5 + 2.0/3) / 4), F1: rounded((0.5 + 2.0/3) / 4)},
-		PerClass: []ClassMetrics{
-			{"a", 0.5, 0.5, 0.5, 4}, {"b", 0.666667, 0.666667, 0.666667, 3}, {"c", 0, 0, 0, 1}, {"d", 0, 0, 0, 0},
+		Macro: formats.Macro{Precision: formats.Round((0.5 + 2.0/3) / 4), Recall: formats.Round((0.5 + 2.0/3) / 4), F1: formats.Round((0.5 + 2.0/3) / 4)},
+		PerClass: []formats.ClassMetrics{
+			{Class: "a", Precision: 0.5, Recall: 0.5, F1: 0.5, Support: 4}, {Class: "b", Precision: 0.666667, Recall: 0.666667, F1: 0.666667, Support: 3}, {Class: "c", Precision: 0, Recall: 0, F1: 0, Support: 1}, {Class: "d", Precision: 0, Recall: 0, F1: 0, Support: 0},
 		},
-		Calibration: Calibration{
+		Calibration: formats.Calibration{
 			// 0.5 → 1 right; 0.6 → 0 of 1; 0.75, 0.8, 0.8 → 1 of 3; 0.9, 0.9 → 1 of 2; 1 → 1 of 1.
-			ECE: rounded((0.5 + 0.6 + 3*(2.35/3-1.0/3) + 2*0.4) / 8),
-			Bins: []CalibrationBin{
-				{0.466667, 0.533333, 1, 0.5, 1}, {0.533333, 0.6, 1, 0.6, 0}, {0.733333, 0.8, 3, 0.783333, 0.333333},
-				{0.866667, 0.933333, 2, 0.9, 0.5}, {0.933333, 1, 1, 1, 1},
+			ECE: formats.Round((0.5 + 0.6 + 3*(2.35/3-1.0/3) + 2*0.4) / 8),
+			Bins: []formats.CalibrationBin{
+				{From: 0.466667, To: 0.533333, Count: 1, Confidence: 0.5, Accuracy: 1}, {From: 0.533333, To: 0.6, Count: 1, Confidence: 0.6, Accuracy: 0}, {From: 0.733333, To: 0.8, Count: 3, Confidence: 0.783333, Accuracy: 0.333333},
+				{From: 0.866667, To: 0.933333, Count: 2, Confidence: 0.9, Accuracy: 0.5}, {From: 0.933333, To: 1, Count: 1, Confidence: 1, Accuracy: 1},
 			},
 		},
 	}

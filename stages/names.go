@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+
+	"tlpipe/stages/formats"
 )
 
 // className is a name as classes have it, in Unicode NFC: the é of Café is one character there, whoever wrote it.
@@ -33,7 +35,7 @@ func (src *imageSource) settleClasses() error {
 	images, training := make([]int, len(src.classes)), make([]int, len(src.classes))
 	for _, it := range src.items {
 		images[it.class]++
-		if it.split == trainSplit {
+		if it.split == formats.Train {
 			training[it.class]++
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/stages/formats"
 )
 
 func TestClassNames(t *testing.T) {
@@ -41,7 +42,7 @@ func TestDecodePrintsNoControlCharacters(t *testing.T) {
 // Class names of a config are those of the data in whichever Unicode form.
 func TestClassNamesInNFC(t *testing.T) {
 	w := ClassWeight{Factors: map[string]float64{"Cafe\u0301": 2}}
-	factors, err := w.of(&Dataset{Classes: []string{"Bar", "Caf\u00e9"}, Counts: map[string][]int{trainSplit: {1, 1}}})
+	factors, err := w.of(&formats.Dataset{Classes: []string{"Bar", "Caf\u00e9"}, Counts: map[string][]int{formats.Train: {1, 1}}})
 	if err != nil || factors[0] != 1 || factors[1] != 2 {
 		t.Errorf("%v, %v", factors, err)
 	}

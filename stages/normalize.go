@@ -10,25 +10,20 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/store"
-)
-
-// The artifact types around normalize.
-const (
-	imagesType  = "images"
-	datasetType = "dataset"
+	"tlpipe/stages/formats"
 )
 
 // normalizeStage makes the split, the statistics and the recipe. It stores no pixels: decode holds the only copy.
 func normalizeStage(c *Config) pipeline.Stage {
 	s := c.Stages.Normalize
 	return pipeline.Stage{
-		Name: "normalize", Version: 2, Takes: []string{imagesType}, Gives: datasetType,
+		Name: "normalize", Version: 2, Takes: []string{formats.ImagesType}, Gives: formats.DatasetType,
 		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := settingLines(s)
-			return append(lines, inputLines(in, imagesType)...), err
+			return append(lines, inputLines(in, formats.ImagesType)...), err
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			if err := c.checkData(job.Inputs[imagesType].Dir, []string{"normalize"}, nil); err != nil {
+			if err := c.checkData(job.Inputs[formats.ImagesType].Dir, []string{"normalize"}, nil); err != nil {
 				return err
 			}
 			return s.run(ctx, job)
@@ -37,7 +32,7 @@ func normalizeStage(c *Config) pipeline.Stage {
 }
 
 func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
-	images, err := OpenImages(job.Inputs[imagesType].Dir)
+	images, err := formats.OpenImages(job.Inputs[formats.ImagesType].Dir)
 	if err != nil {
 		return err
 	}
@@ -46,8 +41,8 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	d := &Dataset{
-		Recipe: Recipe{Mode: s.Mode, Mean: s.Mean, Std: s.Std, Crop: s.Crop},
+	d := &formats.Dataset{
+		Recipe: formats.Recipe{Mode: s.Mode, Mean: s.Mean, Std: s.Std, Crop: s.Crop},
 		Height: images.Height, Width: images.Width, Classes: images.Classes,
 		Counts: map[string][]int{}, Rows: map[string][]int64{},
 	}
@@ -81,25 +76,25 @@ func (s *Normalize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	d.Statistics = scan.statistics(images.Channels)
 	groups := scan.duplicates(d, samples)
 	for _, g := range groups {
-		if g.across() {
+		if g.Across() {
 			d.Duplicates++
 		}
-		if g.conflict() > 0 {
+		if g.Conflict() > 0 {
 			d.Conflicts++
 		}
 	}
 	warn(duplicateWarnings(groups))
-	if err := writeJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), slices.Values(groups)); err != nil {
+	if err := formats.WriteJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), slices.Values(groups)); err != nil {
 		return err
 	}
 	sheet, err := contactSheet(images, d)
 	if err != nil {
 		return err
 	}
-	if err := writeFileAtomic(filepath.Join(job.Out, "contact-sheet.png"), sheet); err != nil {
+	if err := formats.WriteFileAtomic(filepath.Join(job.Out, "contact-sheet.png"), sheet); err != nil {
 		return err
 	}
-	return d.save(job.Out)
+	return d.Save(job.Out)
 }
 
 // inputLines are the key lines of the artifacts a stage takes.
@@ -152,9 +147,9 @@ func (s Split) problems(report func(path, format string, args ...any)) {
 	}
 	for _, split := range slices.Sorted(maps.Keys(s.PerClass)) {
 		path := at + "per_class." + split
-		if !slices.Contains(splitNames[:], split) {
+		if !slices.Contains(formats.Splits[:], split) {
 			report(path, "expected train, val or test, received %s", split)
-		} else if split == valSplit && s.hasVal() {
+		} else if split == formats.Val && s.hasVal() {
 			report(path, "val is cut from train: split.val or split.folds say how large it is, so leave per_class.val out")
 		} else if n := s.PerClass[split]; n < 1 {
 			report(path, "expected at least 1 image of each class, received %d", n)

@@ -7,6 +7,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"tlpipe/stages/formats"
 )
 
 // splitDataProblems reports settings of normalize.split that the images of a data set do not allow, with a way out that was
@@ -14,30 +16,30 @@ import (
 func (c *Config) splitDataProblems(d *census, report func(path, format string, args ...any)) {
 	const at = "stages.normalize.split."
 	s := c.Stages.Normalize.Split
-	own := fmt.Sprintf("the data has a val split of its own, %d images%s", d.total(valSplit), d.inFolder(valSplit))
+	own := fmt.Sprintf("the data has a val split of its own, %d images%s", d.total(formats.Val), d.inFolder(formats.Val))
 	switch {
-	case s.Test > 0 && d.has(testSplit):
-		report(at+"test", "decode already gives %d test images%s: leave split.test out", d.total(testSplit), d.inFolder(testSplit))
+	case s.Test > 0 && d.has(formats.Test):
+		report(at+"test", "decode already gives %d test images%s: leave split.test out", d.total(formats.Test), d.inFolder(formats.Test))
 		return
-	case s.Val > 0 && d.has(valSplit):
+	case s.Val > 0 && d.has(formats.Val):
 		report(at+"val", "%s: leave split.val out%s", own, c.withoutVal(d))
 		return
-	case s.Folds > 0 && d.has(valSplit):
+	case s.Folds > 0 && d.has(formats.Val):
 		report(at+"folds", "%s: leave split.folds out%s", own, c.withoutVal(d))
 		return
 	}
-	if _, ok := s.PerClass[valSplit]; ok && !d.has(valSplit) {
+	if _, ok := s.PerClass[formats.Val]; ok && !d.has(formats.Val) {
 		report(at+"per_class.val", "decode gives no val split to take images from: leave per_class.val out; split.val cuts val from train")
 		return
 	}
-	if _, ok := s.PerClass[testSplit]; ok && !d.has(testSplit) && s.Test == 0 {
+	if _, ok := s.PerClass[formats.Test]; ok && !d.has(formats.Test) && s.Test == 0 {
 		report(at+"per_class.test", "there is no test split to take images from: leave per_class.test out%s", either("; or ", c.waysToTest(d)))
 		return
 	}
 	f := fitting{config: c, census: d}
 	if setting, class, failing := f.short(s); setting != "" {
 		path := at + setting
-		if setting == trainSplit {
+		if setting == formats.Train {
 			path = "stages.normalize"
 		}
 		report(path, "%s: %s", f.says(s, setting, class, failing), f.advice(s, setting, class, failing))
@@ -46,9 +48,9 @@ func (c *Config) splitDataProblems(d *census, report func(path, format string, a
 
 // withoutVal says how to have normalize cut val from train all the same.
 func (c *Config) withoutVal(d *census) string {
-	splits := map[string]string{trainSplit: d.folders[trainSplit], testSplit: d.folders[valSplit]}
-	if d.has(testSplit) {
-		splits[testSplit] = d.folders[testSplit]
+	splits := map[string]string{formats.Train: d.folders[formats.Train], formats.Test: d.folders[formats.Val]}
+	if d.has(formats.Test) {
+		splits[formats.Test] = d.folders[formats.Test]
 	}
 	return ", or do without that split, by decode.splits: " + flowSplits(splits)
 }
@@ -122,7 +124,7 @@ func (f fitting) says(s Split, setting string, class int, failing []int) string 
 		text += fmt.Sprintf(" (and %d more %s too few)", more, plural(more, "class has", "classes have"))
 	}
 	switch setting {
-	case trainSplit:
+	case formats.Train:
 		return text
 	case "test", "val":
 		return text + fmt.Sprintf(", and none would be left to train on with split.%s: %v", setting, map[string]float64{"test": s.Test, "val": s.Val}[setting])
@@ -182,7 +184,7 @@ func (f fitting) adjusted(s Split, setting string) string {
 
 // before changes what takes images away before a setting has its turn.
 func (f fitting) before(s Split, setting string) (ways []string) {
-	if s.PerClass[trainSplit] > 0 && (setting == "val" || setting == "folds") {
+	if s.PerClass[formats.Train] > 0 && (setting == "val" || setting == "folds") {
 		if n := f.perClass(s, "per_class.train", func(n int) int { return n + 1 }); n > 0 {
 			ways = append(ways, fmt.Sprintf("raise split.per_class.train to %d", n))
 		}
@@ -245,7 +247,7 @@ func (f fitting) leave(classes []int) (rest fitting, exclude string) {
 	patterns := slices.Clone(f.config.Stages.Decode.Exclude)
 	for _, class := range classes {
 		rest.except[class] = true
-		for _, split := range splitNames {
+		for _, split := range formats.Splits {
 			if counts := f.census.counts[split]; counts != nil && counts[class] > 0 {
 				patterns = append(patterns, excluding(path.Join(f.census.folders[split], f.census.classes[class])))
 			}

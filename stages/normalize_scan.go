@@ -14,6 +14,7 @@ import (
 
 	"tlpipe/pipeline/guard"
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
 )
 
 // scanned is what one pass over the pixels of all splits gives. Its sums are integers, so that the order in which
@@ -29,9 +30,9 @@ type scanned struct {
 // scanChunk is how many images a goroutine takes at a time.
 const scanChunk = 64
 
-func scanPixels(ctx context.Context, images *Images, d *Dataset, report *progress.Reporter) (*scanned, error) {
+func scanPixels(ctx context.Context, images *formats.Images, d *formats.Dataset, report *progress.Reporter) (*scanned, error) {
 	s := &scanned{}
-	for _, split := range splitNames {
+	for _, split := range formats.Splits {
 		s.rows = append(s.rows, d.Rows[split]...)
 	}
 	slices.Sort(s.rows)
@@ -53,7 +54,7 @@ func scanPixels(ctx context.Context, images *Images, d *Dataset, report *progres
 					}
 					row := s.rows[i]
 					s.digests[i] = sha256.Sum256(images.Pixels.Row(int(row)))
-					if _, train := slices.BinarySearch(d.Rows[trainSplit], row); train {
+					if _, train := slices.BinarySearch(d.Rows[formats.Train], row); train {
 						images.Crop(crop, int(row), d.Recipe.Crop)
 						addPixels(crop, images.Channels, &sum, &squares)
 					}
@@ -66,7 +67,7 @@ func scanPixels(ctx context.Context, images *Images, d *Dataset, report *progres
 	if err := work.Wait(); err != nil {
 		return nil, err
 	}
-	s.pixels = uint64(len(d.Rows[trainSplit])) * uint64(d.Height*d.Width)
+	s.pixels = uint64(len(d.Rows[formats.Train])) * uint64(d.Height*d.Width)
 	for c := range images.Channels {
 		s.sum[c], s.squares[c] = sum[c].Load(), squares[c].Load()
 	}
@@ -88,77 +89,45 @@ func addPixels(pixels []byte, channels int, sum, squares *[3]atomic.Uint64) {
 }
 
 // statistics gives mean and standard deviation, rounded to what the last digits of float arithmetic cannot change.
-func (s *scanned) statistics(channels int) Statistics {
-	var out Statistics
+func (s *scanned) statistics(channels int) formats.Statistics {
+	var out formats.Statistics
 	n := new(big.Int).SetUint64(s.pixels)
 	for c := range channels {
 		sum := new(big.Int).SetUint64(s.sum[c])
 		variance := new(big.Int).SetUint64(s.squares[c]) // × n²
 		variance.Sub(variance.Mul(variance, n), new(big.Int).Mul(sum, sum))
 		v, _ := new(big.Float).SetInt(variance).Float64()
-		out.Mean = append(out.Mean, rounded(float64(s.sum[c])/float64(s.pixels)/255))
-		out.Std = append(out.Std, rounded(math.Sqrt(v)/float64(s.pixels)/255))
+		out.Mean = append(out.Mean, formats.Round(float64(s.sum[c])/float64(s.pixels)/255))
+		out.Std = append(out.Std, formats.Round(math.Sqrt(v)/float64(s.pixels)/255))
 	}
 	return out
 }
 
-// rounded keeps six digits after the point: what artifacts hold of a computed number.
-func rounded(v float64) float64 {
-	return math.Round(v*1e6) / 1e6
-}
-
-// duplicateGroup is one line of duplicates.jsonl: images whose stored pixels are equal, in row order.
-type duplicateGroup struct {
-	Images []duplicateImage `json:"images"`
-}
-
-type duplicateImage struct {
-	Row   int64  `json:"row"`
-	Path  string `json:"path"`
-	Split string `json:"split"`
-	Class string `json:"class"`
-}
-
-// across reports whether the images of a group lie in more than one split.
-func (g duplicateGroup) across() bool {
-	return slices.ContainsFunc(g.Images, func(i duplicateImage) bool { return i.Split != g.Images[0].Split })
-}
-
 // duplicates groups equal images that lie in more than one split or have more than one class, in the order of their first
 // rows.
-func (s *scanned) duplicates(d *Dataset, samples []Sample) []duplicateGroup {
+func (s *scanned) duplicates(d *formats.Dataset, samples []formats.Sample) []formats.DuplicateGroup {
 	order := make([]int, len(s.rows))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return bytes.Compare(s.digests[a][:], s.digests[b][:]) })
-	var groups []duplicateGroup
+	var groups []formats.DuplicateGroup
 	for first := 0; first < len(order); {
 		end := first + 1
 		for end < len(order) && s.digests[order[end]] == s.digests[order[first]] {
 			end++
 		}
-		var group duplicateGroup
+		var group formats.DuplicateGroup
 		for _, i := range order[first:end] {
 			row := s.rows[i]
-			image := duplicateImage{Row: row, Path: samples[row].Path, Split: d.splitOf(row), Class: samples[row].Class}
+			image := formats.DuplicateImage{Row: row, Path: samples[row].Path, Split: d.SplitOf(row), Class: samples[row].Class}
 			group.Images = append(group.Images, image)
 		}
-		if group.across() || group.conflict() > 0 {
+		if group.Across() || group.Conflict() > 0 {
 			groups = append(groups, group)
 		}
 		first = end
 	}
-	slices.SortFunc(groups, func(a, b duplicateGroup) int { return int(a.Images[0].Row - b.Images[0].Row) })
+	slices.SortFunc(groups, func(a, b formats.DuplicateGroup) int { return int(a.Images[0].Row - b.Images[0].Row) })
 	return groups
-}
-
-// splitOf is the split that holds row.
-func (d *Dataset) splitOf(row int64) string {
-	for _, split := range splitNames {
-		if _, found := slices.BinarySearch(d.Rows[split], row); found {
-			return split
-		}
-	}
-	return ""
 }

@@ -11,6 +11,8 @@ import (
 	"golang.org/x/image/font"
 	"golang.org/x/image/font/basicfont"
 	"golang.org/x/image/math/fixed"
+
+	"tlpipe/stages/formats"
 )
 
 // The contact sheet's layout, in pixels.
@@ -25,14 +27,14 @@ const (
 )
 
 // contactSheet draws a few training images of each class, as the network will see them cropped: a PNG.
-func contactSheet(images *Images, d *Dataset) ([]byte, error) {
+func contactSheet(images *formats.Images, d *formats.Dataset) ([]byte, error) {
 	shown := min(len(d.Classes), sheetClasses)
 	pitch := sheetCell + sheetGap
 	sheet := image.NewRGBA(image.Rect(0, 0, sheetLabel+sheetImages*pitch+sheetGap, shown*pitch+sheetGap+sheetFooter))
 	draw.Draw(sheet, sheet.Bounds(), image.NewUniform(color.White), image.Point{}, draw.Src)
 
 	byClass := make([][]int64, len(d.Classes))
-	for _, row := range d.Rows[trainSplit] {
+	for _, row := range d.Rows[formats.Train] {
 		byClass[images.Labels[row]] = append(byClass[images.Labels[row]], row)
 	}
 	for class := range shown {
@@ -47,7 +49,7 @@ func contactSheet(images *Images, d *Dataset) ([]byte, error) {
 		}
 	}
 	footer := fmt.Sprintf("%d classes, %d train, %d val, %d test; %d x %d px",
-		len(d.Classes), len(d.Rows[trainSplit]), len(d.Rows[valSplit]), len(d.Rows[testSplit]), d.Height, d.Width)
+		len(d.Classes), len(d.Rows[formats.Train]), len(d.Rows[formats.Val]), len(d.Rows[formats.Test]), d.Height, d.Width)
 	if shown < len(d.Classes) {
 		footer += fmt.Sprintf("; the first %d classes", shown)
 	}
@@ -60,7 +62,7 @@ func contactSheet(images *Images, d *Dataset) ([]byte, error) {
 }
 
 // cropped is one stored image as a picture.
-func cropped(images *Images, d *Dataset, row int) image.Image {
+func cropped(images *formats.Images, d *formats.Dataset, row int) image.Image {
 	bounds := image.Rect(0, 0, d.Width, d.Height)
 	pixels := make([]byte, d.Height*d.Width*images.Channels)
 	images.Crop(pixels, row, d.Recipe.Crop)

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"tlpipe/stages/formats"
 )
 
 // classCounts are the images of one class in each split.
@@ -13,7 +15,7 @@ type classCounts struct{ train, val, test int }
 // that the class has too few images for; the counts are then those it met.
 func (s Split) cut(n classCounts) (_ classCounts, short string) {
 	if n.train == 0 {
-		return n, trainSplit
+		return n, formats.Train
 	}
 	if s.Test > 0 {
 		k := shareOf(n.train, s.Test)
@@ -25,7 +27,7 @@ func (s Split) cut(n classCounts) (_ classCounts, short string) {
 	for _, part := range []struct {
 		split string
 		n     *int
-	}{{trainSplit, &n.train}, {valSplit, &n.val}, {testSplit, &n.test}} {
+	}{{formats.Train, &n.train}, {formats.Val, &n.val}, {formats.Test, &n.test}} {
 		if want, ok := s.PerClass[part.split]; ok {
 			if *part.n < want {
 				return n, "per_class." + part.split
@@ -74,7 +76,7 @@ func splitRows(classes []string, labels []int32, given []string, s Split) (map[s
 		}
 	}
 	for row, split := range given {
-		if !slices.Contains(splitNames[:], split) {
+		if !slices.Contains(formats.Splits[:], split) {
 			return nil, fmt.Errorf("row %d: unknown split %q, expected train, val or test", row, split)
 		}
 		p := parts[labels[row]]
@@ -105,34 +107,34 @@ type classRows struct {
 }
 
 func (c *classRows) cut(s Split) error {
-	_, short := s.cut(classCounts{len(c.rows[trainSplit]), len(c.rows[valSplit]), len(c.rows[testSplit])})
+	_, short := s.cut(classCounts{len(c.rows[formats.Train]), len(c.rows[formats.Val]), len(c.rows[formats.Test])})
 	if short != "" {
 		return fmt.Errorf("class %q has too few images for split.%s", c.name, short)
 	}
 	if s.Test > 0 {
-		c.move(s.Test, testSplit)
+		c.move(s.Test, formats.Test)
 	}
-	for _, split := range splitNames {
+	for _, split := range formats.Splits {
 		if n, ok := s.PerClass[split]; ok {
 			c.rows[split] = c.shuffled(c.rows[split], "take "+split)[:n]
 		}
 	}
-	switch train := c.rows[trainSplit]; {
+	switch train := c.rows[formats.Train]; {
 	case s.Folds > 0:
 		order := c.shuffled(train, "cut folds")
 		first, end := s.foldOf(len(train))
-		c.rows[trainSplit], c.rows[valSplit] = slices.Concat(order[:first], order[end:]), order[first:end]
+		c.rows[formats.Train], c.rows[formats.Val] = slices.Concat(order[:first], order[end:]), order[first:end]
 	case s.Val > 0:
-		c.move(s.Val, valSplit)
+		c.move(s.Val, formats.Val)
 	}
 	return nil
 }
 
 // move makes a share of train another split.
 func (c *classRows) move(share float64, split string) {
-	order := c.shuffled(c.rows[trainSplit], "cut "+split)
+	order := c.shuffled(c.rows[formats.Train], "cut "+split)
 	n := shareOf(len(order), share)
-	c.rows[trainSplit], c.rows[split] = order[n:], order[:n]
+	c.rows[formats.Train], c.rows[split] = order[n:], order[:n]
 }
 
 func (c *classRows) shuffled(rows []int64, purpose string) []int64 {

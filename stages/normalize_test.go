@@ -15,16 +15,17 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
+	"tlpipe/stages/formats"
 )
 
 // splitTable is a data set of two classes, row by row in turn, with so many train and test rows of each.
 func splitTable(train, test [2]int) (labels []int32, given []string) {
 	for class := range 2 {
 		for range train[class] {
-			labels, given = append(labels, int32(class)), append(given, trainSplit)
+			labels, given = append(labels, int32(class)), append(given, formats.Train)
 		}
 		for range test[class] {
-			labels, given = append(labels, int32(class)), append(given, testSplit)
+			labels, given = append(labels, int32(class)), append(given, formats.Test)
 		}
 	}
 	return labels, given
@@ -61,7 +62,7 @@ func TestSplitRows(t *testing.T) {
 			}
 			var parts []string
 			seen := map[int64]bool{}
-			for _, split := range splitNames {
+			for _, split := range formats.Splits {
 				if rows[split] == nil {
 					continue
 				}
@@ -70,7 +71,7 @@ func TestSplitRows(t *testing.T) {
 					if seen[row] {
 						t.Errorf("row %d is in two splits", row)
 					}
-					if (given[row] == testSplit) != (split == testSplit) && c.split.Test == 0 {
+					if (given[row] == formats.Test) != (split == formats.Test) && c.split.Test == 0 {
 						t.Errorf("row %d of %s became %s", row, given[row], split)
 					}
 					seen[row] = true
@@ -97,15 +98,15 @@ func TestFoldsCoverTrain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(rows[trainSplit])+len(rows[valSplit]) != 34 || len(rows[testSplit]) != 6 {
-			t.Errorf("fold %d: %d train, %d val, %d test", fold, len(rows[trainSplit]), len(rows[valSplit]), len(rows[testSplit]))
+		if len(rows[formats.Train])+len(rows[formats.Val]) != 34 || len(rows[formats.Test]) != 6 {
+			t.Errorf("fold %d: %d train, %d val, %d test", fold, len(rows[formats.Train]), len(rows[formats.Val]), len(rows[formats.Test]))
 		}
-		for _, row := range rows[valSplit] {
+		for _, row := range rows[formats.Val] {
 			times[row]++
 		}
 	}
 	for row, split := range given {
-		if want := map[string]int{trainSplit: 1}[split]; times[int64(row)] != want {
+		if want := map[string]int{formats.Train: 1}[split]; times[int64(row)] != want {
 			t.Errorf("row %d of %s is in val %d times, want %d", row, split, times[int64(row)], want)
 		}
 	}
@@ -128,8 +129,8 @@ func TestSplitFollowsItsSeed(t *testing.T) {
 	if cmp.Equal(base, split(Split{Val: 0.2, Seed: &one})) {
 		t.Error("another seed gives the same split")
 	}
-	small := split(Split{PerClass: map[string]int{trainSplit: 5}})[trainSplit]
-	large := split(Split{PerClass: map[string]int{trainSplit: 20}})[trainSplit]
+	small := split(Split{PerClass: map[string]int{formats.Train: 5}})[formats.Train]
+	large := split(Split{PerClass: map[string]int{formats.Train: 20}})[formats.Train]
 	for _, row := range small {
 		if !slices.Contains(large, row) {
 			t.Errorf("row %d of the smaller subset is not in the larger one", row)
@@ -140,8 +141,8 @@ func TestSplitFollowsItsSeed(t *testing.T) {
 func TestNormalize(t *testing.T) {
 	b := newBed(t, nil)
 	seen := b.run("normalize")
-	dir := b.have[datasetType].Dir
-	d, err := OpenDataset(dir)
+	dir := b.have[formats.DatasetType].Dir
+	d, err := formats.OpenDataset(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,7 @@ func TestNormalize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	split := d.splitOf(0)
+	split := d.SplitOf(0)
 	want := fmt.Sprintf(`{"images":[{"row":0,"path":"train/dark/0.png","split":%q,"class":"dark"},{"row":113,"path":"test/striped/113.png","split":"test","class":"striped"}]}`+"\n", split)
 	if string(text) != want || d.Duplicates != 1 || d.Conflicts != 1 {
 		t.Errorf("duplicates.jsonl is\n%swant\n%s", text, want)
@@ -179,15 +180,15 @@ func TestNormalize(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 5 pixels grow to 95: the cell's middle is the middle pixel of the first shown image of each class.
-	images, err := OpenImages(b.have[imagesType].Dir)
+	images, err := formats.OpenImages(b.have[formats.ImagesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer images.Close()
 	for class := range d.Classes {
-		first := slices.IndexFunc(d.Rows[trainSplit], func(row int64) bool { return int(images.Labels[row]) == class })
+		first := slices.IndexFunc(d.Rows[formats.Train], func(row int64) bool { return int(images.Labels[row]) == class })
 		crop := make([]byte, 5*5*3)
-		images.Crop(crop, int(d.Rows[trainSplit][first]), 5)
+		images.Crop(crop, int(d.Rows[formats.Train][first]), 5)
 		r, g, bl, _ := picture.At(sheetLabel+48, sheetGap+class*(sheetCell+sheetGap)+48).RGBA()
 		if got, want := [3]byte{byte(r >> 8), byte(g >> 8), byte(bl >> 8)}, [3]byte(crop[(2*5+2)*3:]); got != want {
 			t.Errorf("contact sheet, class %d: pixel %v, want %v", class, got, want)
@@ -196,16 +197,16 @@ func TestNormalize(t *testing.T) {
 }
 
 // slowStatistics computes with plain means.
-func slowStatistics(t *testing.T, b *bed, d *Dataset) Statistics {
-	images, err := OpenImages(b.have[imagesType].Dir)
+func slowStatistics(t *testing.T, b *bed, d *formats.Dataset) formats.Statistics {
+	images, err := formats.OpenImages(b.have[formats.ImagesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer images.Close()
-	var s Statistics
+	var s formats.Statistics
 	for c := range 3 {
 		var n, sum, squares float64
-		for _, row := range d.Rows[trainSplit] {
+		for _, row := range d.Rows[formats.Train] {
 			crop := make([]byte, 5*5*3)
 			images.Crop(crop, int(row), 5)
 			for i := c; i < len(crop); i += 3 {
@@ -214,15 +215,15 @@ func slowStatistics(t *testing.T, b *bed, d *Dataset) Statistics {
 			}
 		}
 		mean := sum / n
-		s.Mean = append(s.Mean, rounded(mean))
-		s.Std = append(s.Std, rounded(math.Sqrt(squares/n-mean*mean)))
+		s.Mean = append(s.Mean, formats.Round(mean))
+		s.Std = append(s.Std, formats.Round(math.Sqrt(squares/n-mean*mean)))
 	}
 	return s
 }
 
 func TestNormalizeRefusesLargeCrop(t *testing.T) {
 	b := newBed(t, func(c *Config) { c.Stages.Normalize.Crop = 7 })
-	job, _ := newJob(t, pipeline.Inputs{imagesType: b.have[imagesType]})
+	job, _ := newJob(t, pipeline.Inputs{formats.ImagesType: b.have[formats.ImagesType]})
 	err := b.stage("normalize").Run(t.Context(), job)
 	if err == nil || !strings.Contains(err.Error(), "crop 7 does not fit into the stored images, which are 6 × 6") {
 		t.Errorf("error %v", err)
@@ -231,9 +232,9 @@ func TestNormalizeRefusesLargeCrop(t *testing.T) {
 
 func TestGrayDataset(t *testing.T) {
 	b := newBed(t, nil)
-	b.have[imagesType] = writeTestImages(t, 1)
+	b.have[formats.ImagesType] = writeTestImages(t, 1)
 	b.run(stageNames...)
-	d, err := OpenDataset(b.have[datasetType].Dir)
+	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}

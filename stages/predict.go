@@ -15,6 +15,7 @@ import (
 
 	"tlpipe/pipeline/guard"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
@@ -64,7 +65,7 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 		return err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	if trained.jpeg, err = jpegDecoder(run, trained.scaling()); err != nil {
+	if trained.jpeg, err = jpegDecoder(run, trained.Scaling()); err != nil {
 		return err
 	}
 	buffer := func() *fileBatch { return newFileBatch(trained, size) }
@@ -112,16 +113,8 @@ func (p *Prediction) rank(probabilities []float32, top int) {
 
 // batchSize keeps bounded both what a batch of pixels takes and what the network makes of it.
 func (t *Classifier) batchSize() int {
-	most := min(evaluateBytes/product(t.imageShape()), evaluatePixels/(t.input[0]*t.input[1]), evaluateBatch)
+	most := min(evaluateBytes/formats.Product(t.ImageShape()), evaluatePixels/(t.input[0]*t.input[1]), evaluateBatch)
 	return max(most, 1)
-}
-
-// imageShape is the shape of what the model was trained on: after the crop.
-func (t *Trained) imageShape() []int {
-	if side := t.Recipe.Crop; side > 0 {
-		return []int{side, side, t.Decoded[2]}
-	}
-	return t.Decoded[:]
 }
 
 // fileBatch holds the pixels of those images of a batch that could be read.
@@ -132,12 +125,12 @@ type fileBatch struct {
 }
 
 func newFileBatch(t *Classifier, size int) *fileBatch {
-	return &fileBatch{trained: t, pixels: make([]byte, 0, size*product(t.imageShape()))}
+	return &fileBatch{trained: t, pixels: make([]byte, 0, size*formats.Product(t.ImageShape()))}
 }
 
 // read decodes files, several at a time.
 func (b *fileBatch) read(paths [][]byte) {
-	size := product(b.trained.imageShape())
+	size := formats.Product(b.trained.ImageShape())
 	b.pixels, b.reasons = b.pixels[:len(paths)*size], make([]error, len(paths))
 	var group sync.WaitGroup
 	next := make(chan int, len(paths))
@@ -165,8 +158,8 @@ func (b *fileBatch) read(paths [][]byte) {
 
 // predict gives the class probabilities of the images that could be read, one after the other.
 func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]float32, error) {
-	shape := b.trained.imageShape()
-	n := len(b.pixels) / product(shape)
+	shape := b.trained.ImageShape()
+	n := len(b.pixels) / formats.Product(shape)
 	if n == 0 {
 		return nil, nil
 	}
@@ -175,7 +168,7 @@ func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]flo
 	if err != nil {
 		return nil, err
 	}
-	probabilities := float32s(out["probabilities"].Data)
+	probabilities := formats.Float32s(out["probabilities"].Data)
 	if want := n * len(b.trained.Classes); len(probabilities) != want {
 		return nil, fmt.Errorf("the model gave %d probabilities for %d images of %d classes: its card does not belong to it", len(probabilities), n, len(b.trained.Classes))
 	}
@@ -183,29 +176,6 @@ func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]flo
 		return nil, errors.New("the model gives NaN: its weights are spoilt; train it again")
 	}
 	return probabilities, nil
-}
-
-// scaling is how decode scaled the training images.
-func (t *Trained) scaling() imagefile.Options {
-	height, width := t.Decoded[0], t.Decoded[1]
-	if height != width {
-		return imagefile.Options{} // it makes squares
-	}
-	return imagefile.Options{Size: height, Resize: imagefile.Resize(t.Resize)}
-}
-
-// serving tells the served signatures what readImage does.
-func (t *Trained) serving() savedmodels.Serving {
-	s := savedmodels.Serving{Decoded: t.Decoded, Crop: t.Recipe.Crop}
-	switch options := t.scaling(); {
-	case options.Size == 0:
-		s.Resize = savedmodels.Keep
-	case options.Resize == imagefile.Bilinear:
-		s.Resize = savedmodels.Bilinear
-	default:
-		s.Resize = savedmodels.Antialias
-	}
-	return s
 }
 
 // readImage fills dst with the pixels of a file as the model takes them: decoded as decode does, gray where all
@@ -223,8 +193,8 @@ func (t *Classifier) readImage(dst []byte, path string) error {
 		return reason(err)
 	}
 	height, width, channels := t.Decoded[0], t.Decoded[1], t.Decoded[2]
-	options := t.scaling()
-	options.JPEG, options.Room, options.Background = t.jpeg, t.room, t.Background.color()
+	options := t.Scaling()
+	options.JPEG, options.Room, options.Background = t.jpeg, t.room, t.Background.Color()
 	m, err := imagefile.Decode(data, options)
 	if err != nil {
 		return err
@@ -235,7 +205,7 @@ func (t *Classifier) readImage(dst []byte, path string) error {
 	if channels == 1 {
 		m.Pix = luma(m.Pix)
 	}
-	centreCrop(dst, m.Pix, t.Decoded, t.Recipe.Crop)
+	formats.CentreCrop(dst, m.Pix, t.Decoded, t.Recipe.Crop)
 	return nil
 }
 

@@ -16,12 +16,13 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // writeTrained makes a trained model of three classes for images that were decoded to a shape.
 func writeTrained(t *testing.T, decoded [3]int, crop int) string {
 	t.Helper()
-	dir := writeFakeModel(t, suffixType, fakeFeatures, 3)
+	dir := writeFakeModel(t, formats.SuffixType, fakeFeatures, 3)
 	card, err := savedmodels.ReadCard(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -33,9 +34,9 @@ func writeTrained(t *testing.T, decoded [3]int, crop int) string {
 	}
 	trained := struct {
 		savedmodels.Card
-		Trained Trained `json:"trained"`
-	}{card, Trained{Classes: []string{"a", "b", "c"}, Decoded: decoded, Recipe: Recipe{Crop: crop}, Threads: 1}}
-	if err := errors.Join(writeJSON(filepath.Join(dir, "card.json"), trained), writeFakeVars(dir, fakeVars{Weights: weights, Momenta: weights, Classes: 3})); err != nil {
+		Trained formats.Trained `json:"trained"`
+	}{card, formats.Trained{Classes: []string{"a", "b", "c"}, Decoded: decoded, Recipe: formats.Recipe{Crop: crop}, Threads: 1}}
+	if err := errors.Join(formats.WriteJSON(filepath.Join(dir, "card.json"), trained), writeFakeVars(dir, fakeVars{Weights: weights, Momenta: weights, Classes: 3})); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -108,7 +109,7 @@ func TestPredictPixels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := float32s(out["probabilities"].Data)
+			want := formats.Float32s(out["probabilities"].Data)
 			if len(got.Classes) != 3 || got.Unreadable != "" {
 				t.Fatalf("received %+v", got)
 			}
@@ -157,7 +158,7 @@ func TestPredictManyFiles(t *testing.T) {
 }
 
 func TestOpenTrained(t *testing.T) {
-	export := writeFakeModel(t, suffixType, fakeFeatures, 3)
+	export := writeFakeModel(t, formats.SuffixType, fakeFeatures, 3)
 	for dir, want := range map[string]string{
 		export:                              "not trained",
 		t.TempDir():                         "is no trained model: no such file or directory; expected the folder that fine-tune makes",

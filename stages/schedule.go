@@ -1,6 +1,10 @@
 package stages
 
-import "math"
+import (
+	"math"
+
+	"tlpipe/stages/formats"
+)
 
 // factor is what the learning rate is multiplied with at a step (counted from 0, over all epochs). It goes
 //
@@ -14,7 +18,7 @@ import "math"
 // reaches 1 at the last step of the warmup.
 //
 // All but cosine leave the total number of epochs out of account. before are the epochs that are done.
-func (s Schedule) factor(step, stepsPerEpoch, epochs int64, before []EpochResult) float64 {
+func (s Schedule) factor(step, stepsPerEpoch, epochs int64, before []formats.EpochResult) float64 {
 	warmup := s.WarmupEpochs * float64(stepsPerEpoch)
 	factor := 1.0
 	switch epoch := step / stepsPerEpoch; s.Name {
@@ -36,7 +40,7 @@ func (s Schedule) factor(step, stepsPerEpoch, epochs int64, before []EpochResult
 
 // drops is how often a plateau of the val loss was reached: patience epochs in a row, none of them lower by more than
 // min_delta than the lowest before.
-func (s Schedule) drops(history []EpochResult) int {
+func (s Schedule) drops(history []formats.EpochResult) int {
 	best, wait, drops := math.Inf(1), 0, 0
 	for _, r := range history {
 		switch {
@@ -52,7 +56,7 @@ func (s Schedule) drops(history []EpochResult) int {
 }
 
 // stops reports whether training ends after the epochs that are done.
-func (e EarlyStop) stops(history []EpochResult) bool {
+func (e EarlyStop) stops(history []formats.EpochResult) bool {
 	best, wait := math.Inf(1), 0
 	for _, r := range history {
 		value := 0.0 // the lower the better

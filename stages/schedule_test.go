@@ -3,6 +3,8 @@ package stages
 import (
 	"math"
 	"testing"
+
+	"tlpipe/stages/formats"
 )
 
 func TestSchedule(t *testing.T) {
@@ -60,10 +62,10 @@ func TestSchedulesEqualKeras(t *testing.T) {
 	}
 }
 
-func losses(values ...float64) (history []EpochResult) {
+func losses(values ...float64) (history []formats.EpochResult) {
 	for i := range values {
 		accuracy := 1 - values[i]
-		history = append(history, EpochResult{Epoch: i + 1, ValLoss: &values[i], ValAccuracy: &accuracy})
+		history = append(history, formats.EpochResult{Epoch: i + 1, ValLoss: &values[i], ValAccuracy: &accuracy})
 	}
 	return history
 }

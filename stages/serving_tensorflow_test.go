@@ -17,6 +17,7 @@ import (
 
 	"tlpipe/savedmodels"
 	"tlpipe/savedmodels/tfruntime"
+	"tlpipe/stages/formats"
 )
 
 // TestServing asks for image files of many sizes and kinds what predict answers and what the served signatures answer.
@@ -46,7 +47,7 @@ func TestServing(t *testing.T) {
 	predicted := map[string][]Prediction{}
 	for _, s := range settings {
 		dir := filepath.Join(t.TempDir(), s.name)
-		trainedForServing(t, suffix, dir, &Trained{Decoded: s.decoded, Resize: s.resize, Recipe: Recipe{Crop: s.crop}, Threads: 2})
+		trainedForServing(t, suffix, dir, &formats.Trained{Decoded: s.decoded, Resize: s.resize, Recipe: formats.Recipe{Crop: s.crop}, Threads: 2})
 		list[dir] = s.files
 		predicted[dir] = predictServed(t, dir, s.files)
 	}
@@ -190,7 +191,7 @@ func exportForServing(t *testing.T, python string) string {
 }
 
 // trainedForServing makes of an export a model that says that its training images were made so.
-func trainedForServing(t *testing.T, suffix, dir string, trained *Trained) {
+func trainedForServing(t *testing.T, suffix, dir string, trained *formats.Trained) {
 	t.Helper()
 	trained.Classes = []string{"a", "b", "c"}
 	model, err := tfruntime.New().Load(suffix, savedmodels.Options{Device: "cpu", Threads: 2, Precision: "float32"})
@@ -209,8 +210,8 @@ func trainedForServing(t *testing.T, suffix, dir string, trained *Trained) {
 	card["trained"] = trained
 	seed := savedmodels.Tensor{DType: savedmodels.Int64, Data: []byte{3, 0, 0, 0, 0, 0, 0, 0}}
 	_, initErr := model.Run(t.Context(), "init", map[string]savedmodels.Tensor{"seed": seed})
-	_, setErr := model.Run(t.Context(), "set_serving", trained.serving().Inputs())
-	if err := errors.Join(initErr, setErr, model.Save(dir), copyFile(dir, suffix, "saved_model.pb"), writeJSON(filepath.Join(dir, "card.json"), card)); err != nil {
+	_, setErr := model.Run(t.Context(), "set_serving", trained.Serving().Inputs())
+	if err := errors.Join(initErr, setErr, model.Save(dir), copyFile(dir, suffix, "saved_model.pb"), formats.WriteJSON(filepath.Join(dir, "card.json"), card)); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/formats"
 )
 
 // The data set of these tests: three classes whose images differ in brightness and stripes, with noise.
@@ -40,11 +41,11 @@ func writeTestImages(t *testing.T, channels int) store.Artifact {
 	size := testSide * testSide * channels
 	var pixels []byte
 	var labels []int32
-	var samples []Sample
+	var samples []formats.Sample
 	for row := range count {
-		class, split := row%len(classes), trainSplit
+		class, split := row%len(classes), formats.Train
 		if row/len(classes) >= testTrain {
-			split = testSplit
+			split = formats.Test
 		}
 		noise := sha256.Sum256(fmt.Appendf(nil, "%d", row))
 		for p := range size {
@@ -52,25 +53,25 @@ func writeTestImages(t *testing.T, channels int) store.Artifact {
 			pixels = append(pixels, byte(v+int(noise[p%32])/4-32))
 		}
 		labels = append(labels, int32(class))
-		samples = append(samples, Sample{Path: fmt.Sprintf("%s/%s/%d.png", split, classes[class], row), Split: split, Class: classes[class]})
+		samples = append(samples, formats.Sample{Path: fmt.Sprintf("%s/%s/%d.png", split, classes[class], row), Split: split, Class: classes[class]})
 	}
 	copy(pixels[(count-1)*size:], pixels[:size])
 	const shard = 50
-	info := imagesInfo{Count: count, Shape: [3]int{testSide, testSide, channels}, ShardSize: shard, Classes: classes, Decoder: "test"}
+	info := formats.ImagesInfo{Count: count, Shape: [3]int{testSide, testSide, channels}, ShardSize: shard, Classes: classes, Decoder: "test"}
 	errs := []error{
-		writeJSON(filepath.Join(dir, "images.json"), info),
-		WriteInt32s(filepath.Join(dir, "labels.npy"), labels),
-		writeJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
+		formats.WriteJSON(filepath.Join(dir, "images.json"), info),
+		formats.WriteInt32s(filepath.Join(dir, "labels.npy"), labels),
+		formats.WriteJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
 	}
 	for first := 0; first < count; first += shard {
 		end := min(first+shard, count)
-		errs = append(errs, WriteArray(filepath.Join(dir, ShardName("images", first/shard)), "|u1",
+		errs = append(errs, formats.WriteArray(filepath.Join(dir, formats.ShardName("images", first/shard)), "|u1",
 			[]int{end - first, testSide, testSide, channels}, pixels[first*size:end*size]))
 	}
 	if err := errors.Join(errs...); err != nil {
 		t.Fatal(err)
 	}
-	return artifactOf(t, imagesType, dir)
+	return artifactOf(t, formats.ImagesType, dir)
 }
 
 // artifactOf names a directory by its content.
@@ -178,15 +179,15 @@ func newBed(t *testing.T, change func(c *Config)) *bed {
 	b := &bed{
 		t: t, config: c, runtime: runtime,
 		env:  Env{Runtime: runtime, Machine: Machine{TensorFlow: "fake-1", Device: "cpu", CPUClass: "avx2"}},
-		have: pipeline.Inputs{imagesType: writeTestImages(t, 3)},
+		have: pipeline.Inputs{formats.ImagesType: writeTestImages(t, 3)},
 	}
 	features := fakeFeatures
 	if c.nothingFrozen() {
 		features = 0
 	} else {
-		b.have[prefixType] = artifactOf(t, prefixType, writeFakeModel(t, "prefix", features, 3))
+		b.have[formats.PrefixType] = artifactOf(t, formats.PrefixType, writeFakeModel(t, "prefix", features, 3))
 	}
-	b.have[suffixType] = artifactOf(t, suffixType, writeFakeModel(t, "suffix", features, 3))
+	b.have[formats.SuffixType] = artifactOf(t, formats.SuffixType, writeFakeModel(t, "suffix", features, 3))
 	return b
 }
 
@@ -195,7 +196,7 @@ func (b *bed) stage(name string) pipeline.Stage {
 	if name == "featurize" && !b.config.nothingFrozen() {
 		s := featurizeStage(&b.config, b.env)
 		s.Run = featurize{config: &b.config, env: b.env, settings: b.config.Stages.Featurize,
-			shardBytes: 2 * int(b.config.Stages.Featurize.BatchSize) * fakeFeatures * itemSize(npyType(b.config.Stages.Featurize.Store))}.run
+			shardBytes: 2 * int(b.config.Stages.Featurize.BatchSize) * fakeFeatures * formats.ItemSize(formats.NpyType(b.config.Stages.Featurize.Store))}.run
 		return s
 	}
 	for _, s := range Pipeline(&b.config, b.env) {
@@ -369,7 +370,7 @@ func TestKeysFollowSettings(t *testing.T) {
 		for kind := range b.inputs(b.stage(stage)) {
 			old := b.have[kind]
 			b.have[kind] = store.Artifact{ID: "other", Type: kind, Dir: old.Dir, Identity: "other"}
-			if stage == "featurize" && kind == datasetType { // it looks into the data set: TestFeaturizeKeyFollowsRows
+			if stage == "featurize" && kind == formats.DatasetType { // it looks into the data set: TestFeaturizeKeyFollowsRows
 				b.have[kind] = old
 				continue
 			}

@@ -11,12 +11,13 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 )
 
 // Classifier is a trained model that classifies image files.
 type Classifier struct {
-	Trained
+	formats.Trained
 
 	memory savedmodels.Memory  // that it needs
 	input  [2]int              // height and width in pixels that the network sees
@@ -43,7 +44,7 @@ func OpenTrained(dir string) (*Classifier, error) {
 		return nil, err
 	}
 	var made struct {
-		Trained *Trained `json:"trained"`
+		Trained *formats.Trained `json:"trained"`
 	}
 	var spec savedmodels.Suffix
 	if err := errors.Join(json.Unmarshal(text, &made), json.Unmarshal(card.Spec, &spec)); err != nil {

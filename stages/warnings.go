@@ -7,11 +7,11 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // Warnings tells of the artifacts of a run, by the stages that made them, what makes its results worse, or look better, than
@@ -28,7 +28,7 @@ func Warnings(dirs map[string]string) (list []string) {
 		list = append(list, trainingWarnings(dir)...)
 	}
 	if dir := dirs["evaluate"]; dir != "" {
-		if report, err := ReadReport(dir); err == nil {
+		if report, err := formats.ReadReport(dir); err == nil {
 			list = append(list, reportWarnings(report, dirs["fine-tune"])...)
 		}
 	}
@@ -36,7 +36,7 @@ func Warnings(dirs map[string]string) (list []string) {
 }
 
 func imagesWarnings(dir string) (list []string) {
-	info, err := readImagesInfo(dir)
+	info, err := formats.ReadImagesInfo(dir)
 	if err != nil {
 		return nil
 	}
@@ -50,7 +50,7 @@ func imagesWarnings(dir string) (list []string) {
 }
 
 // transparentWarning tells of images whose hidden colours train the model; "" if there are none.
-func transparentWarning(info imagesInfo) string {
+func transparentWarning(info formats.ImagesInfo) string {
 	if info.Transparent == 0 || info.Background != nil {
 		return ""
 	}
@@ -59,7 +59,7 @@ func transparentWarning(info imagesInfo) string {
 }
 
 func datasetWarnings(dir string) (list []string) {
-	var d Dataset
+	var d formats.Dataset
 	text, err := os.ReadFile(filepath.Join(dir, "dataset.json"))
 	if err != nil || json.Unmarshal(text, &d) != nil {
 		return nil
@@ -73,7 +73,7 @@ func datasetWarnings(dir string) (list []string) {
 		return list
 	}
 	defer f.Close()
-	groups, err := readJSONLines[duplicateGroup](f)
+	groups, err := formats.ReadJSONLines[formats.DuplicateGroup](f)
 	if err != nil {
 		return list
 	}
@@ -81,8 +81,8 @@ func datasetWarnings(dir string) (list []string) {
 }
 
 // emptyWarnings names the classes that a split for measuring lacks.
-func emptyWarnings(d *Dataset) (list []string) {
-	for _, split := range []string{valSplit, testSplit} {
+func emptyWarnings(d *formats.Dataset) (list []string) {
+	for _, split := range []string{formats.Val, formats.Test} {
 		var without []string
 		for class, n := range d.Counts[split] {
 			if n == 0 {
@@ -97,7 +97,7 @@ func emptyWarnings(d *Dataset) (list []string) {
 }
 
 // duplicateWarnings says how many images lie in two splits, for each pair of splits, and how many have two labels.
-func duplicateWarnings(groups []duplicateGroup) (list []string) {
+func duplicateWarnings(groups []formats.DuplicateGroup) (list []string) {
 	pairs := map[[2]string]int{} // by the splits: those of the first that also lie in the second
 	conflicts, example := 0, ""
 	for _, g := range groups {
@@ -105,14 +105,14 @@ func duplicateWarnings(groups []duplicateGroup) (list []string) {
 		for _, image := range g.Images {
 			has[image.Split]++
 		}
-		for i, a := range splitNames {
-			for _, b := range splitNames[i+1:] {
+		for i, a := range formats.Splits {
+			for _, b := range formats.Splits[i+1:] {
 				if has[a] > 0 && has[b] > 0 {
 					pairs[[2]string{b, a}] += has[b]
 				}
 			}
 		}
-		if other := g.conflict(); other > 0 {
+		if other := g.Conflict(); other > 0 {
 			conflicts += len(g.Images)
 			if example == "" {
 				a, b := g.Images[0], g.Images[other]
@@ -120,8 +120,8 @@ func duplicateWarnings(groups []duplicateGroup) (list []string) {
 			}
 		}
 	}
-	for _, a := range splitNames {
-		for _, b := range splitNames {
+	for _, a := range formats.Splits {
+		for _, b := range formats.Splits {
 			if n := pairs[[2]string{a, b}]; n > 0 {
 				list = append(list, fmt.Sprintf("%d %s in %s, byte for byte: what is measured there is too good; normalize's duplicates.jsonl lists them",
 					n, plural(n, "image of "+a+" that also lies", "images of "+a+" that also lie"), b))
@@ -132,11 +132,6 @@ func duplicateWarnings(groups []duplicateGroup) (list []string) {
 		list = append(list, fmt.Sprintf("%d images are equal, byte for byte, to one under another label, such as %s: one of the labels is wrong; normalize's duplicates.jsonl lists them", conflicts, example))
 	}
 	return list
-}
-
-// conflict is an image of a group that has another class than the first; 0 if there is none.
-func (g duplicateGroup) conflict() int {
-	return max(0, slices.IndexFunc(g.Images, func(i duplicateImage) bool { return i.Class != g.Images[0].Class }))
 }
 
 // absurd is how many times the loss of guessing a first loss may be. Sound ones are one to three times that, also where
@@ -177,7 +172,7 @@ func helpOf(normalization string, learningRate float64) string {
 
 // help is helpOf the settings that a model in dir was trained with, and the largest weight of a class.
 func help(dir string) (text string, weight float64, classes int, err error) {
-	trained, err := readTrained(dir)
+	trained, err := formats.ReadTrained(dir)
 	if err != nil {
 		return "", 0, 0, err
 	}
@@ -200,7 +195,7 @@ func help(dir string) (text string, weight float64, classes int, err error) {
 
 // trainingWarnings tells of a model whose training began absurdly.
 func trainingWarnings(dir string) []string {
-	history, err := ReadHistory(dir)
+	history, err := formats.ReadHistory(dir)
 	if err != nil || len(history) == 0 {
 		return nil
 	}
@@ -212,7 +207,7 @@ func trainingWarnings(dir string) []string {
 }
 
 // reportWarnings tells what a report itself shows of the model in modelDir.
-func reportWarnings(r *Report, modelDir string) []string {
+func reportWarnings(r *formats.Report, modelDir string) []string {
 	if !saturated(r.Certain, r.Count) {
 		return nil
 	}

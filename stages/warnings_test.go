@@ -11,16 +11,17 @@ import (
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
 )
 
 // The images of a class are the same in the same split: only other classes and other splits harm.
 func TestDuplicates(t *testing.T) {
-	image := func(row int64, split, class string) duplicateImage {
-		return duplicateImage{row, fmt.Sprintf("%s/%s/%d\n.png", split, class, row), split, class}
+	image := func(row int64, split, class string) formats.DuplicateImage {
+		return formats.DuplicateImage{Row: row, Path: fmt.Sprintf("%s/%s/%d\n.png", split, class, row), Split: split, Class: class}
 	}
-	d := &Dataset{Rows: map[string][]int64{trainSplit: {0, 1, 2, 3, 4, 5}, valSplit: {6}, testSplit: {7, 8}}}
-	samples := []Sample{{"0", "train", "a"}, {"1", "train", "a"}, {"2", "train", "a"}, {"3", "train", "b"}, {"4", "train", "b"},
-		{"5", "train", "a"}, {"6", "val", "a"}, {"7", "test", "a"}, {"8", "test", "a"}}
+	d := &formats.Dataset{Rows: map[string][]int64{formats.Train: {0, 1, 2, 3, 4, 5}, formats.Val: {6}, formats.Test: {7, 8}}}
+	samples := []formats.Sample{{Path: "0", Split: "train", Class: "a"}, {Path: "1", Split: "train", Class: "a"}, {Path: "2", Split: "train", Class: "a"}, {Path: "3", Split: "train", Class: "b"}, {Path: "4", Split: "train", Class: "b"},
+		{Path: "5", Split: "train", Class: "a"}, {Path: "6", Split: "val", Class: "a"}, {Path: "7", Split: "test", Class: "a"}, {Path: "8", Split: "test", Class: "a"}}
 	s := &scanned{rows: []int64{0, 1, 2, 3, 4, 5, 6, 7, 8}, digests: make([][32]byte, 9)}
 	for row, digest := range []byte{1, 1, 2, 2, 3, 4, 4, 4, 5} {
 		s.digests[row][0] = digest
@@ -31,14 +32,14 @@ func TestDuplicates(t *testing.T) {
 		for _, i := range g.Images {
 			rows = append(rows, i.Path)
 		}
-		got = append(got, fmt.Sprintf("%s %v %v", strings.Join(rows, " "), g.across(), g.conflict()))
+		got = append(got, fmt.Sprintf("%s %v %v", strings.Join(rows, " "), g.Across(), g.Conflict()))
 	}
 	if want := "2 3 false 1, 5 6 7 true 0"; strings.Join(got, ", ") != want {
 		t.Errorf("groups %q, want %q", got, want)
 	}
-	warnings := duplicateWarnings([]duplicateGroup{
-		{[]duplicateImage{image(1, "train", "a"), image(2, "val", "a"), image(3, "test", "a"), image(4, "test", "a")}},
-		{[]duplicateImage{image(5, "train", "a"), image(6, "train", "a"), image(7, "train", "b")}},
+	warnings := duplicateWarnings([]formats.DuplicateGroup{
+		{Images: []formats.DuplicateImage{image(1, "train", "a"), image(2, "val", "a"), image(3, "test", "a"), image(4, "test", "a")}},
+		{Images: []formats.DuplicateImage{image(5, "train", "a"), image(6, "train", "a"), image(7, "train", "b")}},
 	})
 	want := []string{
 		"1 image of val that also lies in train, byte for byte: what is measured there is too good; normalize's duplicates.jsonl lists them",
@@ -64,10 +65,10 @@ type wildModel struct{ savedmodels.Model }
 func (m wildModel) Run(ctx context.Context, signature string, in map[string]savedmodels.Tensor) (map[string]savedmodels.Tensor, error) {
 	out, err := m.Model.Run(ctx, signature, in)
 	if loss, ok := out["loss"]; ok && signature == "train_step" {
-		out["loss"] = float32Scalar(64300 * float32s(loss.Data)[0])
+		out["loss"] = float32Scalar(64300 * formats.Float32s(loss.Data)[0])
 	}
 	if p, ok := out["probabilities"]; ok {
-		values := float32s(p.Data)
+		values := formats.Float32s(p.Data)
 		for row := range len(values) / 3 {
 			best := argmax(values[3*row : 3*row+3])
 			for class := range 3 {
@@ -85,15 +86,15 @@ func TestWarnings(t *testing.T) {
 		b := newBed(t, func(c *Config) { c.Model.Head.Normalization = normalization })
 		b.run("normalize", "featurize")
 		b.env.Runtime = wild{b.runtime}
-		b.have[suffixType] = artifactOf(t, suffixType, writeFakeModel(t, "suffix", fakeFeatures, 3))
-		normalize(t, b.have[suffixType].Dir, normalization)
-		images := b.have[imagesType].Dir
-		info, err := readImagesInfo(images)
+		b.have[formats.SuffixType] = artifactOf(t, formats.SuffixType, writeFakeModel(t, "suffix", fakeFeatures, 3))
+		normalize(t, b.have[formats.SuffixType].Dir, normalization)
+		images := b.have[formats.ImagesType].Dir
+		info, err := formats.ReadImagesInfo(images)
 		if err != nil {
 			t.Fatal(err)
 		}
 		info.Rejected, info.Transparent = 2, 5
-		if err := writeJSON(filepath.Join(images, "images.json"), info); err != nil {
+		if err := formats.WriteJSON(filepath.Join(images, "images.json"), info); err != nil {
 			t.Fatal(err)
 		}
 		help := "set model.head.normalization: layer, or a lower fine-tune.optimizer.learning_rate (now 0.1)"
@@ -110,8 +111,8 @@ func TestWarnings(t *testing.T) {
 		}
 
 		b.run("evaluate")
-		warnings := Warnings(map[string]string{"decode": images, "normalize": b.have[datasetType].Dir, "fine-tune": b.have[modelType].Dir, "evaluate": b.have[reportType].Dir})
-		text := readText(t, b.have[reportType].Dir, "report.txt")
+		warnings := Warnings(map[string]string{"decode": images, "normalize": b.have[formats.DatasetType].Dir, "fine-tune": b.have[formats.ModelType].Dir, "evaluate": b.have[formats.ReportType].Dir})
+		text := readText(t, b.have[formats.ReportType].Dir, "report.txt")
 		for i, want := range []string{
 			"2 of 116 images could not be read and are left out: decode's rejected.jsonl lists them",
 			"5 of 114 images have transparent pixels, and the colours hidden below them are used as they are: decode.background says what shows instead, such as white",
@@ -151,7 +152,7 @@ func TestNoWarnings(t *testing.T) {
 	if seen := b.run(stageNames...); seen.count(progress.Warning) > 0 {
 		t.Errorf("warnings %s", seen.texts(progress.Warning))
 	}
-	if got := Warnings(map[string]string{"decode": b.have[imagesType].Dir, "fine-tune": b.have[modelType].Dir, "evaluate": b.have[reportType].Dir}); len(got) > 0 {
+	if got := Warnings(map[string]string{"decode": b.have[formats.ImagesType].Dir, "fine-tune": b.have[formats.ModelType].Dir, "evaluate": b.have[formats.ReportType].Dir}); len(got) > 0 {
 		t.Errorf("warnings %q", got)
 	}
 	if got := Warnings(map[string]string{"decode": t.TempDir(), "normalize": t.TempDir(), "fine-tune": t.TempDir(), "evaluate": t.TempDir()}); len(got) > 0 {

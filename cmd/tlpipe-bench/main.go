@@ -21,6 +21,7 @@ import (
 	"tlpipe/savedmodels"
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // task is what all contenders of a comparison do. Folder holds images.npy (uint8 [n, size, size, 3]), labels.npy (int32
@@ -106,11 +107,11 @@ func (t task) serve(ctx context.Context) error {
 	if t.Work == "head" {
 		input = "features.npy"
 	}
-	x, err := stages.OpenArray(filepath.Join(t.Folder, input))
+	x, err := formats.OpenArray(filepath.Join(t.Folder, input))
 	if err != nil {
 		return err
 	}
-	labels, err := stages.ReadInt32s(filepath.Join(t.Folder, "labels.npy"))
+	labels, err := formats.ReadInt32s(filepath.Join(t.Folder, "labels.npy"))
 	if err != nil {
 		return err
 	}
@@ -156,7 +157,7 @@ func repeat(once func() (time.Duration, []float32, error)) error {
 }
 
 // batch are t.Batch images or features.
-func (t task) batch(x *stages.Array, first int) savedmodels.Tensor {
+func (t task) batch(x *formats.Array, first int) savedmodels.Tensor {
 	rowBytes := len(x.Data) / x.Shape[0]
 	batch := savedmodels.Tensor{DType: savedmodels.Uint8, Data: x.Data[first*rowBytes : (first+t.Batch)*rowBytes]}
 	if t.Work == "head" {
@@ -169,7 +170,7 @@ func (t task) batch(x *stages.Array, first int) savedmodels.Tensor {
 }
 
 // featurize goes over all images, two batches at a time. It gives the first features.
-func (t task) featurize(ctx context.Context, model savedmodels.Model, x *stages.Array) (check []float32, err error) {
+func (t task) featurize(ctx context.Context, model savedmodels.Model, x *formats.Array) (check []float32, err error) {
 	var group errgroup.Group
 	group.SetLimit(2)
 	for first := 0; first+t.Batch <= x.Shape[0]; first += t.Batch {
@@ -186,7 +187,7 @@ func (t task) featurize(ctx context.Context, model savedmodels.Model, x *stages.
 }
 
 // train goes over all images or features. It gives the loss of the last step.
-func (t task) train(ctx context.Context, model savedmodels.Model, x *stages.Array, labels []int32) (check []float32, err error) {
+func (t task) train(ctx context.Context, model savedmodels.Model, x *formats.Array, labels []int32) (check []float32, err error) {
 	for first := 0; first+t.Batch <= x.Shape[0]; first += t.Batch {
 		batch := t.batch(x, first)
 		y := savedmodels.Tensor{DType: savedmodels.Int32, Shape: []int64{int64(t.Batch)}}
@@ -235,7 +236,7 @@ func (t task) decode(ctx context.Context) (took time.Duration, means []float32, 
 		return 0, nil, err
 	}
 	took = time.Since(began)
-	images, err := stages.OpenImages(job.Out)
+	images, err := formats.OpenImages(job.Out)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -12,7 +12,7 @@ import (
 
 	"tlpipe/savedmodels"
 	"tlpipe/savedmodels/tfruntime"
-	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // rangesFile holds the ranges of a model of int8 by the names of its layers, for the peers as well.
@@ -34,7 +34,7 @@ func (t task) writeRanges(ctx context.Context) error {
 		return err
 	}
 	defer model.Close()
-	x, err := stages.OpenArray(filepath.Join(t.Folder, "images.npy"))
+	x, err := formats.OpenArray(filepath.Join(t.Folder, "images.npy"))
 	if err != nil {
 		return err
 	}

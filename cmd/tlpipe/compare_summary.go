@@ -18,18 +18,19 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/stages"
 	"tlpipe/stages/comparison"
+	"tlpipe/stages/formats"
 )
 
 // runSummaryFile is a summary as it is read: one that `run --summary-json` or pytorch/train.py wrote.
 type runSummaryFile struct {
-	Config   string                   `json:"config"`
-	Run      string                   `json:"run"`
-	Runner   string                   `json:"runner"` // pytorch; empty: tlpipe itself
-	Weights  string                   `json:"weights"`
-	Stages   []stageFigures           `json:"stages"`
-	Models   []stageFigures           `json:"models"`
-	Metrics  map[string]stages.Report `json:"metrics"`
-	Settings json.RawMessage          `json:"settings"`
+	Config   string                    `json:"config"`
+	Run      string                    `json:"run"`
+	Runner   string                    `json:"runner"` // pytorch; empty: tlpipe itself
+	Weights  string                    `json:"weights"`
+	Stages   []stageFigures            `json:"stages"`
+	Models   []stageFigures            `json:"models"`
+	Metrics  map[string]formats.Report `json:"metrics"`
+	Settings json.RawMessage           `json:"settings"`
 
 	Precision map[string]string `json:"precision"`
 }
@@ -108,10 +109,10 @@ func (sum *runSummaryFile) toCompare(s *store.Store, from, dir string) (comparis
 		run.Runner += ", weights of " + sum.Weights
 	}
 	var err error
-	if run.Images, err = readGone(stages.ReadPredictions, places["evaluate"]); err != nil {
+	if run.Images, err = readGone(formats.ReadPredictions, places["evaluate"]); err != nil {
 		return run, err
 	}
-	if run.History, err = readGone(stages.ReadHistory, places["fine-tune"]); err != nil {
+	if run.History, err = readGone(formats.ReadHistory, places["fine-tune"]); err != nil {
 		return run, err
 	}
 	if len(run.Images) == 0 {
@@ -124,7 +125,7 @@ func (sum *runSummaryFile) toCompare(s *store.Store, from, dir string) (comparis
 	}
 	run.Precision = map[string]string{}
 	for _, stage := range sum.Stages {
-		if precision := cmp.Or(sum.Precision[stage.Stage], stages.Precision(stage.Stage, places[stage.Stage])); precision != "" {
+		if precision := cmp.Or(sum.Precision[stage.Stage], formats.Precision(stage.Stage, places[stage.Stage])); precision != "" {
 			run.Precision[stage.Stage] = precision
 		}
 	}
@@ -206,14 +207,14 @@ func (sum *runSummaryFile) inOrder() []stageFigures {
 func imagesThrough(stage string, places map[string]string, run comparison.Run) int {
 	switch stage {
 	case "fine-tune":
-		data, err := stages.OpenDataset(places["normalize"])
+		data, err := formats.OpenDataset(places["normalize"])
 		if err != nil {
 			return 0
 		}
-		return len(data.Rows["train"]) * max(0, len(run.History)-stages.Continued(places["fine-tune"]))
+		return len(data.Rows["train"]) * max(0, len(run.History)-formats.Continued(places["fine-tune"]))
 	case "evaluate":
 		return run.Report.Count + run.Report.Served
 	default:
-		return stages.Handled(stage, places[stage])
+		return formats.Handled(stage, places[stage])
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
 	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // summary is the stable contract for scripts: what --summary-json writes and status --json prints.
@@ -52,17 +53,17 @@ func summarize(e *experiment, run string, results []pipeline.StageResult, took t
 			continue
 		}
 		sum.Stages = append(sum.Stages, r)
-		if precision := stages.Precision(r.Stage, r.Path); precision != "" {
+		if precision := formats.Precision(r.Stage, r.Path); precision != "" {
 			sum.Precision[r.Stage] = precision
 		}
 		switch {
 		case r.Path == "":
 		case r.Stage == "evaluate":
-			if m, err := stages.Metrics(r.Path); err == nil {
+			if m, err := formats.Metrics(r.Path); err == nil {
 				sum.Metrics[e.config.Stages.Evaluate.Split] = m
 			}
 		case r.Stage == "fine-tune":
-			if m, err := stages.ValMetrics(r.Path); err == nil && m != nil {
+			if m, err := formats.ValMetrics(r.Path); err == nil && m != nil {
 				sum.Metrics["val"] = m
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"tlpipe/pipeline/exit"
-	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // Comparison is what is to be said of some runs beside each other. Its JSON form is what compare --json prints.
@@ -129,7 +129,7 @@ func (c *Comparison) checkData() error {
 	return nil
 }
 
-func classNames(r stages.Report) []string {
+func classNames(r formats.Report) []string {
 	var names []string
 	for _, m := range r.PerClass {
 		names = append(names, m.Class)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"tlpipe/pipeline/exit"
-	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // sample is a run on four images of cats and dogs, of which it gets those right that are told.
@@ -23,13 +23,13 @@ func sample(id, runner string, right ...bool) Run {
 		Settings:  []Setting{{"name", "pets"}, {"seed", "1"}, {"fine-tune.epochs", "2"}, {"fine-tune.precision", "auto"}},
 		Precision: map[string]string{"fine-tune": "float32"},
 		Data:      Data{Archive: "f", Images: "d", Dataset: "n"},
-		Report: stages.Report{Split: "test", Count: 4, Accuracy: 0.5, AccuracyInterval: [2]float64{0.15, 0.85}, Loss: 0.7, PerClass: []stages.ClassMetrics{
+		Report: formats.Report{Split: "test", Count: 4, Accuracy: 0.5, AccuracyInterval: [2]float64{0.15, 0.85}, Loss: 0.7, PerClass: []formats.ClassMetrics{
 			{Class: "cat", Recall: 0.5, Precision: 0.5, Support: 2}, {Class: "dog", Recall: 0.5, Precision: 0.5, Support: 2}}},
 		Stages: []Stage{{Name: "decode", Cached: true}, {Name: "fine-tune", Seconds: 2, Images: 100, PeakBytes: 3 << 29}},
 	}
 	val := []float64{0.25, 0.75}
 	for i, v := range val {
-		r.History = append(r.History, stages.EpochResult{Epoch: i + 1, Loss: 1 - v/2, Accuracy: v + 0.1, ValLoss: &val[1-i], ValAccuracy: &val[i]})
+		r.History = append(r.History, formats.EpochResult{Epoch: i + 1, Loss: 1 - v/2, Accuracy: v + 0.1, ValLoss: &val[1-i], ValAccuracy: &val[i]})
 	}
 	for i, ok := range right {
 		image := Image{Path: fmt.Sprintf("test/%d.jpg", i), Split: "test", Label: "cat", Predicted: "cat"}
@@ -43,7 +43,7 @@ func sample(id, runner string, right ...bool) Run {
 
 func three() []Run {
 	a, b, c := sample("one", "keras", true, true, false, false), sample("two", "pytorch", true, false, true, true), sample("three", "keras", true, true, false, false)
-	b.Settings[1].Value, b.Report.Accuracy, b.Report.PerClass = "2", 0.75, []stages.ClassMetrics{
+	b.Settings[1].Value, b.Report.Accuracy, b.Report.PerClass = "2", 0.75, []formats.ClassMetrics{
 		{Class: "cat", Recall: 0.5, Precision: 1, Support: 2}, {Class: "dog", Recall: 1, Precision: 0.67, Support: 2}}
 	c.Settings = append(c.Settings, Setting{"fetch.sources", `[{"url":"https://example.org/` + strings.Repeat("long/", 30) + `pets.zip"}]`})
 	return []Run{a, b, c}

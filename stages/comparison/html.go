@@ -9,7 +9,7 @@ import (
 	"slices"
 	"strings"
 
-	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 //go:embed page.tmpl.html
@@ -20,7 +20,7 @@ const (
 	pageColours = 8   // of runs; beyond them they come again
 )
 
-type epoch stages.EpochResult
+type epoch formats.EpochResult
 
 // page is what the template is given.
 type page struct {

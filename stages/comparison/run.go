@@ -1,7 +1,7 @@
 package comparison
 
 import (
-	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // Run is what is known of one run.
@@ -12,13 +12,13 @@ type Run struct {
 	Runner string `json:"runner"` // keras or pytorch
 	From   string `json:"from"`   // where it was found
 
-	Settings []Setting            `json:"-"` // in the order of the config; nil: not known
-	Data     Data                 `json:"data"`
-	Report   stages.Report        `json:"-"`
-	Images   []Image              `json:"-"` // predictions, in the order of the split; nil: gone
-	History  []stages.EpochResult `json:"history"`
-	Stages   []Stage              `json:"stages"`
-	Notes    []string             `json:"-"` // what a reader must know of this run
+	Settings []Setting             `json:"-"` // in the order of the config; nil: not known
+	Data     Data                  `json:"data"`
+	Report   formats.Report        `json:"-"`
+	Images   []Image               `json:"-"` // predictions, in the order of the split; nil: gone
+	History  []formats.EpochResult `json:"history"`
+	Stages   []Stage               `json:"stages"`
+	Notes    []string              `json:"-"` // what a reader must know of this run
 
 	Precision map[string]string `json:"precision"` // that featurize and fine-tune computed in, where it is known
 
@@ -26,7 +26,7 @@ type Run struct {
 }
 
 // Image is a test image with what a run made of it.
-type Image = stages.PredictedImage
+type Image = formats.PredictedImage
 
 // Data are the artifact IDs of what a run learned from; empty: not known.
 type Data struct {
@@ -60,6 +60,6 @@ type Accuracy struct {
 	Loss     float64    `json:"loss"`
 }
 
-func accuracyOf(r stages.Report) Accuracy {
+func accuracyOf(r formats.Report) Accuracy {
 	return Accuracy{Split: r.Split, Value: r.Accuracy, Interval: r.AccuracyInterval, Images: r.Count, Loss: r.Loss}
 }

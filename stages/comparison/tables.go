@@ -7,7 +7,7 @@ import (
 	"github.com/dustin/go-humanize"
 
 	"tlpipe/pipeline/progress"
-	"tlpipe/stages"
+	"tlpipe/stages/formats"
 )
 
 // table is one part of a comparison as every form of output shows it.
@@ -169,7 +169,7 @@ func (c *Comparison) curvesTable() table {
 }
 
 // curve is the accuracy of each epoch: on val, or on the training images where val was not measured.
-func curve(history []stages.EpochResult) (values []float64, on string) {
+func curve(history []formats.EpochResult) (values []float64, on string) {
 	on = "val"
 	for _, e := range history {
 		if e.ValAccuracy == nil {

@@ -1,4 +1,4 @@
-package stages
+package formats
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ func TestArrayWriterAsWriteArray(t *testing.T) {
 		for i := range data {
 			data[i] = byte(i / 3)
 		}
-		w, err := newArrayWriter(filepath.Join(dir, "rows.npy"), "|u1", 100, 2000, 3)
+		w, err := NewArrayWriter(filepath.Join(dir, "rows.npy"), "|u1", 100, 2000, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -23,9 +23,9 @@ func TestArrayWriterAsWriteArray(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		sum, err := w.commit()
-		if err != nil || sum != checksum(data) {
-			t.Errorf("%d rows: %v, checksum %s, expected %s", rows, err, sum, checksum(data))
+		sum, err := w.Commit()
+		if err != nil || sum != Checksum(data) {
+			t.Errorf("%d rows: %v, checksum %s, expected %s", rows, err, sum, Checksum(data))
 		}
 		if err := WriteArray(filepath.Join(dir, "whole.npy"), "|u1", []int{rows, 2000, 3}, data); err != nil {
 			t.Fatal(err)
@@ -38,16 +38,16 @@ func TestArrayWriterAsWriteArray(t *testing.T) {
 }
 
 func TestArrayWriterLeavesWhatWasThere(t *testing.T) {
-	for name, end := range map[string]func(w *arrayWriter) error{
-		"abandoned":     func(w *arrayWriter) error { return w.abandon() },
-		"a part of row": func(w *arrayWriter) error { _, err := w.commit(); return err },
+	for name, end := range map[string]func(w *ArrayWriter) error{
+		"abandoned":     func(w *ArrayWriter) error { return w.Abandon() },
+		"a part of row": func(w *ArrayWriter) error { _, err := w.Commit(); return err },
 	} {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "a.npy")
 		if err := WriteInt32s(path, []int32{0, 1, 2}); err != nil {
 			t.Fatal(err)
 		}
-		w, err := newArrayWriter(path, "<i4", 3)
+		w, err := NewArrayWriter(path, "<i4", 3)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package stages
+package formats
 
 import (
 	"errors"
@@ -40,14 +40,14 @@ func (f *atomicFile) commit() error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.file.Name()))
 	}
-	return syncDir(filepath.Dir(f.path))
+	return SyncDir(filepath.Dir(f.path))
 }
 
 // abandon leaves path as it is.
 func (f *atomicFile) abandon() error { return errors.Join(f.file.Close(), os.Remove(f.file.Name())) }
 
-// writeFileAtomic makes path hold the chunks, one after another.
-func writeFileAtomic(path string, chunks ...[]byte) error {
+// WriteFileAtomic makes path hold the chunks, one after another.
+func WriteFileAtomic(path string, chunks ...[]byte) error {
 	f, err := createAtomic(path)
 	if err != nil {
 		return err
@@ -60,8 +60,8 @@ func writeFileAtomic(path string, chunks ...[]byte) error {
 	return f.commit()
 }
 
-// syncDir makes a rename in dir survive a power cut.
-func syncDir(dir string) error {
+// SyncDir makes a rename in dir survive a power cut.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err

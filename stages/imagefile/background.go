@@ -1,4 +1,4 @@
-package stages
+package imagefile
 
 import (
 	"fmt"
@@ -6,8 +6,6 @@ import (
 
 	"github.com/invopop/jsonschema"
 	"go.yaml.in/yaml/v3"
-
-	"tlpipe/stages/imagefile"
 )
 
 // Background is what transparent pixels are blended with: red, green and blue. Where it is nil (in YAML drop) alpha is
@@ -15,8 +13,8 @@ import (
 type Background []int
 
 var (
-	white = Background{255, 255, 255}
-	black = Background{0, 0, 0}
+	White = Background{255, 255, 255}
+	Black = Background{0, 0, 0}
 )
 
 // UnmarshalYAML takes drop, white, black or a list of red, green and blue.
@@ -33,9 +31,9 @@ func (b *Background) UnmarshalYAML(node *yaml.Node) error {
 	switch node.Value {
 	case "drop":
 	case "white":
-		*b = white
+		*b = White
 	case "black":
-		*b = black
+		*b = Black
 	default:
 		return fmt.Errorf("expected drop, white, black or [red, green, blue], received %q", node.Value)
 	}
@@ -51,9 +49,9 @@ func (b Background) MarshalYAML() (any, error) {
 	switch {
 	case len(b) == 0:
 		return "drop", nil
-	case slices.Equal(b, white):
+	case slices.Equal(b, White):
 		return "white", nil
-	case slices.Equal(b, black):
+	case slices.Equal(b, Black):
 		return "black", nil
 	}
 	return []int(b), nil
@@ -71,10 +69,10 @@ func (Background) JSONSchema() *jsonschema.Schema {
 	}
 }
 
-// color is the background as imagefile takes it.
-func (b Background) color() *imagefile.Color {
+// Color is the background as imagefile takes it.
+func (b Background) Color() *Color {
 	if !isColor(b) {
 		return nil
 	}
-	return &imagefile.Color{uint8(b[0]), uint8(b[1]), uint8(b[2])}
+	return &Color{uint8(b[0]), uint8(b[1]), uint8(b[2])}
 }

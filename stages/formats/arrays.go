@@ -1,9 +1,7 @@
-package stages
+package formats
 
 import (
-	"bytes"
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -24,8 +22,8 @@ const (
 	npyMaxDims = 16
 )
 
-// itemSize is the number of bytes of one element; 0 for a type that these arrays never hold.
-func itemSize(dtype string) int {
+// ItemSize is the number of bytes of one element; 0 for a type that these arrays never hold.
+func ItemSize(dtype string) int {
 	switch dtype {
 	case "|u1":
 		return 1
@@ -41,7 +39,7 @@ func itemSize(dtype string) int {
 
 // arrayBytes is the size of an array's data. It fails where a dimension is negative or the size overflows.
 func arrayBytes(dtype string, shape []int) (int, error) {
-	n := itemSize(dtype)
+	n := ItemSize(dtype)
 	if n == 0 {
 		return 0, fmt.Errorf("element type %q: expected |u1, <f2, <i4, <f4 or <i8", dtype)
 	}
@@ -91,11 +89,11 @@ func WriteArray(path, dtype string, shape []int, data []byte) error {
 	if len(data) != want {
 		return fmt.Errorf("write array %s: shape %v of %s takes %d bytes, got %d", path, shape, dtype, want, len(data))
 	}
-	return writeFileAtomic(path, arrayHeader(dtype, shape), data)
+	return WriteFileAtomic(path, arrayHeader(dtype, shape), data)
 }
 
-// checksum tells whether a file's data are those that were written (CRC-32C): it is there to find damage by a crash.
-func checksum(data []byte) string {
+// Checksum tells whether a file's data are those that were written (CRC-32C): it is there to find damage by a crash.
+func Checksum(data []byte) string {
 	sum := newChecksum()
 	sum.Write(data)
 	return checksumText(sum)
@@ -209,7 +207,7 @@ func readInts[U, S any](path, dtype string, get func([]byte) U, signed func(U) S
 		return nil, fmt.Errorf("read %s: expected one dimension of %s, found %v of %s", path, dtype, a.Shape, a.DType)
 	}
 	values := make([]S, a.Shape[0])
-	size := itemSize(dtype)
+	size := ItemSize(dtype)
 	for i := range values {
 		values[i] = signed(get(a.Data[i*size:]))
 	}
@@ -232,16 +230,4 @@ func WriteInt64s(path string, values []int64) error {
 		data = binary.LittleEndian.AppendUint64(data, uint64(v))
 	}
 	return WriteArray(path, "<i8", []int{len(values)}, data)
-}
-
-// writeJSON writes v as indented JSON, atomically.
-func writeJSON(path string, v any) error {
-	var text bytes.Buffer
-	enc := json.NewEncoder(&text)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(v); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
-	}
-	return writeFileAtomic(path, text.Bytes())
 }

@@ -1,4 +1,4 @@
-package stages
+package formats
 
 import (
 	"bufio"
@@ -7,8 +7,8 @@ import (
 	"hash"
 )
 
-// arrayWriter writes a .npy file, as WriteArray does, while its rows are made.
-type arrayWriter struct {
+// ArrayWriter writes a .npy file, as WriteArray does, while its rows are made.
+type ArrayWriter struct {
 	dtype string
 	row   []int // shape of a row
 	rows  int   // as the header says
@@ -19,30 +19,30 @@ type arrayWriter struct {
 	bytes    int
 }
 
-// newArrayWriter begins a file of so many rows; it may come to be fewer.
-func newArrayWriter(path, dtype string, rows int, row ...int) (*arrayWriter, error) {
+// NewArrayWriter begins a file of so many rows; it may come to be fewer.
+func NewArrayWriter(path, dtype string, rows int, row ...int) (*ArrayWriter, error) {
 	file, err := createAtomic(path)
 	if err != nil {
 		return nil, err
 	}
-	w := &arrayWriter{dtype: dtype, row: row, rows: rows, file: file, buffered: bufio.NewWriterSize(file, 64<<10), sum: newChecksum()}
+	w := &ArrayWriter{dtype: dtype, row: row, rows: rows, file: file, buffered: bufio.NewWriterSize(file, 64<<10), sum: newChecksum()}
 	if _, err := file.Write(w.header()); err != nil {
 		return nil, errors.Join(err, file.abandon())
 	}
 	return w, nil
 }
 
-func (w *arrayWriter) header() []byte { return arrayHeader(w.dtype, append([]int{w.rows}, w.row...)) }
+func (w *ArrayWriter) header() []byte { return arrayHeader(w.dtype, append([]int{w.rows}, w.row...)) }
 
 // Write adds elements, little endian.
-func (w *arrayWriter) Write(data []byte) (int, error) {
+func (w *ArrayWriter) Write(data []byte) (int, error) {
 	w.sum.Write(data)
 	w.bytes += len(data)
 	return w.buffered.Write(data)
 }
 
-// commit puts the file in its place and gives the checksum of its data.
-func (w *arrayWriter) commit() (string, error) {
+// Commit puts the file in its place and gives the checksum of its data.
+func (w *ArrayWriter) Commit() (string, error) {
 	err := w.buffered.Flush()
 	if err == nil {
 		err = w.setRows()
@@ -54,8 +54,8 @@ func (w *arrayWriter) commit() (string, error) {
 }
 
 // setRows writes the header again where there are fewer rows than it says.
-func (w *arrayWriter) setRows() error {
-	size := product(w.row) * itemSize(w.dtype)
+func (w *ArrayWriter) setRows() error {
+	size := Product(w.row) * ItemSize(w.dtype)
 	rows, length := w.bytes/size, len(w.header())
 	if rows == w.rows {
 		return nil
@@ -69,5 +69,5 @@ func (w *arrayWriter) setRows() error {
 	return err
 }
 
-// abandon leaves what was there before.
-func (w *arrayWriter) abandon() error { return w.file.abandon() }
+// Abandon leaves what was there before.
+func (w *ArrayWriter) Abandon() error { return w.file.abandon() }

@@ -1,4 +1,4 @@
-package stages
+package formats
 
 import (
 	"os"

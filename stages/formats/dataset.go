@@ -1,4 +1,4 @@
-package stages
+package formats
 
 import (
 	"encoding/json"
@@ -7,16 +7,17 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 )
 
 // The splits of a data set, in the order they are named everywhere.
 const (
-	trainSplit = "train"
-	valSplit   = "val"
-	testSplit  = "test"
+	Train = "train"
+	Val   = "val"
+	Test  = "test"
 )
 
-var splitNames = [...]string{trainSplit, valSplit, testSplit}
+var Splits = [...]string{Train, Val, Test}
 
 // Dataset is an artifact of type dataset: which images belong to which split and how pixels are prepared.
 type Dataset struct {
@@ -59,7 +60,7 @@ func OpenDataset(dir string) (*Dataset, error) {
 	if err := json.Unmarshal(text, d); err != nil {
 		return nil, fmt.Errorf("open dataset: %s: %w", path, err)
 	}
-	for _, split := range splitNames {
+	for _, split := range Splits {
 		rows, err := ReadInt64s(filepath.Join(dir, split+".npy"))
 		if errors.Is(err, fs.ErrNotExist) {
 			rows = nil
@@ -80,17 +81,37 @@ func OpenDataset(dir string) (*Dataset, error) {
 	return d, nil
 }
 
-// save writes the data set into dir, dataset.json last.
-func (d *Dataset) save(dir string) error {
+// Save writes the data set into dir, dataset.json last.
+func (d *Dataset) Save(dir string) error {
 	for split, rows := range d.Rows {
 		if err := WriteInt64s(filepath.Join(dir, split+".npy"), rows); err != nil {
 			return err
 		}
 	}
-	return writeJSON(filepath.Join(dir, "dataset.json"), d)
+	return WriteJSON(filepath.Join(dir, "dataset.json"), d)
 }
 
-// imageShape is the shape of the images that a recipe gives.
-func (d *Dataset) imageShape(images *Images) []int {
+// ImageShape is the shape of the images that a recipe gives.
+func (d *Dataset) ImageShape(images *Images) []int {
 	return []int{d.Height, d.Width, images.Channels}
+}
+
+// AllRows are the rows of all splits, ascending.
+func (d *Dataset) AllRows() []int64 {
+	var rows []int64
+	for _, split := range Splits {
+		rows = append(rows, d.Rows[split]...)
+	}
+	slices.Sort(rows)
+	return rows
+}
+
+// SplitOf is the split that holds row.
+func (d *Dataset) SplitOf(row int64) string {
+	for _, split := range Splits {
+		if _, found := slices.BinarySearch(d.Rows[split], row); found {
+			return split
+		}
+	}
+	return ""
 }

@@ -1,4 +1,4 @@
-package stages
+package formats
 
 import (
 	"bytes"
@@ -147,12 +147,12 @@ func TestImages(t *testing.T) {
 		pixels[i] = byte(i)
 	}
 	samples := []Sample{{"train/a/<1>.png", "train", "a"}, {"test/b/2.png", "test", "b"}}
-	info := imagesInfo{Count: 2, Shape: [3]int{4, 5, 1}, ShardSize: 64, Classes: []string{"a", "b"}, Decoder: "d"}
+	info := ImagesInfo{Count: 2, Shape: [3]int{4, 5, 1}, ShardSize: 64, Classes: []string{"a", "b"}, Decoder: "d"}
 	for _, err := range []error{
 		WriteArray(filepath.Join(dir, ShardName("images", 0)), "|u1", []int{2, 4, 5, 1}, pixels),
 		WriteInt32s(filepath.Join(dir, "labels.npy"), []int32{0, 1}),
-		writeJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
-		writeJSON(filepath.Join(dir, "images.json"), info),
+		WriteJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
+		WriteJSON(filepath.Join(dir, "images.json"), info),
 	} {
 		if err != nil {
 			t.Fatal(err)

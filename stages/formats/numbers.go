@@ -1,0 +1,39 @@
+package formats
+
+import (
+	"encoding/binary"
+	"math"
+)
+
+func Product(shape []int) int {
+	n := 1
+	for _, d := range shape {
+		n *= d
+	}
+	return n
+}
+
+// Float32s reads little-endian numbers.
+func Float32s(data []byte) []float32 {
+	values := make([]float32, len(data)/4)
+	for i := range values {
+		values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+	}
+	return values
+}
+
+// NotFinite is the index of the first NaN or infinity among little-endian float32 numbers; -1 if all are finite.
+func NotFinite(data []byte) int {
+	const exponent = 0x7f80_0000
+	for i := range len(data) / 4 {
+		if binary.LittleEndian.Uint32(data[4*i:])&exponent == exponent {
+			return i
+		}
+	}
+	return -1
+}
+
+// Round keeps six digits after the point: what artifacts hold of a computed number.
+func Round(v float64) float64 {
+	return math.Round(v*1e6) / 1e6
+}
