@@ -69,7 +69,7 @@ func TestAugmentSpecs(t *testing.T) {
 	specs := func(change func(c *Config)) (savedmodels.Prefix, savedmodels.Suffix) {
 		c := checked()
 		change(&c)
-		return prefixSpec(&c), suffixSpec(&c, 3)
+		return c.Stages.Featurize.spec(c.network()), c.Stages.FineTune.Spec(c.network(), 3)
 	}
 	plain, plainSuffix := specs(func(c *Config) {})
 	if plain.Augment != nil || plainSuffix.Augment != nil {

@@ -37,7 +37,7 @@ func smallPicture(t *testing.T, name string) []byte {
 
 // badImages decodes the odd images in one archive with a thousand good ones: each bad one is set aside with its reason,
 // and nothing else stops. It returns how many odd ones there were.
-func badImages(t *testing.T, env Env) int {
+func badImages(t *testing.T, env Resources) int {
 	odd := oddImages(t)
 	files, want := []archiveFile{}, map[string]string{}
 	for i := range 1000 {

@@ -11,5 +11,5 @@ import (
 // TestBadInputTensorFlow decodes the same odd images where TensorFlow decodes JPEG.
 func TestBadInputTensorFlow(t *testing.T) {
 	runtime := tfruntime.New()
-	badImages(t, Env{Runtime: runtime, Machine: Machine{TensorFlow: runtime.Version()}})
+	badImages(t, Resources{Runtime: runtime, Machine: Machine{TensorFlow: runtime.Version()}})
 }

@@ -33,7 +33,7 @@ type badInput struct {
 
 // TestBadInput holds the corpus of bad input, all of it made here or from imagefile's small pictures.
 func TestBadInput(t *testing.T) {
-	count := badImages(t, Env{})
+	count := badImages(t, Resources{})
 	for _, group := range []struct {
 		name  string
 		cases []badInput

@@ -1,9 +1,6 @@
 package stages
 
 import (
-	"fmt"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -33,15 +30,15 @@ func (c *Config) Problems(report func(path, format string, args ...any)) {
 		s.Evaluate.problems(report)
 	}
 	c.orderProblems(report)
-	c.modelProblems(report)
+	c.Model.problems(report)
 	c.splitProblems(report)
 	c.idleProblems(report)
 	c.augmentProblems(report)
-	if s.FineTune != nil && c.possible() {
-		c.partProblems(report)
+	if s.FineTune != nil && c.Model.possible() {
+		s.FineTune.partProblems(c.Model, report)
 	}
 	if s.FineTune != nil {
-		c.classWeightProblems(report)
+		s.FineTune.ClassWeight.problems(c.classNames(), report)
 	}
 }
 
@@ -64,63 +61,14 @@ func (c *Config) orderProblems(report func(path, format string, args ...any)) {
 	}
 }
 
-// modelProblems reports impossible networks.
-func (c *Config) modelProblems(report func(path, format string, args ...any)) {
-	m := c.Model
-	const least, most = 32, 4096 // pixels
-	for i, side := range m.Input {
-		if side < least || side > most {
-			report(fmt.Sprintf("model.input[%d]", i), "%s takes images of %d to %d pixels, received %d", m.Backbone, least, most, side)
+// classNames are the classes as far as settings tell.
+func (c *Config) classNames() (classes []string) {
+	if d := c.Stages.Decode; d != nil && d.Format == "idx" {
+		for _, name := range d.ClassNames {
+			classes = append(classes, className(name))
 		}
 	}
-	for i, units := range m.Head.Units {
-		if units < 1 {
-			report(fmt.Sprintf("model.head.units[%d]", i), "an FC layer has at least 1 output, received %d", units)
-		}
-	}
-	switch m.Weights {
-	case "imagenet", "random":
-	default:
-		if ext := filepath.Ext(m.Weights); ext != ".h5" && ext != ".keras" {
-			report("model.weights", "expected imagenet, random or the path of a .h5, .weights.h5 or .keras file, received %q%s",
-				m.Weights, didYouMean(m.Weights, []string{"imagenet", "random"}))
-		}
-	}
-	layers := layerNames(m.Backbone)
-	if layers == nil {
-		return // an unknown backbone is reported with its place already
-	}
-	last, seen := -1, map[string]bool{}
-	if len(m.TruncateAt) == 0 {
-		report("model.truncate_at", "expected at least one layer, such as block5_pool")
-	}
-	for i, tap := range m.TruncateAt {
-		path := "model.truncate_at"
-		if len(m.TruncateAt) > 1 {
-			path = fmt.Sprintf("model.truncate_at[%d]", i)
-		}
-		at := slices.Index(layers, tap)
-		if err := savedmodels.CheckLayer(m.Backbone, tap); err != nil {
-			report(path, "%v", err)
-		} else if seen[tap] {
-			report(path, "%s is tapped twice", tap)
-		}
-		last, seen[tap] = max(last, at), true
-	}
-	if c.nothingFrozen() {
-		return
-	}
-	at := slices.Index(layers, m.FreezeThrough)
-	if at < 0 {
-		hint := didYouMean(m.FreezeThrough, append(layers, "none"))
-		if hint == "" {
-			hint = "; set none, or one of " + strings.Join(layers, ", ")
-		}
-		report("model.freeze_through", "unknown layer %q of %s%s", m.FreezeThrough, m.Backbone, hint)
-	} else if last >= 0 && at > last {
-		report("model.freeze_through", "%s lies behind the last layer kept, %s: set model.freeze_through: %s to freeze all of it",
-			m.FreezeThrough, layers[last], layers[last])
-	}
+	return classes
 }
 
 // splitProblems reports uses of splits that there will not be, as far as settings tell, and crops that do not fit. What the
@@ -173,7 +121,7 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 
 // idleProblems reports settings of other stages that the cut of the network makes meaningless.
 func (c *Config) idleProblems(report func(path, format string, args ...any)) {
-	if f := c.Stages.Featurize; f != nil && c.nothingFrozen() {
+	if f := c.Stages.Featurize; f != nil && c.Model.NothingFrozen() {
 		defaults := Defaults().Stages.Featurize
 		const none = "nothing is frozen (model.freeze_through: none), so there are no features to compute: leave %s out"
 		if f.BatchSize != defaults.BatchSize {
@@ -186,22 +134,9 @@ func (c *Config) idleProblems(report func(path, format string, args ...any)) {
 			report("stages.featurize.store", none, "store")
 		}
 	}
-	if p := (savedmodels.Prefix{Backbone: c.Model.Backbone, Taps: c.Model.TruncateAt}); c.Model.Pooling != "none" && !p.Pools() && c.knownTaps() {
+	if p := (savedmodels.Prefix{Backbone: c.Model.Backbone, Taps: c.Model.TruncateAt}); c.Model.Pooling != "none" && !p.Pools() && c.Model.knownTaps() {
 		report("model.pooling", "%s is an FC layer, which has no positions to pool: leave pooling out", c.Model.TruncateAt[0])
 	}
-}
-
-// knownTaps reports whether truncate_at names layers, and only such as there are.
-func (c *Config) knownTaps() bool {
-	unknown := func(tap string) bool { return savedmodels.CheckLayer(c.Model.Backbone, tap) != nil }
-	return len(c.Model.TruncateAt) > 0 && !slices.ContainsFunc(c.Model.TruncateAt, unknown)
-}
-
-// possible reports whether there is such a network: modelProblems says what is wrong with it.
-func (c *Config) possible() bool {
-	impossible := false
-	c.modelProblems(func(string, string, ...any) { impossible = true })
-	return !impossible && layerNames(c.Model.Backbone) != nil
 }
 
 // didYouMean is a hint to the nearest of known names; "" if none is near.

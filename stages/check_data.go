@@ -65,12 +65,12 @@ func (c *Config) normalizeDataProblems(d *census, report func(path, format strin
 }
 
 func (c *Config) featurizeDataProblems(d *census, report func(path, format string, args ...any)) {
-	c.Stages.Featurize.Augment.dataProblems(d, "stages.featurize.augment", report)
+	c.Stages.Featurize.Augment.dataProblems(d.shape[2], "stages.featurize.augment", report)
 }
 
 func (c *Config) fineTuneDataProblems(d *census, report func(path, format string, args ...any)) {
 	s, n := c.Stages.FineTune, c.Stages.Normalize
-	s.Augment.dataProblems(d, "stages.fine-tune.augment", report)
+	s.Augment.dataProblems(d.shape[2], "stages.fine-tune.augment", report)
 	if len(d.classes) < 2 {
 		where := ""
 		if c.Stages.Decode.Format == "image-folder" {
@@ -109,7 +109,7 @@ func (c *Config) evaluateDataProblems(d *census, report func(path, format string
 		}
 		report("stages.evaluate.split", "evaluate.split is val, but the data has no val split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
 	}
-	usual := slices.Equal(s.TopK, Defaults().Stages.Evaluate.TopK) // which are for any number of classes
+	usual := slices.Equal(s.TopK, evaluateDefaults().TopK) // which are for any number of classes
 	for i, k := range s.TopK {
 		if !usual && k >= len(d.classes) {
 			report(fmt.Sprintf("stages.evaluate.top_k[%d]", i), "of %d classes the label is always among the top %d: leave it out, or set %d at most", len(d.classes), k, len(d.classes)-1)

@@ -271,11 +271,11 @@ func TestShippedConfigs(t *testing.T) {
 func TestSpecs(t *testing.T) {
 	c := checked()
 	c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"block5_pool", "block3_pool", "block4_pool"}, "block5_conv3"
-	p := prefixSpec(&c)
+	p := c.Stages.Featurize.spec(c.network())
 	if got := fmt.Sprintf("%v %s %v %s", p.Taps, p.Freeze, p.AllFrozen(), p.Preprocess.Mode); got != "[block3_pool block4_pool block5_pool] block5_pool true caffe" {
 		t.Errorf("prefix %s", got)
 	}
-	s := suffixSpec(&c, 7)
+	s := c.Stages.FineTune.Spec(c.network(), 7)
 	if s.Classes != 7 || s.Units == nil || s.Optimizer.Name != "sgd" || len(s.LearningRates) > 0 {
 		t.Errorf("suffix %+v", s)
 	}

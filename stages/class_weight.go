@@ -93,16 +93,10 @@ func (w ClassWeight) of(d *formats.Dataset) ([]float32, error) {
 	return factors, nil
 }
 
-// classWeightProblems reports impossible factors, and classes that there are not as far as settings tell.
-func (c *Config) classWeightProblems(report func(path, format string, args ...any)) {
-	var classes []string
-	if d := c.Stages.Decode; d != nil && d.Format == "idx" {
-		for _, name := range d.ClassNames {
-			classes = append(classes, className(name))
-		}
-	}
+// problems reports impossible factors, and classes that there are not among those that are known.
+func (w ClassWeight) problems(classes []string, report func(path, format string, args ...any)) {
 	seen := map[string]bool{}
-	factors := c.Stages.FineTune.ClassWeight.Factors
+	factors := w.Factors
 	for _, name := range slices.Sorted(maps.Keys(factors)) {
 		if f := factors[name]; !(f >= 0) || math.IsInf(f, 0) {
 			report("stages.fine-tune.class_weight", "%s: expected a factor of 0 or more, received %v", name, f)

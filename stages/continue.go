@@ -27,19 +27,16 @@ type Previous struct {
 	Dir      string `json:"dir"`      // empty: it is not in the store any more
 }
 
-// LastTraining finds what a run with the epochs of c continues: the config's last finished training, or, if that was
+// LastTraining finds what a run of a config continues that has so many epochs: the config's last finished training, or, if that was
 // for as many epochs already, the one that it continued itself. So the same command is a finished one when it is given
 // again.
-func LastTraining(s *store.Store, c *Config) (*Previous, error) {
-	if c.Stages.FineTune == nil {
-		return nil, exit.Errorf(exit.Usage, "the config has no stage fine-tune, so there is no training to continue")
-	}
-	used, err := s.LastUsed(c.Name)
+func LastTraining(s *store.Store, config string, wanted int) (*Previous, error) {
+	used, err := s.LastUsed(config)
 	if err != nil {
 		return nil, err
 	}
 	if used["fine-tune"] == "" {
-		return nil, exit.Errorf(exit.Usage, "%s has no finished training in the store to continue; run it without --continue", c.Name)
+		return nil, exit.Errorf(exit.Usage, "%s has no finished training in the store to continue; run it without --continue", config)
 	}
 	previous := &Previous{Artifact: used["fine-tune"]}
 	for first := true; ; first = false {
@@ -58,12 +55,12 @@ func LastTraining(s *store.Store, c *Config) (*Previous, error) {
 		if err := json.Unmarshal(card.Settings["epochs"], &epochs); err != nil {
 			return nil, fmt.Errorf("%s: card.json: epochs: %w", artifact.Dir, err)
 		}
-		if epochs < c.Stages.FineTune.Epochs {
+		if epochs < wanted {
 			return previous, nil
 		}
 		if card.ContinuedFrom == nil {
 			return nil, exit.Errorf(exit.Usage, "the last training of %s was for %d epochs already: set fine-tune.epochs above it to continue, such as --set fine-tune.epochs=%d",
-				c.Name, epochs, 2*epochs)
+				config, epochs, 2*epochs)
 		}
 		previous = &Previous{Artifact: card.ContinuedFrom.Model}
 	}
@@ -73,9 +70,9 @@ func LastTraining(s *store.Store, c *Config) (*Previous, error) {
 // of images, dropout and augmentation follow from seed and step. So the result is that of a training which had all the
 // epochs from the start, unless the schedule depends on how many there are (cosine), or what mayChange did.
 func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) error {
-	dir := f.env.Continue.Dir
+	dir := f.previous.Dir
 	if dir == "" {
-		return fmt.Errorf("the training to continue (%s) is not in the store any more", f.env.Continue.Artifact)
+		return fmt.Errorf("the training to continue (%s) is not in the store any more", f.previous.Artifact)
 	}
 	card, err := formats.ReadTrained(dir)
 	if err != nil {
@@ -163,7 +160,7 @@ func compact(text json.RawMessage) string {
 
 // variablesOf are the variables of a trained model.
 func (f fineTune) variablesOf(ctx context.Context, dir string, report *progress.Reporter) (variables formats.State, err error) {
-	model, err := loadModel(f.config, f.env, dir, savedmodels.Options{Precision: "float32"}, report)
+	model, err := loadModel(f.network.Threads, f.env, dir, savedmodels.Options{Precision: "float32"}, report)
 	if err != nil {
 		return nil, err
 	}

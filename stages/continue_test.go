@@ -168,7 +168,7 @@ func TestLastTraining(t *testing.T) {
 	wants := func(epochs int, want string) {
 		t.Helper()
 		c.Stages.FineTune.Epochs = epochs
-		got, err := LastTraining(s, &c)
+		got, err := LastTraining(s, c.Name, epochs)
 		if err != nil {
 			if exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), want) {
 				t.Errorf("%d epochs: %v, want %q", epochs, err, want)

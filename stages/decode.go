@@ -25,7 +25,7 @@ import (
 // train, val and test one after the other, within each by class and path (image-folder) or as the data set numbers them. Image files are
 // decoded in the worker, for JPEG with TensorFlow's decoder: it equals Pillow's and takes a third of the time of Go's,
 // which stands in where there is no TensorFlow.
-func decodeStage(s *Decode, env Env) pipeline.Stage {
+func decodeStage(s *Decode, env Resources) pipeline.Stage {
 	tensorflow := s.Format == "image-folder" && env.Machine.TensorFlow != ""
 	decoder := imagefile.Version()
 	if tensorflow {

@@ -168,7 +168,7 @@ func TestDecodeIDXClasses(t *testing.T) {
 			})
 			w := &warned{}
 			job.Progress = progress.NewReporter("decode", w)
-			err := decodeStage(&Decode{Format: "idx", ClassNames: c.names}, Env{}).Run(t.Context(), job)
+			err := decodeStage(&Decode{Format: "idx", ClassNames: c.names}, Resources{}).Run(t.Context(), job)
 			if err != nil || c.err != "" {
 				if err == nil || c.err == "" || !strings.Contains(err.Error(), c.err) || strings.Contains(err.Error(), "exclude") {
 					t.Fatalf("got %v, want %q", err, c.err)

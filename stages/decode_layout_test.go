@@ -45,7 +45,7 @@ func samplesOf(t testing.TB, s *Decode, files []archiveFile) (rows []string, war
 	job := decodeJob(t, map[string][]byte{"archive": packTarGz(t, files)})
 	w := &warned{}
 	job.Progress = progress.NewReporter("decode", w)
-	if err := decodeStage(s, Env{}).Run(t.Context(), job); err != nil {
+	if err := decodeStage(s, Resources{}).Run(t.Context(), job); err != nil {
 		return nil, "", err
 	}
 	m, err := formats.OpenImages(job.Out)

@@ -73,7 +73,7 @@ func TestZipBombTakesLittleMemory(t *testing.T) {
 		archive := zipOfFiles(t, files)
 		job := decodeJob(t, map[string][]byte{"a.zip": archive})
 		taken, known := peakOf(t, func() {
-			err = decodeStage(&Decode{Format: "image-folder", Workers: 16, MaxRejected: 1}, Env{}).Run(t.Context(), job)
+			err = decodeStage(&Decode{Format: "image-folder", Workers: 16, MaxRejected: 1}, Resources{}).Run(t.Context(), job)
 		})
 		if good := c.begin != nil; good != (err == nil) || !good && exit.Code(err) != exit.Rejected {
 			t.Errorf("%s: %v", c.name, err)

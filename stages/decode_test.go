@@ -114,7 +114,7 @@ func readDir(t testing.TB, dir string) map[string]string {
 func runDecode(t testing.TB, s *Decode, files map[string][]byte) (*pipeline.Job, error) {
 	t.Helper()
 	job := decodeJob(t, files)
-	return job, decodeStage(s, Env{}).Run(context.Background(), job)
+	return job, decodeStage(s, Resources{}).Run(context.Background(), job)
 }
 
 // manyImages is a folder of train and test images, some of which cannot be read, in a shuffled order.
@@ -189,7 +189,7 @@ func TestDecodeResumes(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		sink := &cancelSink{after: 1, cancel: cancel}
 		job.Progress = progress.NewReporter("decode", sink)
-		err := decodeStage(s, Env{}).Run(ctx, job)
+		err := decodeStage(s, Resources{}).Run(ctx, job)
 		cancel()
 		made = append(made, sink.shards...)
 		if err == nil {
@@ -229,7 +229,7 @@ func TestDecodeDistrustsDamagedShards(t *testing.T) {
 	if err := os.Truncate(filepath.Join(job.Out, formats.ShardName("images", 1)), 1000); err != nil {
 		t.Fatal(err)
 	}
-	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
+	if err := decodeStage(s, Resources{}).Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
 	if !maps.Equal(want, readDir(t, job.Out)) {
@@ -257,7 +257,7 @@ all 4 images that were set aside are listed in ` + filepath.Join(job.Scratch, "r
 	sink := &cancelSink{}
 	job.Progress = progress.NewReporter("decode", sink)
 	s.MaxRejected = 0.07
-	if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
+	if err := decodeStage(s, Resources{}).Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
 	if len(sink.shards) > 0 {
@@ -276,7 +276,7 @@ all 4 images that were set aside are listed in ` + filepath.Join(job.Scratch, "r
 func TestDecodeKey(t *testing.T) {
 	in := pipeline.Inputs{"archive": {Identity: "a1"}}
 	key := func(s Decode) string {
-		lines, err := decodeStage(&s, Env{}).Key(t.Context(), in)
+		lines, err := decodeStage(&s, Resources{}).Key(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -317,7 +317,7 @@ func (r *jpegRuntime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 func TestDecodeJPEG(t *testing.T) {
 	in := pipeline.Inputs{"archive": {Identity: "a1"}}
 	key := func(format, tensorflow string) string {
-		lines, err := decodeStage(&Decode{Format: format}, Env{Machine: Machine{TensorFlow: tensorflow}}).Key(t.Context(), in)
+		lines, err := decodeStage(&Decode{Format: format}, Resources{Machine: Machine{TensorFlow: tensorflow}}).Key(t.Context(), in)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -332,7 +332,7 @@ func TestDecodeJPEG(t *testing.T) {
 	for _, s := range []*Decode{{Format: "image-folder"}, {Format: "image-folder", Size: 8, Resize: "antialias"}, {Format: "image-folder", Size: 8, Resize: "bilinear"}} {
 		job := decodeJob(t, map[string][]byte{"archive": packTarGz(t, []archiveFile{{"train/a/x.jpg", smallPicture(t, "baseline.jpg")}})})
 		runtime := &jpegRuntime{}
-		stage := decodeStage(s, Env{Machine: Machine{TensorFlow: "2.1"}, Runtime: runtime})
+		stage := decodeStage(s, Resources{Machine: Machine{TensorFlow: "2.1"}, Runtime: runtime})
 		if err := stage.Run(t.Context(), job); err != nil || !stage.Runtime {
 			t.Fatalf("%v, runs in the worker: %v", err, stage.Runtime)
 		}
@@ -351,7 +351,7 @@ func TestDecodeJPEG(t *testing.T) {
 		}
 	}
 	job := decodeJob(t, map[string][]byte{"archive": nil})
-	if err := decodeStage(&Decode{Format: "image-folder"}, Env{Machine: Machine{TensorFlow: "2.1"}}).Run(t.Context(), job); exit.Code(err) != exit.NoRuntime {
+	if err := decodeStage(&Decode{Format: "image-folder"}, Resources{Machine: Machine{TensorFlow: "2.1"}}).Run(t.Context(), job); exit.Code(err) != exit.NoRuntime {
 		t.Errorf("in a process without TensorFlow: %v", err)
 	}
 }

@@ -56,7 +56,7 @@ func TestDecodeTransparent(t *testing.T) {
 			said := warned{}
 			job.Progress = progress.NewReporter("decode", &said)
 			s := &Decode{Format: "image-folder", Background: c.background}
-			if err := decodeStage(s, Env{}).Run(context.Background(), job); err != nil {
+			if err := decodeStage(s, Resources{}).Run(context.Background(), job); err != nil {
 				t.Fatal(err)
 			}
 			info, err := formats.ReadImagesInfo(job.Out)
@@ -104,7 +104,7 @@ func TestBackgroundSetting(t *testing.T) {
 		}
 	}
 	key := func(b imagefile.Background) string {
-		lines, err := decodeStage(&Decode{Format: "image-folder", Background: b}, Env{}).Key(context.Background(), pipeline.Inputs{"archive": {Identity: "a"}})
+		lines, err := decodeStage(&Decode{Format: "image-folder", Background: b}, Resources{}).Key(context.Background(), pipeline.Inputs{"archive": {Identity: "a"}})
 		if err != nil {
 			t.Fatal(err)
 		}

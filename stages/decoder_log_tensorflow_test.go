@@ -40,7 +40,7 @@ func TestTensorFlowNamesDamagedFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	runtime := tfruntime.New()
-	err = decodeStage(&Decode{Format: "image-folder"}, Env{Runtime: runtime, Machine: Machine{TensorFlow: runtime.Version()}}).Run(context.Background(), job)
+	err = decodeStage(&Decode{Format: "image-folder"}, Resources{Runtime: runtime, Machine: Machine{TensorFlow: runtime.Version()}}).Run(context.Background(), job)
 	unix.Dup3(own, 2, 0)
 	unix.Close(own)
 	if err != nil {

@@ -13,16 +13,21 @@ import (
 	"tlpipe/stages/sources"
 )
 
-// Env is what the stages need from the process they are listed in.
-type Env struct {
+// Resources are what a stage may use of the process that it is listed in.
+type Resources struct {
 	// Runtime loads models; nil in the light process, which only plans the stages that need it.
 	Runtime  savedmodels.Runtime
 	Exporter *savedmodels.Exporter
 	Digests  *sources.Digests // of local files; nil: they are read each time
 	Machine  Machine
+	Memory   func() int64 // bytes that a stage may take now, see FreeMemory; where it is nil or gives 0, nothing is refused
+}
+
+// Env is what the stages need from the process that they are listed in.
+type Env struct {
+	Resources
 	Source   *config.Source // says where settings were given; nil: that is not known
 	Continue *Previous      // the training that fine-tune continues; nil: it begins anew
-	Memory   func() int64   // bytes that a stage may take now, see FreeMemory; where it is nil or gives 0, nothing is refused
 }
 
 // Machine is what results can depend on besides settings and inputs, resolved before any key is computed.
@@ -97,5 +102,5 @@ type Payload struct {
 
 // Env is that of the worker.
 func (p Payload) Env(runtime savedmodels.Runtime) Env {
-	return Env{Runtime: runtime, Machine: p.Machine, Continue: p.Continue}
+	return Env{Resources: Resources{Runtime: runtime, Machine: p.Machine}, Continue: p.Continue}
 }

@@ -28,8 +28,8 @@ const (
 
 // evaluateStage measures a trained model on one split. Its gates are checked on the finished report, so that changing
 // them measures nothing again.
-func evaluateStage(c *Config, env Env) pipeline.Stage {
-	e := evaluate{config: c, env: env, settings: c.Stages.Evaluate}
+func evaluateStage(n Network, s *Evaluate, memory savedmodels.Memory, warnings func(dirs map[string]string) []string, env Resources) pipeline.Stage {
+	e := evaluate{network: n, env: env, settings: s, memory: memory, warnings: warnings}
 	return pipeline.Stage{
 		Name: "evaluate", Version: 2, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
 		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.check,
@@ -37,9 +37,11 @@ func evaluateStage(c *Config, env Env) pipeline.Stage {
 }
 
 type evaluate struct {
-	config   *Config
-	env      Env
+	network  Network
+	env      Resources
 	settings *Evaluate
+	memory   savedmodels.Memory                    // that the served model takes
+	warnings func(dirs map[string]string) []string // of the artifacts of the stages before
 }
 
 func (e evaluate) key(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
@@ -53,7 +55,7 @@ func (e evaluate) key(_ context.Context, in pipeline.Inputs) ([]store.Line, erro
 
 // fits estimates what the served images take: the features that are measured before them take less.
 func (e evaluate) fits(context.Context) error {
-	return e.env.fitsMemory("", suffixSpec(e.config, 1).PredictMemory(), e.imageBatchSize())
+	return e.env.fitsMemory("", e.memory, e.imageBatchSize())
 }
 
 func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
@@ -69,7 +71,7 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 			e.settings.Split, strings.Join(have, " and "))
 	}
 	// In float32, whatever the training was in: so is the model served.
-	model, err := loadModel(e.config, e.env, job.Inputs[formats.ModelType].Dir, savedmodels.Options{Precision: "float32"}, job.Progress)
+	model, err := loadModel(e.network.Threads, e.env, job.Inputs[formats.ModelType].Dir, savedmodels.Options{Precision: "float32"}, job.Progress)
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 		return err
 	}
 	modelDir := job.Inputs[formats.ModelType].Dir
-	warnings := Warnings(map[string]string{"decode": job.Inputs[formats.ImagesType].Dir, "normalize": job.Inputs[formats.DatasetType].Dir, "fine-tune": modelDir})
+	warnings := e.warnings(map[string]string{"decode": job.Inputs[formats.ImagesType].Dir, "normalize": job.Inputs[formats.DatasetType].Dir, "fine-tune": modelDir})
 	warnings = append(warnings, reportWarnings(&report, modelDir)...)
 	return writeReport(job.Out, &report, warnings, data.dataset.Classes, predictions, rows, samples)
 }
@@ -124,7 +126,7 @@ func (e evaluate) batchSize(data *examples) int {
 }
 
 func (e evaluate) imageBatchSize() int {
-	input := e.config.Model.Input
+	input := e.network.Input
 	return min(max(evaluatePixels/(input[0]*input[1]), 1), evaluateBatch)
 }
 

@@ -15,26 +15,27 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/sources"
 )
 
 // exportPrefixStage has Keras export the frozen part. It depends on the model's settings and the recipe alone, so
 // every config that shares them shares one export.
-func exportPrefixStage(c *Config, env Env) pipeline.Stage {
+func exportPrefixStage(n Network, s *Featurize, env Resources) pipeline.Stage {
 	return pipeline.Stage{
-		Name: "export-prefix", Version: 1, Gives: formats.PrefixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
+		Name: "export-prefix", Version: 1, Gives: formats.PrefixType, Auxiliary: true, Identity: modelDigest, Fits: n.hasWeights(env.Digests),
 		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {
-			spec, err := exportedPrefix(ctx, c, env)
+			spec, err := s.exported(ctx, n, env)
 			if err != nil {
 				return nil, err
 			}
 			return exportKey(spec)
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			spec, err := exportedPrefix(ctx, c, env)
+			spec, err := s.exported(ctx, n, env)
 			if err != nil {
 				return err
 			}
-			return withWeights(ctx, c, env, job, func(file string) error {
+			return n.withWeights(ctx, env.Digests, job, func(file string) error {
 				_, err := env.Exporter.ExportPrefix(ctx, spec, file, job.Out)
 				failpoint.Here("after-export")
 				return err
@@ -44,30 +45,30 @@ func exportPrefixStage(c *Config, env Env) pipeline.Stage {
 }
 
 // exportSuffixStage has Keras export the part that trains. Of the data it depends on the number of classes alone.
-func exportSuffixStage(c *Config, env Env) pipeline.Stage {
+func exportSuffixStage(n Network, s *FineTune, env Resources) pipeline.Stage {
 	spec := func(ctx context.Context, in pipeline.Inputs) (savedmodels.Suffix, error) {
 		dataset, err := formats.OpenDataset(in[formats.DatasetType].Dir)
 		if err != nil {
 			return savedmodels.Suffix{}, err
 		}
-		return exportedSuffix(ctx, c, len(dataset.Classes), env)
+		return s.exported(ctx, n, len(dataset.Classes), env)
 	}
 	return pipeline.Stage{
-		Name: "export-suffix", Version: 1, Takes: []string{formats.DatasetType}, Gives: formats.SuffixType, Auxiliary: true, Identity: modelDigest, Fits: hasWeights(c, env),
+		Name: "export-suffix", Version: 1, Takes: []string{formats.DatasetType}, Gives: formats.SuffixType, Auxiliary: true, Identity: modelDigest, Fits: n.hasWeights(env.Digests),
 		Key: func(ctx context.Context, in pipeline.Inputs) ([]store.Line, error) {
-			s, err := spec(ctx, in)
+			suffix, err := spec(ctx, in)
 			if err != nil {
 				return nil, err
 			}
-			return exportKey(s)
+			return exportKey(suffix)
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			s, err := spec(ctx, job.Inputs)
+			suffix, err := spec(ctx, job.Inputs)
 			if err != nil {
 				return err
 			}
-			return withWeights(ctx, c, env, job, func(file string) error {
-				_, err := env.Exporter.ExportSuffix(ctx, s, file, job.Out)
+			return n.withWeights(ctx, env.Digests, job, func(file string) error {
+				_, err := env.Exporter.ExportSuffix(ctx, suffix, file, job.Out)
 				failpoint.Here("after-export")
 				return err
 			})
@@ -87,17 +88,17 @@ func modelDigest(dir string) (string, error) {
 }
 
 // weightsFile is the path of the weights, if the config gives one.
-func weightsFile(c *Config) string {
-	if c.Model.Weights == "imagenet" || c.Model.Weights == "random" {
+func (m Model) weightsFile() string {
+	if m.Weights == "imagenet" || m.Weights == "random" {
 		return ""
 	}
-	return c.Model.Weights
+	return m.Weights
 }
 
 // withWeights exports with a copy of the weights file, if the config gives one: Keras opens it more than once, and long
 // after it was named by its digest. The copy is made while that digest is verified.
-func withWeights(ctx context.Context, c *Config, env Env, job *pipeline.Job, export func(file string) error) error {
-	path := weightsFile(c)
+func (m Model) withWeights(ctx context.Context, digests *sources.Digests, job *pipeline.Job, export func(file string) error) error {
+	path := m.weightsFile()
 	if path == "" {
 		return export("")
 	}
@@ -107,7 +108,7 @@ func withWeights(ctx context.Context, c *Config, env Env, job *pipeline.Job, exp
 	}
 	defer os.RemoveAll(dir)
 	file := filepath.Join(dir, filepath.Base(path)) // its ending says the format
-	if err := env.Digests.Copy(ctx, path, file); err != nil {
+	if err := digests.Copy(ctx, path, file); err != nil {
 		return fmt.Errorf("model.weights: %w", err)
 	}
 	err := export(file)
@@ -118,20 +119,20 @@ func withWeights(ctx context.Context, c *Config, env Env, job *pipeline.Job, exp
 }
 
 // hasWeights refuses a config whose weights file cannot be read, before anything is done.
-func hasWeights(c *Config, env Env) func(context.Context) error {
+func (n Network) hasWeights(digests *sources.Digests) func(context.Context) error {
 	return func(ctx context.Context) error {
-		_, err := weighted(ctx, c, env, prefixSpec(c))
+		_, err := n.weighted(ctx, digests, n.Prefix())
 		return err
 	}
 }
 
 // weighted is the spec with its weights named for an export: a file by its content, never by its path.
-func weighted(ctx context.Context, c *Config, env Env, spec savedmodels.Prefix) (savedmodels.Prefix, error) {
-	path := weightsFile(c)
+func (m Model) weighted(ctx context.Context, digests *sources.Digests, spec savedmodels.Prefix) (savedmodels.Prefix, error) {
+	path := m.weightsFile()
 	if path == "" {
 		return spec, nil
 	}
-	digest, err := env.Digests.SHA256(ctx, path)
+	digest, err := digests.SHA256(ctx, path)
 	if err != nil {
 		return spec, fmt.Errorf("model.weights: %w", err)
 	}

@@ -23,10 +23,10 @@ func TestWeightsOfExport(t *testing.T) {
 	write("one")
 	c := Defaults()
 	c.Model.Weights = path
-	env := Env{Digests: sources.NewDigests(t.TempDir())}
+	env := Resources{Digests: sources.NewDigests(t.TempDir())}
 	job, _ := newJob(t, nil)
 	export := func(then error) error {
-		return withWeights(t.Context(), &c, env, job, func(file string) error {
+		return c.Model.withWeights(t.Context(), env.Digests, job, func(file string) error {
 			text, err := os.ReadFile(file)
 			if err != nil || string(text) != "one" || filepath.Base(file) != filepath.Base(path) || file == path {
 				t.Errorf("exported with %s, which holds %q, %v", file, text, err)
@@ -54,12 +54,12 @@ func TestWeightsOfExport(t *testing.T) {
 	}
 	for _, path := range []string{"/dev/zero", t.TempDir()} {
 		c.Model.Weights = path
-		if err := hasWeights(&c, env)(t.Context()); err == nil {
+		if err := c.network().hasWeights(env.Digests)(t.Context()); err == nil {
 			t.Errorf("%s is taken for weights", path)
 		}
 	}
 	c.Model.Weights = "random"
-	if err := withWeights(t.Context(), &c, env, job, func(file string) error {
+	if err := c.Model.withWeights(t.Context(), env.Digests, job, func(file string) error {
 		if file != "" {
 			t.Errorf("random weights come from %s", file)
 		}

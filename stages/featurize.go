@@ -25,9 +25,9 @@ const (
 )
 
 // featurizeStage runs the frozen part once over every image of the splits. Where nothing is frozen it only says so.
-func featurizeStage(c *Config, env Env) pipeline.Stage {
-	f := featurize{config: c, env: env, settings: c.Stages.Featurize, shardBytes: featureShardBytes}
-	if c.nothingFrozen() {
+func featurizeStage(n Network, s *Featurize, env Resources) pipeline.Stage {
+	f := featurize{network: n, env: env, settings: s, shardBytes: featureShardBytes}
+	if n.NothingFrozen() {
 		return pipeline.Stage{
 			Name: "featurize", Version: 1, Takes: []string{formats.ImagesType, formats.DatasetType}, Gives: formats.FeaturesType,
 			Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
@@ -45,8 +45,8 @@ func featurizeStage(c *Config, env Env) pipeline.Stage {
 }
 
 type featurize struct {
-	config   *Config
-	env      Env
+	network  Network
+	env      Resources
 	settings *Featurize
 
 	shardBytes int // at most, in a shard of several batches
@@ -88,7 +88,7 @@ func (f featurize) fits(context.Context) error {
 // lanes is how many batches are computed at a time. On a CPU that is one for each thread, which is faster than all threads
 // on one batch, as none waits for another; but one where that would take more than half of the memory.
 func (f featurize) lanes() int {
-	m, threads := f.env.Machine, f.config.Threads
+	m, threads := f.env.Machine, f.network.Threads
 	if m.Device != "cpu" || (m.Memory > 0 && f.memory(threads).Of(f.batchSize()) > m.Memory/2) {
 		return 1
 	}
@@ -101,7 +101,7 @@ func (f featurize) batchSize() int {
 
 // memory is what so many batches at a time need.
 func (f featurize) memory(batches int) savedmodels.Memory {
-	spec := prefixSpec(f.config)
+	spec := f.settings.spec(f.network)
 	_ = layOut(&spec, "featurize", f.settings.Precision, f.env.Machine) // key reports what can't be
 	return spec.FeaturizeMemory(batches)
 }
@@ -116,7 +116,7 @@ func (f featurize) estimate(in pipeline.Inputs) (bytes int64, known bool) {
 	if err != nil {
 		return 0, false
 	}
-	width, err := prefixSpec(f.config).FeatureSize()
+	width, err := f.settings.spec(f.network).FeatureSize()
 	rows := formats.NewFeatureRows(d.AllRows(), d.Rows[formats.Train], f.settings.Copies)
 	return int64(len(rows.Rows)) * int64(width*formats.ItemSize(formats.NpyType(f.settings.Store))), err == nil
 }
@@ -180,7 +180,7 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	spec := prefixSpec(f.config)
+	spec := f.settings.spec(f.network)
 	rows := formats.NewFeatureRows(d.AllRows(), d.Rows[formats.Train], f.settings.Copies)
 	w := &featureWriter{
 		job: job, images: images, dataset: d, FeatureRows: rows, seed: f.settings.Seed,
@@ -198,8 +198,8 @@ func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.Rows)))
 	if w.doneRows() < len(w.Rows) {
-		opts := savedmodels.Options{Threads: f.config.Threads / w.lanes, Precision: precision, JITCompile: f.settings.JITCompile}
-		model, err := loadModel(f.config, f.env, job.Inputs[formats.PrefixType].Dir, opts, job.Progress)
+		opts := savedmodels.Options{Threads: f.network.Threads / w.lanes, Precision: precision, JITCompile: f.settings.JITCompile}
+		model, err := loadModel(f.network.Threads, f.env, job.Inputs[formats.PrefixType].Dir, opts, job.Progress)
 		if err != nil {
 			return err
 		}

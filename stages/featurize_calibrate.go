@@ -32,7 +32,7 @@ func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
 	if err != nil {
 		return store.Line{}, err
 	}
-	return store.Line{Name: "calibration_rows", Value: rowDigest(calibrationRows(d, prefixSpec(f.config)))}, nil
+	return store.Line{Name: "calibration_rows", Value: rowDigest(calibrationRows(d, f.settings.spec(f.network)))}, nil
 }
 
 // calibrate tells a model of int8 how large its activations are.

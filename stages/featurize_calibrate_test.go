@@ -64,7 +64,7 @@ func TestCalibration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := calibrationRows(d, prefixSpec(&b.config))
+	rows := calibrationRows(d, b.config.Stages.Featurize.spec(b.config.network()))
 	if len(rows) != 32 || !slices.IsSorted(rows) || rows[0] != 0 || rows[31] < 85 {
 		t.Errorf("calibrated on rows %v", rows)
 	}

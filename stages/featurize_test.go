@@ -219,7 +219,7 @@ func TestFeaturizeEstimate(t *testing.T) {
 		t.Error("the size is known without a data set")
 	}
 	b.run("normalize")
-	width, err := prefixSpec(&b.config).FeatureSize()
+	width, err := b.config.Stages.Featurize.spec(b.config.network()).FeatureSize()
 	if got, known := s.Estimate(pipeline.Inputs{formats.DatasetType: b.have[formats.DatasetType]}); err != nil || !known || got != int64(114*width*2) {
 		t.Errorf("received %d bytes (%v), want 114 features of %d", got, known, width)
 	}

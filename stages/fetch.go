@@ -21,7 +21,7 @@ import (
 const archiveName = "archive"
 
 // fetchStage gets the data from the first source that has it and verifies it.
-func fetchStage(s *Fetch, env Env) pipeline.Stage {
+func fetchStage(s *Fetch, env Resources) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "fetch", Version: 1, Gives: formats.ArchiveType,
 		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {

@@ -45,7 +45,7 @@ func TestFetchOfWhatChanged(t *testing.T) {
 			if test.folder {
 				s.Sources[0].Path = dir + "/a"
 			}
-			var env Env
+			var env Resources
 			if remembers {
 				env.Digests = sources.NewDigests(t.TempDir())
 			}
@@ -69,7 +69,7 @@ func TestFetchOfWhatChanged(t *testing.T) {
 			if files := job.files(t); len(files) > 0 {
 				t.Errorf("%s: it left %v", test.name, files)
 			}
-			again, err := fetchStage(s, Env{}).Key(t.Context(), nil)
+			again, err := fetchStage(s, Resources{}).Key(t.Context(), nil)
 			if err != nil || again[0] == key[0] {
 				t.Errorf("%s: named again it is %v, %v", test.name, again, err)
 			}
@@ -81,7 +81,7 @@ func TestFetchOfWhatChanged(t *testing.T) {
 func TestFetchOfWhatCanBeReadNow(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "late")
-	stage := fetchStage(&Fetch{Sources: []Source{{Path: path}}}, Env{})
+	stage := fetchStage(&Fetch{Sources: []Source{{Path: path}}}, Resources{})
 	key, err := stage.Key(t.Context(), nil)
 	if err := errors.Join(err, os.WriteFile(path, fetchData, 0o644)); err != nil {
 		t.Fatal(err)

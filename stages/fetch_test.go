@@ -75,7 +75,7 @@ func newFetchJob(t *testing.T) *fetchJob {
 
 func (j *fetchJob) run(ctx context.Context, s *Fetch) error {
 	j.events.list = nil
-	return fetchStage(s, Env{}).Run(ctx, &pipeline.Job{Out: j.out, Scratch: j.scratch, Progress: progress.NewReporter("fetch", &j.events)})
+	return fetchStage(s, Resources{}).Run(ctx, &pipeline.Job{Out: j.out, Scratch: j.scratch, Progress: progress.NewReporter("fetch", &j.events)})
 }
 
 // files are the files of the artifact.
@@ -465,7 +465,7 @@ func TestFetchBeginsAnewAfterWrongPartial(t *testing.T) {
 
 func keyText(t *testing.T, s *Fetch) string {
 	t.Helper()
-	lines, err := fetchStage(s, Env{}).Key(t.Context(), nil)
+	lines, err := fetchStage(s, Resources{}).Key(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,8 +15,8 @@ import (
 )
 
 // fineTuneStage trains what is not frozen: on stored features, or from the pixels where nothing is frozen.
-func fineTuneStage(c *Config, env Env) pipeline.Stage {
-	f := fineTune{config: c, env: env, settings: c.Stages.FineTune}
+func fineTuneStage(n Network, s *FineTune, seed int64, previous *Previous, env Resources) pipeline.Stage {
+	f := fineTune{network: n, env: env, settings: s, seed: seed, previous: previous}
 	return pipeline.Stage{
 		Name: "fine-tune", Version: 4, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType}, Gives: formats.ModelType,
 		Runtime: true, Key: f.key, Run: f.run, Fits: f.fits,
@@ -24,9 +24,11 @@ func fineTuneStage(c *Config, env Env) pipeline.Stage {
 }
 
 type fineTune struct {
-	config   *Config
-	env      Env
+	network  Network
+	env      Resources
 	settings *FineTune
+	seed     int64
+	previous *Previous // the training that is continued; nil: it begins anew
 }
 
 // key holds the threads and the CPU's instructions too: training bytes depend on both.
@@ -40,18 +42,18 @@ func (f fineTune) key(_ context.Context, in pipeline.Inputs) ([]store.Line, erro
 		return nil, err
 	}
 	lines = append(lines,
-		store.Line{Name: "seed", Value: strconv.FormatInt(f.config.Seed, 10)},
-		store.Line{Name: "threads", Value: strconv.Itoa(f.config.Threads)},
+		store.Line{Name: "seed", Value: strconv.FormatInt(f.seed, 10)},
+		store.Line{Name: "threads", Value: strconv.Itoa(f.network.Threads)},
 		store.Line{Name: "cpu_class", Value: f.env.Machine.CPUClass})
-	if f.env.Continue != nil {
-		lines = append(lines, store.Line{Name: "continue_from", Value: f.env.Continue.Artifact})
+	if f.previous != nil {
+		lines = append(lines, store.Line{Name: "continue_from", Value: f.previous.Artifact})
 	}
 	return slices.Concat(lines, machine, inputLines(in, formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType)), nil
 }
 
 // fits estimates for one class: how many there are is not known before decode, and matters little.
 func (f fineTune) fits(context.Context) error {
-	return f.env.fitsMemory("fine-tune.batch_size", suffixSpec(f.config, 1).TrainMemory(), f.settings.BatchSize)
+	return f.env.fitsMemory("fine-tune.batch_size", f.settings.Spec(f.network, 1).TrainMemory(), f.settings.BatchSize)
 }
 
 // resolved are the settings, with the precision of this machine.
@@ -82,18 +84,18 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if err != nil {
 		return err
 	}
-	model, err := loadModel(f.config, f.env, job.Inputs[formats.SuffixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
+	model, err := loadModel(f.network.Threads, f.env, job.Inputs[formats.SuffixType].Dir, savedmodels.Options{Precision: precision, JITCompile: f.settings.JITCompile}, job.Progress)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
 
 	t := &trainer{
-		settings: f.settings, seed: f.config.Seed, every: every, epochAge: epochAge,
+		settings: f.settings, seed: f.seed, every: every, epochAge: epochAge,
 		model: model, data: data, report: job.Progress,
 		train: data.dataset.Rows[formats.Train], val: data.dataset.Rows[formats.Val],
 		saved: checkpoints{dir: job.Scratch, report: job.Progress},
-		help:  helpOf(f.config.Model.Head.Normalization, f.settings.Optimizer.LearningRate),
+		help:  helpOf(f.network.Head.Normalization, f.settings.Optimizer.LearningRate),
 	}
 	if need := f.settings.needsVal(); len(need) > 0 && len(t.val) == 0 {
 		return fmt.Errorf("%s chooses by val, but there is no val split: set normalize.split.val, or %s", need[0][0], need[0][1])
@@ -101,11 +103,11 @@ func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {
 	if t.classWeights, err = f.settings.ClassWeight.of(data.dataset); err != nil {
 		return err
 	}
-	var previous func(context.Context) error // takes over where another training ended
-	if f.env.Continue != nil {
-		previous = func(ctx context.Context) error { return f.takeOver(ctx, job, t) }
+	var takeOver func(context.Context) error // takes over where another training ended
+	if f.previous != nil {
+		takeOver = func(ctx context.Context) error { return f.takeOver(ctx, job, t) }
 	}
-	if err := t.begin(ctx, previous); err != nil {
+	if err := t.begin(ctx, takeOver); err != nil {
 		return err
 	}
 	if err := t.run(ctx); err != nil {
@@ -135,7 +137,7 @@ func (s *FineTune) needsVal() (list [][2]string) {
 // problems reports what is wrong between the settings of fine-tune.
 func (s *FineTune) problems(report func(path, format string, args ...any)) {
 	const at = "stages.fine-tune."
-	defaults := Defaults().Stages.FineTune
+	defaults := fineTuneDefaults()
 	schedule := s.Schedule
 	if schedule.Name != "step" && schedule.StepSize != defaults.Schedule.StepSize {
 		report(at+"schedule.step_size", "schedule %s has no step_size: leave it out, or set name: step", schedule.Name)

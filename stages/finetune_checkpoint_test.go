@@ -28,7 +28,7 @@ func TestCheckpointAfterEpoch(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer data.Close()
-		model, err := loadModel(&b.config, b.env, b.have[formats.SuffixType].Dir, savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
+		model, err := loadModel(b.config.Threads, b.env.Resources, b.have[formats.SuffixType].Dir, savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -63,8 +63,8 @@ func (f fineTune) writeCard(job *pipeline.Job, t *trainer, info formats.Trained,
 	}
 	info.Steps, info.Epoch = t.Step, kept.Epoch
 	info.Metrics = map[string]formats.SplitMetrics{formats.Train: {Accuracy: kept.Accuracy, Loss: kept.Loss}}
-	if f.env.Continue != nil {
-		info.ContinuedFrom = &formats.ContinuedFrom{Model: f.env.Continue.Artifact, Epochs: t.From}
+	if f.previous != nil {
+		info.ContinuedFrom = &formats.ContinuedFrom{Model: f.previous.Artifact, Epochs: t.From}
 	}
 	if kept.ValAccuracy != nil {
 		info.Images[formats.Val] = len(t.val)
@@ -85,7 +85,7 @@ func (f fineTune) trained(job *pipeline.Job, t *trainer) (info formats.Trained, 
 	images := t.data.images
 	info = formats.Trained{
 		Classes: t.data.dataset.Classes, Decoded: [3]int{images.Height, images.Width, images.Channels}, Resize: images.Resize, Background: images.Background,
-		Recipe: t.data.dataset.Recipe, Seed: f.config.Seed, Threads: f.config.Threads,
+		Recipe: t.data.dataset.Recipe, Seed: f.seed, Threads: f.network.Threads,
 		Settings: map[string]json.RawMessage{}, Images: map[string]int{formats.Train: len(t.train)},
 		Suffix: job.Inputs[formats.SuffixType].Identity, Data: map[string]string{}, CPUClass: f.env.Machine.CPUClass,
 	}

@@ -242,7 +242,7 @@ func TestLearningRates(t *testing.T) {
 	c := checked()
 	c.Model.FreezeThrough = "block4_conv2"
 	c.Stages.FineTune.LRMultiplier = map[string]float64{"backbone": 0.1, "block5": 0.5, "block5_conv3": 1, "head": 2}
-	s := suffixSpec(&c, 3)
+	s := c.Stages.FineTune.Spec(c.network(), 3)
 	want := map[string]float64{"block4_conv3": 0.1, "block5_conv1": 0.5, "block5_conv2": 0.5, "head": 2}
 	if !cmp.Equal(s.LearningRates, want) {
 		t.Errorf("%v, want %v", s.LearningRates, want)

@@ -59,7 +59,7 @@ func TestFlippedShards(t *testing.T) {
 		}
 		want := treeDigest(t, job.Out)
 		flip(t, filepath.Join(job.Out, formats.ShardName("images", 1)))
-		if err := decodeStage(settings, Env{}).Run(t.Context(), job); err != nil {
+		if err := decodeStage(settings, Resources{}).Run(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
 		if treeDigest(t, job.Out) != want {

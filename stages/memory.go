@@ -62,11 +62,11 @@ func collectSoon() (undo func()) {
 
 // fitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits if
 // there is a setting for it. What a GPU's memory holds is not estimated.
-func (e Env) fitsMemory(setting string, m savedmodels.Memory, batch int) error {
-	if e.Memory == nil || e.Machine.Device != "cpu" {
+func (r Resources) fitsMemory(setting string, m savedmodels.Memory, batch int) error {
+	if r.Memory == nil || r.Machine.Device != "cpu" {
 		return nil
 	}
-	bytes := e.Memory()
+	bytes := r.Memory()
 	if bytes == 0 || m.Of(batch) <= bytes {
 		return nil
 	}

@@ -13,9 +13,8 @@ import (
 	"tlpipe/stages/formats"
 )
 
-// normalizeStage makes the split, the statistics and the recipe. It stores no pixels: decode holds the only copy.
-func normalizeStage(c *Config) pipeline.Stage {
-	s := c.Stages.Normalize
+// normalizeStage makes the split, the statistics and the recipe. check refuses settings that do not fit the images in a folder. It stores no pixels: decode holds the only copy.
+func normalizeStage(s *Normalize, check func(images string) error) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "normalize", Version: 2, Takes: []string{formats.ImagesType}, Gives: formats.DatasetType,
 		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
@@ -23,7 +22,7 @@ func normalizeStage(c *Config) pipeline.Stage {
 			return append(lines, inputLines(in, formats.ImagesType)...), err
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
-			if err := c.checkData(job.Inputs[formats.ImagesType].Dir, []string{"normalize"}, nil); err != nil {
+			if err := check(job.Inputs[formats.ImagesType].Dir); err != nil {
 				return err
 			}
 			return s.run(ctx, job)

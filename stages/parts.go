@@ -17,18 +17,18 @@ const (
 )
 
 // trainedLayers are the layers of the backbone that train, in network order; nil for an impossible network.
-func (c *Config) trainedLayers() []string {
-	layers := savedmodels.Layers(c.Model.Backbone)
+func (m Model) trainedLayers() []string {
+	layers := savedmodels.Layers(m.Backbone)
 	at := func(name string) int {
 		return slices.IndexFunc(layers, func(l savedmodels.Layer) bool { return l.Name == name })
 	}
 	last := -1
-	for _, tap := range c.Model.TruncateAt {
+	for _, tap := range m.TruncateAt {
 		last = max(last, at(tap))
 	}
 	first := 0
-	if !c.nothingFrozen() {
-		if first = at(c.Model.FreezeThrough) + 1; first == 0 {
+	if !m.NothingFrozen() {
+		if first = at(m.FreezeThrough) + 1; first == 0 {
 			return nil
 		}
 	}
@@ -58,9 +58,9 @@ func governing(multipliers map[string]float64, layer string) string {
 }
 
 // learningRates are the factors on the learning rate of layers and of the head that are not 1.
-func (c *Config) learningRates() map[string]float64 {
-	multipliers, rates := c.Stages.FineTune.LRMultiplier, map[string]float64{}
-	for _, layer := range c.trainedLayers() {
+func (s *FineTune) learningRates(m Model) map[string]float64 {
+	multipliers, rates := s.LRMultiplier, map[string]float64{}
+	for _, layer := range m.trainedLayers() {
 		if name := governing(multipliers, layer); name != "" && multipliers[name] != 1 {
 			rates[layer] = multipliers[name]
 		}
@@ -73,14 +73,13 @@ func (c *Config) learningRates() map[string]float64 {
 
 // partProblems reports names in learning_rate_multiplier that stand for nothing that trains, and a first phase that
 // differs in nothing from what comes after.
-func (c *Config) partProblems(report func(path, format string, args ...any)) {
-	s := c.Stages.FineTune
-	trained, governs := c.trainedLayers(), map[string]bool{headPart: true}
+func (s *FineTune) partProblems(m Model, report func(path, format string, args ...any)) {
+	trained, governs := m.trainedLayers(), map[string]bool{headPart: true}
 	for _, layer := range trained {
 		governs[governing(s.LRMultiplier, layer)] = true
 	}
 	known := []string{backbonePart, headPart}
-	for _, layer := range savedmodels.Layers(c.Model.Backbone) {
+	for _, layer := range savedmodels.Layers(m.Backbone) {
 		if !slices.Contains(known, blockOf(layer.Name)) {
 			known = append(known, blockOf(layer.Name))
 		}
@@ -96,10 +95,10 @@ func (c *Config) partProblems(report func(path, format string, args ...any)) {
 		switch {
 		case !(factor >= 0) || math.IsInf(factor, 0):
 			report(at, "expected a factor of 0 or more, received %v", factor)
-		case !slices.Contains(known, name) && slices.Contains(layerNames(c.Model.Backbone), name):
+		case !slices.Contains(known, name) && slices.Contains(layerNames(m.Backbone), name):
 			report(at, "%s has nothing that trains: leave it out", name)
 		case !slices.Contains(known, name):
-			report(at, "there is no part %q of %s: expected backbone, head, a block such as block5, or a layer%s", name, c.Model.Backbone, didYouMean(name, known))
+			report(at, "there is no part %q of %s: expected backbone, head, a block such as block5, or a layer%s", name, m.Backbone, didYouMean(name, known))
 		case governs[name]:
 		case slices.ContainsFunc(trained, belongs(name)):
 			report(at, "each layer it stands for is named more precisely: leave it out")
@@ -110,7 +109,7 @@ func (c *Config) partProblems(report func(path, format string, args ...any)) {
 				fmt.Sprintf("%s to %s do", trained[0], trained[len(trained)-1]))
 		}
 	}
-	rates := c.learningRates()
+	rates := s.learningRates(m)
 	still := func(part string) bool { factor, ok := rates[part]; return ok && factor == 0 }
 	backboneStill := !slices.ContainsFunc(trained, func(layer string) bool { return !still(layer) })
 	switch {
@@ -124,6 +123,6 @@ func (c *Config) partProblems(report func(path, format string, args ...any)) {
 	case still(headPart):
 		report("stages.fine-tune.head_first_epochs", "learning_rate_multiplier.head is 0, so nothing would learn in these epochs: leave one of the two out")
 	case s.HeadFirstEpochs >= s.Epochs:
-		report("stages.fine-tune.head_first_epochs", "of %d epochs none is left for the layers behind %s: lower it, or freeze them", s.Epochs, c.Model.FreezeThrough)
+		report("stages.fine-tune.head_first_epochs", "of %d epochs none is left for the layers behind %s: lower it, or freeze them", s.Epochs, m.FreezeThrough)
 	}
 }

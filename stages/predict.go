@@ -54,7 +54,7 @@ func Predict(ctx context.Context, run savedmodels.Runtime, machine Machine, req 
 	size := max(1, min(trained.batchSize(), len(req.Images)))
 	memory := trained.memory
 	memory.Fixed = max(memory.Fixed, savedmodels.Bytes(req.Model)) // whatever the card of a stranger's model says
-	if err := (Env{Machine: machine, Memory: FreeMemory}).fitsMemory("", memory, size); err != nil {
+	if err := (Resources{Machine: machine, Memory: FreeMemory}).fitsMemory("", memory, size); err != nil {
 		return err
 	}
 	model, err := run.Load(req.Model, savedmodels.Options{

@@ -3,7 +3,6 @@ package stages
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
 
 	"tlpipe/pipeline/exit"
@@ -12,44 +11,31 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// prefixSpec is the frozen part of the network that a config describes; see weighted for weights from a file.
-func prefixSpec(c *Config) savedmodels.Prefix {
-	layers := layerNames(c.Model.Backbone)
-	spec := savedmodels.Prefix{
-		Backbone: c.Model.Backbone, Weights: c.Model.Weights, Input: [2]int(c.Model.Input),
-		Preprocess: savedmodels.Preprocess{Mode: "caffe"},
-		Taps:       slices.Clone(c.Model.TruncateAt),
-		Freeze:     c.Model.FreezeThrough,
-		Pooling:    c.Model.Pooling,
+// spec is the frozen part of the network with the changes of the copies.
+func (s *Featurize) spec(n Network) savedmodels.Prefix {
+	spec := n.Prefix()
+	if s.Copies > 1 {
+		spec.Augment = s.Augment.spec()
 	}
-	slices.SortFunc(spec.Taps, func(a, b string) int { return slices.Index(layers, a) - slices.Index(layers, b) })
-	spec.Taps = slices.Compact(spec.Taps)
-	if n := c.Stages.Normalize; n != nil {
-		spec.Preprocess = savedmodels.Preprocess{Mode: n.Mode, Mean: n.Mean, Std: n.Std}
-	}
-	if f := c.Stages.Featurize; f != nil && f.Copies > 1 {
-		spec.Augment = f.Augment.spec()
-	}
-	spec.Freeze = spec.Cut() // the same network by whichever name
 	return spec
 }
 
-// exportedPrefix is prefixSpec with its weights named, laid out for the precision that featurize computes in here.
-func exportedPrefix(ctx context.Context, c *Config, env Env) (savedmodels.Prefix, error) {
-	spec, err := weighted(ctx, c, env, prefixSpec(c))
+// exported is that spec with its weights named, laid out for the precision that featurize computes in here.
+func (s *Featurize) exported(ctx context.Context, n Network, env Resources) (savedmodels.Prefix, error) {
+	spec, err := n.weighted(ctx, env.Digests, s.spec(n))
 	if err != nil {
 		return spec, err
 	}
-	return spec, layOut(&spec, "featurize", c.Stages.Featurize.Precision, env.Machine)
+	return spec, layOut(&spec, "featurize", s.Precision, env.Machine)
 }
 
-// exportedSuffix is suffixSpec with its weights named, laid out for the precision that fine-tune computes in here.
-func exportedSuffix(ctx context.Context, c *Config, classes int, env Env) (spec savedmodels.Suffix, err error) {
-	spec = suffixSpec(c, classes)
-	if spec.Prefix, err = weighted(ctx, c, env, spec.Prefix); err != nil {
+// exported is the spec of the part that trains with its weights named, laid out for the precision that fine-tune computes in here.
+func (s *FineTune) exported(ctx context.Context, n Network, classes int, env Resources) (spec savedmodels.Suffix, err error) {
+	spec = s.Spec(n, classes)
+	if spec.Prefix, err = n.weighted(ctx, env.Digests, spec.Prefix); err != nil {
 		return spec, err
 	}
-	return spec, layOut(&spec.Prefix, "fine-tune", c.Stages.FineTune.Precision, env.Machine)
+	return spec, layOut(&spec.Prefix, "fine-tune", s.Precision, env.Machine)
 }
 
 // layOut says in a spec what to lay the graph out for: nothing on GPUs, but where training in float16 scales the loss.
@@ -62,34 +48,21 @@ func layOut(spec *savedmodels.Prefix, stage, setting string, m Machine) error {
 	return err
 }
 
-// suffixSpec is the part of the network that trains, for so many classes.
-func suffixSpec(c *Config, classes int) savedmodels.Suffix {
-	s := c.Stages.FineTune
+// Spec is the part of the network that trains, for so many classes.
+func (s *FineTune) Spec(n Network, classes int) savedmodels.Suffix {
 	spec := savedmodels.Suffix{
-		Prefix: prefixSpec(c), Classes: classes, Normalization: c.Model.Head.Normalization,
-		Units: append([]int{}, c.Model.Head.Units...), Dropout: c.Model.Head.Dropout, LabelSmoothing: s.LabelSmoothing,
+		Prefix: n.Prefix(), Classes: classes, Normalization: n.Head.Normalization,
+		Units: append([]int{}, n.Head.Units...), Dropout: n.Head.Dropout, LabelSmoothing: s.LabelSmoothing,
 		Optimizer: savedmodels.Optimizer{
 			Name: s.Optimizer.Name, Convention: s.Optimizer.Convention, Momentum: s.Optimizer.Momentum,
 			Nesterov: s.Optimizer.Nesterov, WeightDecay: s.Optimizer.WeightDecay,
 			ClipNorm: s.Optimizer.ClipNorm, GlobalClipNorm: s.Optimizer.GlobalClipNorm, ClipValue: s.Optimizer.ClipValue,
 		},
-		LearningRates: c.learningRates(), ClassWeights: !s.ClassWeight.none(), HeadFirst: s.HeadFirstEpochs > 0,
+		LearningRates: s.learningRates(n.Model), ClassWeights: !s.ClassWeight.none(), HeadFirst: s.HeadFirstEpochs > 0,
 	}
 	spec.Prefix.Augment = s.Augment.spec() // and not that of the features
 	return spec
 }
-
-// layerNames are the layers of a backbone in network order; nil if it is unknown.
-func layerNames(backbone string) []string {
-	var names []string
-	for _, layer := range savedmodels.Layers(backbone) {
-		names = append(names, layer.Name)
-	}
-	return names
-}
-
-// nothingFrozen reports whether the whole network trains from the pixels.
-func (c *Config) nothingFrozen() bool { return c.Model.FreezeThrough == "none" }
 
 // resolvePrecision is the precision a stage computes in on this machine.
 func resolvePrecision(stage, setting string, m Machine) (string, error) {
@@ -129,12 +102,12 @@ func machineLines(m Machine) ([]store.Line, error) {
 
 // loadModel loads a SavedModel for a stage, which sees in its profile how long that and each call takes. Of opts it completes
 // where the model runs.
-func loadModel(c *Config, env Env, dir string, opts savedmodels.Options, report *progress.Reporter) (savedmodels.Model, error) {
+func loadModel(threads int, env Resources, dir string, opts savedmodels.Options, report *progress.Reporter) (savedmodels.Model, error) {
 	if env.Runtime == nil {
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
 	}
 	defer report.Span("load", "load model")()
-	opts.Device, opts.Threads = env.Machine.Device, cmp.Or(opts.Threads, c.Threads)
+	opts.Device, opts.Threads = env.Machine.Device, cmp.Or(opts.Threads, threads)
 	model, err := env.Runtime.Load(dir, opts)
 	if err != nil {
 		return nil, err

@@ -178,11 +178,11 @@ func newBed(t *testing.T, change func(c *Config)) *bed {
 	runtime := &fakeRuntime{}
 	b := &bed{
 		t: t, config: c, runtime: runtime,
-		env:  Env{Runtime: runtime, Machine: Machine{TensorFlow: "fake-1", Device: "cpu", CPUClass: "avx2"}},
+		env:  Env{Resources: Resources{Runtime: runtime, Machine: Machine{TensorFlow: "fake-1", Device: "cpu", CPUClass: "avx2"}}},
 		have: pipeline.Inputs{formats.ImagesType: writeTestImages(t, 3)},
 	}
 	features := fakeFeatures
-	if c.nothingFrozen() {
+	if c.Model.NothingFrozen() {
 		features = 0
 	} else {
 		b.have[formats.PrefixType] = artifactOf(t, formats.PrefixType, writeFakeModel(t, "prefix", features, 3))
@@ -193,9 +193,9 @@ func newBed(t *testing.T, change func(c *Config)) *bed {
 
 // stage gives a stage by name, with shards small enough that there are several.
 func (b *bed) stage(name string) pipeline.Stage {
-	if name == "featurize" && !b.config.nothingFrozen() {
-		s := featurizeStage(&b.config, b.env)
-		s.Run = featurize{config: &b.config, env: b.env, settings: b.config.Stages.Featurize,
+	if name == "featurize" && !b.config.Model.NothingFrozen() {
+		s := featurizeStage(b.config.network(), b.config.Stages.Featurize, b.env.Resources)
+		s.Run = featurize{network: b.config.network(), env: b.env.Resources, settings: b.config.Stages.Featurize,
 			shardBytes: 2 * int(b.config.Stages.Featurize.BatchSize) * fakeFeatures * formats.ItemSize(formats.NpyType(b.config.Stages.Featurize.Store))}.run
 		return s
 	}
@@ -262,7 +262,7 @@ func TestStagesAreDeterministic(t *testing.T) {
 				if again := b.have[b.stage(stage).Gives]; a.ID != again.ID {
 					t.Errorf("%s: two runs gave different bytes", stage)
 				}
-				if first.count(progress.Progress) == 0 && (stage != "featurize" || !b.config.nothingFrozen()) {
+				if first.count(progress.Progress) == 0 && (stage != "featurize" || !b.config.Model.NothingFrozen()) {
 					t.Errorf("%s reported no progress", stage)
 				}
 			}
@@ -306,7 +306,7 @@ func (b *bed) testResume(stage, signature, stop string, lost int) {
 	b.runtime.calls = nil
 	b.run(stage)
 	want, total := b.have[s.Gives].ID, b.runtime.calls[signature]
-	if stage == "featurize" && b.config.nothingFrozen() {
+	if stage == "featurize" && b.config.Model.NothingFrozen() {
 		if total != 0 {
 			b.t.Errorf("featurize ran the model %d times though nothing is frozen", total)
 		}

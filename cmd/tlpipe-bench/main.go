@@ -230,7 +230,7 @@ func (t task) decode(ctx context.Context) (took time.Duration, means []float32, 
 		settings.Stages.Decode.Size = t.Size
 	}
 	runtime := tfruntime.New()
-	env := stages.Env{Runtime: runtime, Machine: stages.Machine{TensorFlow: runtime.Version()}}
+	env := stages.Env{Resources: stages.Resources{Runtime: runtime, Machine: stages.Machine{TensorFlow: runtime.Version()}}}
 	began := time.Now()
 	if err := stages.Pipeline(&settings, env)[0].Run(ctx, job); err != nil {
 		return 0, nil, err

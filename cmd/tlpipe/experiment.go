@@ -89,13 +89,12 @@ func bind(c *cli.Context, cfg loaded, s *store.Store, log io.Writer) (*experimen
 	if err != nil {
 		return nil, err
 	}
-	env := stages.Env{
+	env := stages.Env{Source: cfg.source, Resources: stages.Resources{
 		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
 		Digests:  sources.NewDigests(digestsDir(s.Dir())),
 		Machine:  machine,
 		Memory:   stages.FreeMemory,
-		Source:   cfg.source,
-	}
+	}}
 	return &experiment{
 		config: cfg.Config, files: cfg.files, store: s, linked: linked, env: env,
 		pipeline: &pipeline.Pipeline{Name: cfg.Name, Stages: stages.Pipeline(&cfg.Config, env), Store: s},
@@ -145,7 +144,11 @@ func (e *experiment) continueLast(c *cli.Context) error {
 	if !c.Bool("continue") {
 		return nil
 	}
-	previous, err := stages.LastTraining(e.store, &e.config)
+	fineTune := e.config.Stages.FineTune
+	if fineTune == nil {
+		return exit.Errorf(exit.Usage, "the config has no stage fine-tune, so there is no training to continue")
+	}
+	previous, err := stages.LastTraining(e.store, e.config.Name, fineTune.Epochs)
 	if err != nil {
 		return err
 	}
