@@ -212,3 +212,23 @@ func TestLastTraining(t *testing.T) {
 	wants(10, strings.Repeat("ab", 32))
 	wants(20, other)
 }
+
+// A training that goes on from another one has no checkpoint of its own at first.
+func TestDivergedAfterContinue(t *testing.T) {
+	for every, want := range map[string]string{
+		"1h":  "in epoch 3 at step 11; there is no checkpoint since the training that this one continues, which ended after epoch 2",
+		"1ns": "in epoch 3 at step 11; the last good checkpoint is of epoch 3, step 11",
+	} {
+		b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs, c.Stages.FineTune.Schedule = 2, Schedule{Name: "constant"} })
+		b.run("normalize", "featurize", "fine-tune")
+		first := b.have[formats.ModelType]
+		s := b.config.Stages.FineTune
+		s.Epochs, s.CheckpointEvery, s.Optimizer.LearningRate = 4, every, 1e30
+		b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+		stage := b.stage("fine-tune")
+		job, _ := newJob(t, b.inputs(stage))
+		if err := stage.Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("checkpoints every %s: %v, want %q", every, err, want)
+		}
+	}
+}

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"image"
 	"image/png"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,7 +72,7 @@ func TestDecodeTransparent(t *testing.T) {
 			if text := strings.Join(said.texts, "\n"); strings.Contains(text, "40 of 41 images have transparent pixels") != c.warned || strings.Contains(text, "decode.background") != c.warned {
 				t.Errorf("said %q", text)
 			}
-			if list := Warnings(map[string]string{"decode": job.Out}); (len(list) == 1) != c.warned {
+			if list := imagesWarnings(job.Out); (len(list) == 1) != c.warned {
 				t.Errorf("warnings: %q", list)
 			}
 		})
@@ -112,23 +110,5 @@ func TestBackgroundSetting(t *testing.T) {
 	}
 	if key(nil) == key(imagefile.White) || key(imagefile.White) == key(imagefile.Black) {
 		t.Error("the background is not in decode's key")
-	}
-}
-
-// predict shows a model what decode would have: a transparent picture on the background.
-func TestPredictTransparent(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "a.png")
-	if err := os.WriteFile(path, seeThrough(t, 0), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	for _, background := range []imagefile.Background{nil, imagefile.White} {
-		trained := &Classifier{Trained: formats.Trained{Decoded: [3]int{2, 2, 3}, Background: background}}
-		pixels, want := make([]byte, 12), []byte{200, 100, 50}
-		if background != nil {
-			want = []byte{255, 255, 255}
-		}
-		if err := trained.readImage(pixels, path); err != nil || !bytes.Equal(pixels[:3], want) {
-			t.Errorf("pixels %v, %v; expected %v", pixels[:3], err, want)
-		}
 	}
 }

@@ -16,14 +16,15 @@ import (
 	"tlpipe/stages/formats"
 )
 
-const (
-	// leastAgreement is the gate on served_agreement that holds without being asked for: the model that was measured must
-	// be the model that is shipped.
-	leastAgreement = 0.98
+// leastAgreement is the gate on served_agreement that holds without being asked for: the model that was measured must be
+// the model that is shipped.
+const leastAgreement = 0.98
 
-	evaluateBytes  = 64 << 20 // of examples in a batch, at most
+// Limits on a batch that is measured or classified: what a graph makes of it follows from the pixels.
+const (
+	evaluateBytes  = 64 << 20 // of examples
 	evaluatePixels = 32 * 224 * 224
-	evaluateBatch  = 256
+	evaluateBatch  = 256 // examples
 )
 
 // evaluateStage measures a trained model on one split. Its gates are checked on the finished report, so that changing

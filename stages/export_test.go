@@ -21,12 +21,12 @@ func TestWeightsOfExport(t *testing.T) {
 		}
 	}
 	write("one")
-	c := Defaults()
-	c.Model.Weights = path
+	n := Network{Model: modelDefaults()}
+	n.Weights = path
 	env := Resources{Digests: sources.NewDigests(t.TempDir())}
 	job, _ := newJob(t, nil)
 	export := func(then error) error {
-		return c.Model.withWeights(t.Context(), env.Digests, job, func(file string) error {
+		return n.withWeights(t.Context(), env.Digests, job, func(file string) error {
 			text, err := os.ReadFile(file)
 			if err != nil || string(text) != "one" || filepath.Base(file) != filepath.Base(path) || file == path {
 				t.Errorf("exported with %s, which holds %q, %v", file, text, err)
@@ -53,13 +53,13 @@ func TestWeightsOfExport(t *testing.T) {
 		t.Errorf("left in scratch: %v, %v", left, err)
 	}
 	for _, path := range []string{"/dev/zero", t.TempDir()} {
-		c.Model.Weights = path
-		if err := c.network().hasWeights(env.Digests)(t.Context()); err == nil {
+		n.Weights = path
+		if err := n.hasWeights(env.Digests)(t.Context()); err == nil {
 			t.Errorf("%s is taken for weights", path)
 		}
 	}
-	c.Model.Weights = "random"
-	if err := c.Model.withWeights(t.Context(), env.Digests, job, func(file string) error {
+	n.Weights = "random"
+	if err := n.withWeights(t.Context(), env.Digests, job, func(file string) error {
 		if file != "" {
 			t.Errorf("random weights come from %s", file)
 		}

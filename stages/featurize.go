@@ -26,7 +26,12 @@ const (
 
 // featurizeStage runs the frozen part once over every image of the splits. Where nothing is frozen it only says so.
 func featurizeStage(n Network, s *Featurize, env Resources) pipeline.Stage {
-	f := featurize{network: n, env: env, settings: s, shardBytes: featureShardBytes}
+	return stageWithShards(n, s, env, featureShardBytes)
+}
+
+// stageWithShards is the stage with shards of other sizes: a shard of several batches holds so many bytes at most.
+func stageWithShards(n Network, s *Featurize, env Resources, shardBytes int) pipeline.Stage {
+	f := featurize{network: n, env: env, settings: s, shardBytes: shardBytes}
 	if n.NothingFrozen() {
 		return pipeline.Stage{
 			Name: "featurize", Version: 1, Takes: []string{formats.ImagesType, formats.DatasetType}, Gives: formats.FeaturesType,

@@ -1,13 +1,13 @@
 package stages
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
@@ -21,21 +21,30 @@ func TestCheckpointAfterEpoch(t *testing.T) {
 	}{
 		"old enough": {0, []int64{5, 10, 15}}, "too young": {time.Hour, nil},
 	} {
-		b := newBed(t, nil)
-		b.run("normalize", "featurize")
-		data, err := openExamples(b.have[formats.ImagesType].Dir, b.have[formats.DatasetType].Dir, b.have[formats.FeaturesType].Dir)
+		runtime := &fakeRuntime{}
+		env := Resources{Runtime: runtime, Machine: Machine{TensorFlow: "fake-1", Device: "cpu", CPUClass: "avx2"}}
+		have := pipeline.Inputs{
+			formats.ImagesType: writeTestImages(t, 3),
+			formats.PrefixType: artifactOf(t, formats.PrefixType, writeFakeModel(t, "prefix", fakeFeatures, 3)),
+		}
+		n := Network{Model: modelDefaults(), Preprocess: savedmodels.Preprocess{Mode: "caffe"}, Threads: 2}
+		makeArtifact(t, normalizeStage(&Normalize{Mode: "caffe", Crop: 5, Split: Split{Val: 0.2}}, func(string) error { return nil }), have)
+		makeArtifact(t, featurizeStage(n, featurizeDefaults(), env), have)
+		data, err := openExamples(have[formats.ImagesType].Dir, have[formats.DatasetType].Dir, have[formats.FeaturesType].Dir)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer data.Close()
-		model, err := loadModel(b.config.Threads, b.env.Resources, b.have[formats.SuffixType].Dir, savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
+		model, err := loadModel(n.Threads, env, writeFakeModel(t, "suffix", fakeFeatures, 3), savedmodels.Options{Precision: "float32"}, progress.NewReporter("test", progress.Discard{}))
 		if err != nil {
 			t.Fatal(err)
 		}
+		settings := fineTuneDefaults()
+		settings.Epochs, settings.BatchSize, settings.Keep = 4, 16, "best"
 		seen := &events{}
 		report := progress.NewReporter("test", seen)
 		tr := &trainer{
-			settings: b.config.Stages.FineTune, seed: 1, every: time.Hour, epochAge: c.age, model: model, data: data, report: report,
+			settings: settings, seed: 1, every: time.Hour, epochAge: c.age, model: model, data: data, report: report,
 			train: data.dataset.Rows[formats.Train], val: data.dataset.Rows[formats.Val], saved: checkpoints{t.TempDir(), report},
 		}
 		if err := tr.begin(t.Context(), nil); err != nil {
@@ -69,26 +78,6 @@ func TestDivergedNamesEpochs(t *testing.T) {
 		tr.Step, tr.last.step, tr.last.stored = c.done, c.last, c.last > 0
 		if err := tr.diverged("the loss became NaN", c.failed); !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
-		}
-	}
-}
-
-// A training that goes on from another one has no checkpoint of its own at first.
-func TestDivergedAfterContinue(t *testing.T) {
-	for every, want := range map[string]string{
-		"1h":  "in epoch 3 at step 11; there is no checkpoint since the training that this one continues, which ended after epoch 2",
-		"1ns": "in epoch 3 at step 11; the last good checkpoint is of epoch 3, step 11",
-	} {
-		b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs, c.Stages.FineTune.Schedule = 2, Schedule{Name: "constant"} })
-		b.run("normalize", "featurize", "fine-tune")
-		first := b.have[formats.ModelType]
-		s := b.config.Stages.FineTune
-		s.Epochs, s.CheckpointEvery, s.Optimizer.LearningRate = 4, every, 1e30
-		b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
-		stage := b.stage("fine-tune")
-		job, _ := newJob(t, b.inputs(stage))
-		if err := stage.Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("checkpoints every %s: %v, want %q", every, err, want)
 		}
 	}
 }

@@ -87,12 +87,16 @@ func measured(t *testing.T, b *bed, dir string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trainer{settings: &FineTune{BatchSize: 16}, model: model, data: data, val: data.dataset.Rows[formats.Val]}
-	_, accuracy, _, err := tr.measureVal(t.Context())
+	val, correct := data.dataset.Rows[formats.Val], 0
+	err = data.each(t.Context(), model, val, 16, func(i int, _ float32, probabilities []float32) {
+		if argmax(probabilities) == int(data.images.Labels[val[i]]) {
+			correct++
+		}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return accuracy
+	return formats.Round(float64(correct) / float64(len(val)))
 }
 
 // The last step spoils the weights, so that the last epoch is not the best one: keep decides which are saved.

@@ -39,13 +39,17 @@ func TestDecodePrintsNoControlCharacters(t *testing.T) {
 	}
 }
 
-// Class names of a config are those of the data in whichever Unicode form.
-func TestClassNamesInNFC(t *testing.T) {
+// A factor is that of the class in whichever Unicode form.
+func TestClassWeightInNFC(t *testing.T) {
 	w := ClassWeight{Factors: map[string]float64{"Cafe\u0301": 2}}
 	factors, err := w.of(&formats.Dataset{Classes: []string{"Bar", "Caf\u00e9"}, Counts: map[string][]int{formats.Train: {1, 1}}})
 	if err != nil || factors[0] != 1 || factors[1] != 2 {
 		t.Errorf("%v, %v", factors, err)
 	}
+}
+
+// Class names of a config are those of the data in whichever Unicode form.
+func TestClassNamesInNFC(t *testing.T) {
 	c := checked()
 	c.Stages.Decode.Format, c.Stages.Decode.ClassNames = "idx", []string{"Bar", "Cafe\u0301"}
 	c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"Caf\u00e9": 2}

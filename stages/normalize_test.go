@@ -139,9 +139,13 @@ func TestSplitFollowsItsSeed(t *testing.T) {
 }
 
 func TestNormalize(t *testing.T) {
-	b := newBed(t, nil)
-	seen := b.run("normalize")
-	dir := b.have[formats.DatasetType].Dir
+	source := writeTestImages(t, 3)
+	job, seen := newJob(t, pipeline.Inputs{formats.ImagesType: source})
+	s := &Normalize{Mode: "caffe", Crop: 5, Split: Split{Val: 0.2}}
+	if err := normalizeStage(s, func(string) error { return nil }).Run(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	dir := job.Out
 	d, err := formats.OpenDataset(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +156,7 @@ func TestNormalize(t *testing.T) {
 	if d.Height != 5 || d.Width != 5 || d.Recipe.Mode != "caffe" || d.Recipe.Crop != 5 {
 		t.Errorf("recipe %+v of %d × %d", d.Recipe, d.Height, d.Width)
 	}
-	if got, want := d.Statistics, slowStatistics(t, b, d); !cmp.Equal(got, want) {
+	if got, want := d.Statistics, slowStatistics(t, source.Dir, d); !cmp.Equal(got, want) {
 		t.Errorf("statistics %v, want %v", got, want)
 	}
 
@@ -180,7 +184,7 @@ func TestNormalize(t *testing.T) {
 		t.Fatal(err)
 	}
 	// 5 pixels grow to 95: the cell's middle is the middle pixel of the first shown image of each class.
-	images, err := formats.OpenImages(b.have[formats.ImagesType].Dir)
+	images, err := formats.OpenImages(source.Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,8 +201,8 @@ func TestNormalize(t *testing.T) {
 }
 
 // slowStatistics computes with plain means.
-func slowStatistics(t *testing.T, b *bed, d *formats.Dataset) formats.Statistics {
-	images, err := formats.OpenImages(b.have[formats.ImagesType].Dir)
+func slowStatistics(t *testing.T, dir string, d *formats.Dataset) formats.Statistics {
+	images, err := formats.OpenImages(dir)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -150,6 +150,25 @@ func newJob(t *testing.T, in pipeline.Inputs) (*pipeline.Job, *events) {
 	return &pipeline.Job{Out: t.TempDir(), Scratch: t.TempDir(), Inputs: in, Progress: progress.NewReporter("test", seen)}, seen
 }
 
+// makeArtifact runs a stage on what there is, in a fresh job, and adds what it gives.
+func makeArtifact(t *testing.T, s pipeline.Stage, have pipeline.Inputs) *events {
+	t.Helper()
+	in := pipeline.Inputs{}
+	for _, kind := range s.Takes {
+		a, ok := have[kind]
+		if !ok {
+			t.Fatalf("%s takes %s, which is not there", s.Name, kind)
+		}
+		in[kind] = a
+	}
+	job, seen := newJob(t, in)
+	if err := s.Run(t.Context(), job); err != nil {
+		t.Fatalf("%s: %v", s.Name, err)
+	}
+	have[s.Gives] = artifactOf(t, s.Gives, job.Out)
+	return seen
+}
+
 // bed is a pipeline with fake models, run stage by stage.
 type bed struct {
 	t       *testing.T
@@ -194,10 +213,8 @@ func newBed(t *testing.T, change func(c *Config)) *bed {
 // stage gives a stage by name, with shards small enough that there are several.
 func (b *bed) stage(name string) pipeline.Stage {
 	if name == "featurize" && !b.config.Model.NothingFrozen() {
-		s := featurizeStage(b.config.network(), b.config.Stages.Featurize, b.env.Resources)
-		s.Run = featurize{network: b.config.network(), env: b.env.Resources, settings: b.config.Stages.Featurize,
-			shardBytes: 2 * int(b.config.Stages.Featurize.BatchSize) * fakeFeatures * formats.ItemSize(formats.NpyType(b.config.Stages.Featurize.Store))}.run
-		return s
+		f := b.config.Stages.Featurize
+		return stageWithShards(b.config.network(), f, b.env.Resources, 2*int(f.BatchSize)*fakeFeatures*formats.ItemSize(formats.NpyType(f.Store)))
 	}
 	for _, s := range Pipeline(&b.config, b.env) {
 		if s.Name == name {
@@ -225,12 +242,7 @@ func (b *bed) run(names ...string) *events {
 	b.t.Helper()
 	var seen *events
 	for _, name := range names {
-		s := b.stage(name)
-		job, e := newJob(b.t, b.inputs(s))
-		if err := s.Run(context.Background(), job); err != nil {
-			b.t.Fatalf("%s: %v", name, err)
-		}
-		b.have[s.Gives], seen = artifactOf(b.t, s.Gives, job.Out), e
+		seen = makeArtifact(b.t, b.stage(name), b.have)
 	}
 	return seen
 }
@@ -315,7 +327,7 @@ func (b *bed) testResume(stage, signature, stop string, lost int) {
 	if total == 0 {
 		b.t.Fatalf("%s: no call of %s: there is nothing to stop", stage, signature)
 	}
-	for _, at := range append(spread(total, 3), total-1) {
+	for _, at := range []int{0, total / 3, 2 * total / 3, total - 1} {
 		job, _ := newJob(b.t, b.inputs(s))
 		ctx, cancel := context.WithCancel(context.Background())
 		crash := errors.New("crash")

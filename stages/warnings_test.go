@@ -87,7 +87,7 @@ func TestWarnings(t *testing.T) {
 		b.run("normalize", "featurize")
 		b.env.Runtime = wild{b.runtime}
 		b.have[formats.SuffixType] = artifactOf(t, formats.SuffixType, writeFakeModel(t, "suffix", fakeFeatures, 3))
-		normalize(t, b.have[formats.SuffixType].Dir, normalization)
+		noteNormalization(t, b.have[formats.SuffixType].Dir, normalization)
 		images := b.have[formats.ImagesType].Dir
 		info, err := formats.ReadImagesInfo(images)
 		if err != nil {
@@ -131,8 +131,8 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
-// normalize writes into the card of an export which normalization its head has.
-func normalize(t *testing.T, dir, normalization string) {
+// noteNormalization writes into the card of an export which normalization its head has.
+func noteNormalization(t *testing.T, dir, normalization string) {
 	t.Helper()
 	path := filepath.Join(dir, "card.json")
 	text, err := os.ReadFile(path)
@@ -158,6 +158,10 @@ func TestNoWarnings(t *testing.T) {
 	if got := Warnings(map[string]string{"decode": t.TempDir(), "normalize": t.TempDir(), "fine-tune": t.TempDir(), "evaluate": t.TempDir()}); len(got) > 0 {
 		t.Errorf("warnings %q of nothing", got)
 	}
+}
+
+// A first loss is absurd only far beyond that of guessing.
+func TestAbsurdLoss(t *testing.T) {
 	for _, c := range []struct {
 		loss    float64
 		classes int

@@ -37,7 +37,7 @@ func main() {
 
 func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(any) error) error {
 	if req.Stage == stages.PredictName {
-		return predict(ctx, req, emit)
+		return classify(ctx, req, emit)
 	}
 	var p stages.Payload
 	if err := json.Unmarshal(req.Payload, &p); err != nil {
@@ -51,8 +51,8 @@ func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(a
 	return exit.Errorf(exit.Usage, "the worker knows no stage %q; run `make build`", req.Stage)
 }
 
-// predict is no stage: its answers are for whoever asks and go to no store.
-func predict(ctx context.Context, req worker.Request, emit func(any) error) error {
+// classify is no stage: its answers are for whoever asks and go to no store.
+func classify(ctx context.Context, req worker.Request, emit func(any) error) error {
 	var p stages.PredictRequest
 	if err := json.Unmarshal(req.Payload, &p); err != nil {
 		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)

@@ -36,11 +36,11 @@ func predictCommand() *cli.Command {
 			&cli.BoolFlag{Name: "trust", Usage: "load a model whose graph may read and write files, as far as you trust its maker"},
 		},
 		OnUsageError: usageError,
-		Action:       predict,
+		Action: classify,
 	}
 }
 
-func predict(c *cli.Context) error {
+func classify(c *cli.Context) error {
 	switch {
 	case c.NArg() < 2:
 		return exit.Errorf(exit.Usage, "expected a model and images; try `tlpipe predict artifacts/latest/NAME/fine-tune photos/`")
