@@ -9,9 +9,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/network"
+	"tlpipe/stages/parallel"
+	"tlpipe/stages/stagetest"
 )
 
 func TestAugmentProblems(t *testing.T) {
@@ -21,7 +23,7 @@ func TestAugmentProblems(t *testing.T) {
 		want   string // the beginning of the only problem; "" for none
 	}{
 		"pixels": {func(c *Config) {
-			c.Model.FreezeThrough, c.Stages.FineTune.Augment = "none", Augment{Flip: "horizontal", CropPadding: 4, FillMode: "constant", MixUp: 0.2}
+			c.Model.FreezeThrough, c.Stages.FineTune.Augment = "none", network.Augment{Flip: "horizontal", CropPadding: 4, FillMode: "constant", MixUp: 0.2}
 		}, ""},
 		"frozen": {func(c *Config) { c.Stages.FineTune.Augment.Rotate = 5 },
 			"stages.fine-tune.augment: layers are frozen (model.freeze_through: block5_pool), so training sees stored features and no images: set featurize.copies, such as 5, and featurize.augment instead"},
@@ -43,7 +45,7 @@ func TestAugmentProblems(t *testing.T) {
 			c.Model.FreezeThrough, c.Stages.FineTune.Augment.MixUp, c.Stages.FineTune.BatchSize = "none", 0.2, 1
 		}, "stages.fine-tune.augment.mixup: images are mixed within a batch, and a batch has one"},
 		"fill_mode": {func(c *Config) {
-			c.Model.FreezeThrough, c.Stages.FineTune.Augment = "none", Augment{Flip: "horizontal", FillMode: "constant"}
+			c.Model.FreezeThrough, c.Stages.FineTune.Augment = "none", network.Augment{Flip: "horizontal", FillMode: "constant"}
 		}, "stages.fine-tune.augment.fill_mode: nothing comes in from outside of the image"},
 		"crop_padding": {func(c *Config) { c.Model.FreezeThrough, c.Stages.FineTune.Augment.CropPadding = "none", 32 },
 			"stages.fine-tune.augment.crop_padding: a padding of 32 could move all of an image of [32 32] out of sight"},
@@ -69,7 +71,7 @@ func TestAugmentSpecs(t *testing.T) {
 	specs := func(change func(c *Config)) (savedmodels.Prefix, savedmodels.Suffix) {
 		c := checked()
 		change(&c)
-		return c.Stages.Featurize.spec(c.network()), c.Stages.FineTune.Spec(c.network(), 3)
+		return c.Stages.Featurize.Spec(c.network()), c.Stages.FineTune.Spec(c.network(), 3)
 	}
 	plain, plainSuffix := specs(func(c *Config) {})
 	if plain.Augment != nil || plainSuffix.Augment != nil {
@@ -83,42 +85,10 @@ func TestAugmentSpecs(t *testing.T) {
 	}
 	p, s = specs(func(c *Config) {
 		c.Model.FreezeThrough = "none"
-		c.Stages.FineTune.Augment = Augment{Flip: "horizontal", FillMode: "reflect", MixUp: 0.5}
+		c.Stages.FineTune.Augment = network.Augment{Flip: "horizontal", FillMode: "reflect", MixUp: 0.5}
 	})
 	if want := (&savedmodels.Augment{Flip: "horizontal", FillMode: "reflect", MixUp: 0.5}); p.Augment != nil || !cmp.Equal(s.Augment, want) {
 		t.Errorf("prefix %+v, suffix %+v", p.Augment, s.Augment)
-	}
-}
-
-func TestFeatureRows(t *testing.T) {
-	r := formats.NewFeatureRows([]int64{1, 4, 6, 9}, []int64{4, 9}, 3)
-	if want := []int64{1, 4, 6, 9, 4, 9, 4, 9}; !slices.Equal(r.Rows, want) || r.Check() != nil {
-		t.Errorf("rows %v (%v), want %v", r.Rows, r.Check(), want)
-	}
-	var copies []int
-	for i := range r.Rows {
-		copies = append(copies, r.CopyOf(i))
-	}
-	if want := []int{0, 0, 0, 0, 1, 1, 2, 2}; !slices.Equal(copies, want) {
-		t.Errorf("copies %v, want %v", copies, want)
-	}
-	for _, c := range []struct {
-		row        int64
-		copy, want int
-		err        string
-	}{
-		{row: 9, copy: 0, want: 3}, {row: 4, copy: 1, want: 4}, {row: 9, copy: 2, want: 7},
-		{row: 6, copy: 1, err: "there is no feature of image row 6 in copy 1"},
-		{row: 4, copy: 3, err: "there is no copy 3 of features, only 3"},
-	} {
-		if i, err := r.Find(c.row, c.copy); i != c.want || err != nil && err.Error() != c.err || err == nil && c.err != "" {
-			t.Errorf("find %+v: %d, %v", c, i, err)
-		}
-	}
-	for _, bad := range []formats.FeatureRows{{Rows: r.Rows, Copies: 3, Copied: 1}, {Rows: r.Rows, Copies: 5, Copied: 2}, {Rows: r.Rows, Copies: 1, Copied: 0}, {Rows: r.Rows, Copies: 0, Copied: 2}} {
-		if bad.Check() == nil {
-			t.Errorf("%+v passes", bad)
-		}
 	}
 }
 
@@ -142,9 +112,9 @@ func (b *bed) featuresOf(rows []int64, copy int) []byte {
 		b.t.Fatal(err)
 	}
 	defer f.Close()
-	all := make([]byte, len(rows)*fakeFeatures*4)
+	all := make([]byte, len(rows)*stagetest.FakeFeatures*4)
 	for i, row := range rows {
-		if err := f.Read(all[i*fakeFeatures*4:][:fakeFeatures*4], row, copy); err != nil {
+		if err := f.Read(all[i*stagetest.FakeFeatures*4:][:stagetest.FakeFeatures*4], row, copy); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -168,7 +138,7 @@ func TestFeaturizeCopies(t *testing.T) {
 	if want := len(all) + 2*len(train); f.Count != want || f.Copies != 3 {
 		t.Errorf("%d features, %d copies; want %d and 3", f.Count, f.Copies, want)
 	}
-	if err := f.Read(make([]byte, 4*fakeFeatures), d.Rows[formats.Test][0], 1); err == nil {
+	if err := f.Read(make([]byte, 4*stagetest.FakeFeatures), d.Rows[formats.Test][0], 1); err == nil {
 		t.Error("an image of test has a changed copy")
 	}
 	without := newBed(t, nil)
@@ -192,7 +162,7 @@ func TestFeaturizeCopies(t *testing.T) {
 
 // watched remembers what train_step was given.
 type watched struct {
-	*fakeRuntime
+	*stagetest.FakeRuntime
 	x [][]byte
 }
 
@@ -202,7 +172,7 @@ type watchedModel struct {
 }
 
 func (r *watched) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
-	m, err := r.fakeRuntime.Load(dir, opts)
+	m, err := r.FakeRuntime.Load(dir, opts)
 	return &watchedModel{m, r}, err
 }
 
@@ -216,7 +186,7 @@ func (m *watchedModel) Run(ctx context.Context, signature string, in map[string]
 // Epoch e, from 0, trains on copy e mod 3 of every image, once.
 func TestEpochsTakeTurns(t *testing.T) {
 	b := copiesBed(t, nil)
-	seen := &watched{fakeRuntime: b.runtime}
+	seen := &watched{FakeRuntime: b.runtime}
 	b.env.Runtime = seen
 	b.run("fine-tune")
 	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
@@ -224,13 +194,13 @@ func TestEpochsTakeTurns(t *testing.T) {
 		t.Fatal(err)
 	}
 	train := d.Rows[formats.Train]
-	steps := chunks(len(train), b.config.Stages.FineTune.BatchSize)
+	steps := parallel.Count(len(train), b.config.Stages.FineTune.BatchSize)
 	if got, want := len(seen.x), 4*steps; got != want {
 		t.Fatalf("%d steps, want %d: an epoch keeps its length", got, want)
 	}
 	sorted := func(data []byte) []string {
 		var list []string
-		for feature := range slices.Chunk(data, 4*fakeFeatures) {
+		for feature := range slices.Chunk(data, 4*stagetest.FakeFeatures) {
 			list = append(list, string(feature))
 		}
 		slices.Sort(list)
@@ -241,16 +211,5 @@ func TestEpochsTakeTurns(t *testing.T) {
 		if !slices.Equal(sorted(got), sorted(b.featuresOf(train, epoch%3))) {
 			t.Errorf("epoch %d does not train on copy %d of each image", epoch, epoch%3)
 		}
-	}
-}
-
-// The disk must hold the copies too.
-func TestFeaturizeNeedsSpaceForCopies(t *testing.T) {
-	rows := make([]int64, 1<<18)
-	w := &featureWriter{FeatureRows: formats.NewFeatureRows(rows, rows, 4), batchSize: 1, shardSize: 1, width: 1 << 40, store: "float32"}
-	w.job, _ = newJob(t, nil)
-	err := w.checkDisk()
-	if exit.Code(err) != exit.Resources || !strings.Contains(err.Error(), "1048576 features of 4.0 TiB need 4.0 EiB") || !strings.Contains(err.Error(), "set fewer than 4 featurize.copies, ") {
-		t.Errorf("error %v with exit code %d", err, exit.Code(err))
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"tlpipe/stages/formats"
+	"tlpipe/stages/normalize"
 )
 
 // census counts the images of a data set. It is what the settings of later stages must fit, and takes milliseconds.
@@ -113,8 +114,8 @@ func (c *census) total(split string) (n int) {
 }
 
 // of gives the counts of one class.
-func (c *census) of(class int) (n classCounts) {
-	for split, at := range map[string]*int{formats.Train: &n.train, formats.Val: &n.val, formats.Test: &n.test} {
+func (c *census) of(class int) (n normalize.ClassCounts) {
+	for split, at := range map[string]*int{formats.Train: &n.Train, formats.Val: &n.Val, formats.Test: &n.Test} {
 		if counts := c.counts[split]; counts != nil {
 			*at = counts[class]
 		}

@@ -3,8 +3,6 @@ package stages
 import (
 	"strings"
 
-	"github.com/agext/levenshtein"
-
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
 )
@@ -15,30 +13,30 @@ import (
 func (c *Config) Problems(report func(path, format string, args ...any)) {
 	s := c.Stages
 	if s.Fetch != nil {
-		s.Fetch.problems(report)
+		s.Fetch.Problems(report)
 	}
 	if s.Decode != nil {
-		s.Decode.problems(report)
+		s.Decode.Problems(report)
 	}
 	if s.Normalize != nil {
-		s.Normalize.problems(report)
+		s.Normalize.Problems(report)
 	}
 	if s.FineTune != nil {
-		s.FineTune.problems(report)
+		s.FineTune.Problems(report)
 	}
 	if s.Evaluate != nil {
-		s.Evaluate.problems(report)
+		s.Evaluate.Problems(report)
 	}
 	c.orderProblems(report)
-	c.Model.problems(report)
+	c.Model.Problems(report)
 	c.splitProblems(report)
 	c.idleProblems(report)
 	c.augmentProblems(report)
-	if s.FineTune != nil && c.Model.possible() {
-		s.FineTune.partProblems(c.Model, report)
+	if s.FineTune != nil && c.Model.Possible() {
+		s.FineTune.PartProblems(c.Model, report)
 	}
 	if s.FineTune != nil {
-		s.FineTune.ClassWeight.problems(c.classNames(), report)
+		s.FineTune.ClassWeight.Problems(c.classNames(), report)
 	}
 }
 
@@ -65,14 +63,14 @@ func (c *Config) orderProblems(report func(path, format string, args ...any)) {
 func (c *Config) classNames() (classes []string) {
 	if d := c.Stages.Decode; d != nil && d.Format == "idx" {
 		for _, name := range d.ClassNames {
-			classes = append(classes, className(name))
+			classes = append(classes, formats.ClassName(name))
 		}
 	}
 	return classes
 }
 
 // splitProblems reports uses of splits that there will not be, as far as settings tell, and crops that do not fit. What the
-// images must tell comes after decode, see dataProblems.
+// images must tell comes after decode, see DataProblems.
 func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 	n, d := c.Stages.Normalize, c.Stages.Decode
 	if n == nil || d == nil {
@@ -88,7 +86,7 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 	if mapsVal && n.Split.Folds > 0 {
 		report("stages.normalize.split.folds", "decode.splits.val gives a val split: leave split.folds out, or decode.splits.val to cut val from train")
 	}
-	if _, ok := n.Split.PerClass[formats.Val]; ok && !mayVal && !n.Split.hasVal() {
+	if _, ok := n.Split.PerClass[formats.Val]; ok && !mayVal && !n.Split.HasVal() {
 		report("stages.normalize.split.per_class.val", "val is cut from train: set split.val to a share of it")
 	}
 	if n.Split.Test > 0 && (mapsTest || strings.HasPrefix(d.Format, "cifar")) {
@@ -98,15 +96,15 @@ func (c *Config) splitProblems(report func(path, format string, args ...any)) {
 		if e.Split == formats.Test && !given && n.Split.Test == 0 {
 			report("stages.evaluate.split", "there is no test split: set decode.splits.test to a folder, or cut one with normalize.split.test")
 		}
-		if e.Split == formats.Val && !mayVal && !n.Split.hasVal() {
+		if e.Split == formats.Val && !mayVal && !n.Split.HasVal() {
 			report("stages.evaluate.split", "there is no val split: set normalize.split.val, such as 0.1")
 		}
 	}
 	if _, ok := n.Split.PerClass[formats.Test]; ok && !given && n.Split.Test == 0 {
 		report("stages.normalize.split.per_class.test", "there is no test split to take images from: set decode.splits.test or normalize.split.test")
 	}
-	if f := c.Stages.FineTune; f != nil && !mayVal && !n.Split.hasVal() {
-		for _, need := range f.needsVal() {
+	if f := c.Stages.FineTune; f != nil && !mayVal && !n.Split.HasVal() {
+		for _, need := range f.NeedsVal() {
 			report("stages.fine-tune."+need[0], "it chooses by val, but there is no val split: set normalize.split.val, such as 0.1, or %s", need[1])
 		}
 	}
@@ -134,21 +132,7 @@ func (c *Config) idleProblems(report func(path, format string, args ...any)) {
 			report("stages.featurize.store", none, "store")
 		}
 	}
-	if p := (savedmodels.Prefix{Backbone: c.Model.Backbone, Taps: c.Model.TruncateAt}); c.Model.Pooling != "none" && !p.Pools() && c.Model.knownTaps() {
+	if p := (savedmodels.Prefix{Backbone: c.Model.Backbone, Taps: c.Model.TruncateAt}); c.Model.Pooling != "none" && !p.Pools() && c.Model.KnownTaps() {
 		report("model.pooling", "%s is an FC layer, which has no positions to pool: leave pooling out", c.Model.TruncateAt[0])
 	}
-}
-
-// didYouMean is a hint to the nearest of known names; "" if none is near.
-func didYouMean(name string, known []string) string {
-	best, distance := "", 1+len(name)/3
-	for _, k := range known {
-		if d := levenshtein.Distance(strings.ToLower(name), k, nil); d <= distance && (best == "" || d < distance) {
-			best, distance = k, d
-		}
-	}
-	if best == "" {
-		return ""
-	}
-	return "; did you mean " + best + "?"
 }

@@ -5,8 +5,8 @@ func (c *Config) augmentProblems(report func(path, format string, args ...any)) 
 	f, t := c.Stages.Featurize, c.Stages.FineTune
 	gray := c.Stages.Decode != nil && c.Stages.Decode.Format == "idx"
 	if t != nil {
-		t.Augment.problems(c.Model.Input, gray, "stages.fine-tune.augment", report)
-		if t.Augment.spec() != nil && !c.Model.NothingFrozen() {
+		t.Augment.Problems(c.Model.Input, gray, "stages.fine-tune.augment", report)
+		if t.Augment.Spec() != nil && !c.Model.NothingFrozen() {
 			report("stages.fine-tune.augment", "layers are frozen (model.freeze_through: %s), so training sees stored features and no images: set featurize.copies, such as 5, and featurize.augment instead, or model.freeze_through: none",
 				c.Model.FreezeThrough)
 		} else if t.Augment.MixUp > 0 && t.BatchSize == 1 {
@@ -16,8 +16,8 @@ func (c *Config) augmentProblems(report func(path, format string, args ...any)) 
 	if f == nil {
 		return
 	}
-	f.Augment.problems(c.Model.Input, gray, "stages.featurize.augment", report)
-	on := f.Augment.spec() != nil
+	f.Augment.Problems(c.Model.Input, gray, "stages.featurize.augment", report)
+	on := f.Augment.Spec() != nil
 	switch {
 	case f.Augment.MixUp > 0:
 		report("stages.featurize.augment.mixup", "stored features can't be mixed up: leave it out; it needs fine-tune.augment and model.freeze_through: none")

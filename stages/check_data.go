@@ -7,6 +7,8 @@ import (
 
 	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/decode"
+	"tlpipe/stages/evaluate"
 	"tlpipe/stages/formats"
 )
 
@@ -39,7 +41,7 @@ func (c *Config) checkData(dir string, stages []string, source *config.Source) e
 	return nil
 }
 
-// dataProblems reports the settings of some stages that do not fit the images of a data set, as Problems reports those that
+// DataProblems reports the settings of some stages that do not fit the images of a data set, as Problems reports those that
 // do not fit each other.
 func (c *Config) dataProblems(d *census, stages []string, report func(path, format string, args ...any)) {
 	s := c.Stages
@@ -65,12 +67,12 @@ func (c *Config) normalizeDataProblems(d *census, report func(path, format strin
 }
 
 func (c *Config) featurizeDataProblems(d *census, report func(path, format string, args ...any)) {
-	c.Stages.Featurize.Augment.dataProblems(d.shape[2], "stages.featurize.augment", report)
+	c.Stages.Featurize.Augment.DataProblems(d.shape[2], "stages.featurize.augment", report)
 }
 
 func (c *Config) fineTuneDataProblems(d *census, report func(path, format string, args ...any)) {
 	s, n := c.Stages.FineTune, c.Stages.Normalize
-	s.Augment.dataProblems(d.shape[2], "stages.fine-tune.augment", report)
+	s.Augment.DataProblems(d.shape[2], "stages.fine-tune.augment", report)
 	if len(d.classes) < 2 {
 		where := ""
 		if c.Stages.Decode.Format == "image-folder" {
@@ -78,17 +80,17 @@ func (c *Config) fineTuneDataProblems(d *census, report func(path, format string
 		}
 		report("stages.fine-tune", "there is a single class, %q, and a classifier tells at least two apart%s", strings.Join(d.classes, ", "), where)
 	}
-	if !d.has(formats.Val) && !n.Split.hasVal() {
-		for _, need := range s.needsVal() {
+	if !d.has(formats.Val) && !n.Split.HasVal() {
+		for _, need := range s.NeedsVal() {
 			report("stages.fine-tune."+need[0], "it chooses by val, but the data has no val split: %s", either("", append(c.waysToVal(d), need[1])))
 		}
 	}
 	counted := &formats.Dataset{Classes: d.classes, Counts: map[string][]int{formats.Train: make([]int, len(d.classes))}}
 	for class := range d.classes {
-		met, _ := n.Split.cut(d.of(class))
-		counted.Counts[formats.Train][class] = met.train
+		met, _ := n.Split.Cut(d.of(class))
+		counted.Counts[formats.Train][class] = met.Train
 	}
-	if _, err := s.ClassWeight.of(counted); err != nil {
+	if _, err := s.ClassWeight.Of(counted); err != nil {
 		report("stages.fine-tune.class_weight", "%v", err)
 	}
 }
@@ -98,18 +100,18 @@ func (c *Config) evaluateDataProblems(d *census, report func(path, format string
 	switch {
 	case s.Split == formats.Test && !d.has(formats.Test) && n.Split.Test == 0:
 		ways := c.waysToTest(d)
-		if d.has(formats.Val) || n.Split.hasVal() {
+		if d.has(formats.Val) || n.Split.HasVal() {
 			ways = append(ways, "measure on val, which also chooses, by evaluate.split: val")
 		}
 		report("stages.evaluate.split", "evaluate.split is test, but the data has no test split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
-	case s.Split == formats.Val && !d.has(formats.Val) && !n.Split.hasVal():
+	case s.Split == formats.Val && !d.has(formats.Val) && !n.Split.HasVal():
 		ways := c.waysToVal(d)
 		if d.has(formats.Test) || n.Split.Test > 0 {
 			ways = append(ways, "set evaluate.split: test")
 		}
 		report("stages.evaluate.split", "evaluate.split is val, but the data has no val split, only %s%s", strings.Join(c.splitsOf(d), " and "), either(": ", ways))
 	}
-	usual := slices.Equal(s.TopK, evaluateDefaults().TopK) // which are for any number of classes
+	usual := slices.Equal(s.TopK, evaluate.Defaults().TopK) // which are for any number of classes
 	for i, k := range s.TopK {
 		if !usual && k >= len(d.classes) {
 			report(fmt.Sprintf("stages.evaluate.top_k[%d]", i), "of %d classes the label is always among the top %d: leave it out, or set %d at most", len(d.classes), k, len(d.classes)-1)
@@ -125,7 +127,7 @@ func (c *Config) evaluateDataProblems(d *census, report func(path, format string
 func (c *Config) splitsOf(d *census) (names []string) {
 	s := c.Stages.Normalize.Split
 	for _, split := range formats.Splits {
-		if d.has(split) || (split == formats.Val && s.hasVal()) || (split == formats.Test && s.Test > 0) {
+		if d.has(split) || (split == formats.Val && s.HasVal()) || (split == formats.Test && s.Test > 0) {
 			names = append(names, split)
 		}
 	}
@@ -137,38 +139,38 @@ func (c *Config) waysToTest(d *census) (ways []string) {
 	s := c.Stages.Normalize.Split
 	folders := c.Stages.Decode.Format == "image-folder"
 	if train, val := d.folders[formats.Train], d.folders[formats.Val]; folders && train != "" && val != "" {
-		way := fmt.Sprintf("take the val images for test by decode.splits: %s", flowSplits(map[string]string{formats.Train: train, formats.Test: val}))
+		way := fmt.Sprintf("take the val images for test by decode.splits: %s", decode.FlowSplits(map[string]string{formats.Train: train, formats.Test: val}))
 		f := fitting{config: c, census: d.renamed(formats.Val, formats.Test)}
 		if len(c.needsVal()) > 0 {
-			way = f.cutting(way+", and cut val from train", "val", 0.1, s.withVal)
+			way = f.cutting(way+", and cut val from train", "val", 0.1, s.WithVal)
 		}
 		if way != "" && (len(c.needsVal()) > 0 || f.works(s)) {
 			ways = append(ways, way)
 		}
 	}
 	if !strings.HasPrefix(c.Stages.Decode.Format, "cifar") {
-		if way := (fitting{config: c, census: d}).cutting("cut test from train", "test", 0.2, s.withTest); way != "" {
+		if way := (fitting{config: c, census: d}).cutting("cut test from train", "test", 0.2, s.WithTest); way != "" {
 			ways = append(ways, way)
 		}
 	}
 	if train := d.folders[formats.Train]; folders && !d.has(formats.Val) && train != "." && train != "" {
-		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: %s", flowSplits(map[string]string{formats.Train: train, formats.Test: "FOLDER"})))
+		ways = append(ways, fmt.Sprintf("name its folder by decode.splits: %s", decode.FlowSplits(map[string]string{formats.Train: train, formats.Test: "FOLDER"})))
 	}
 	return ways
 }
 
 // waysToVal are settings that would give a val split; each was tried on the counts.
 func (c *Config) waysToVal(d *census) []string {
-	if way := (fitting{config: c, census: d}).cutting("cut it from train", "val", 0.1, c.Stages.Normalize.Split.withVal); way != "" {
+	if way := (fitting{config: c, census: d}).cutting("cut it from train", "val", 0.1, c.Stages.Normalize.Split.WithVal); way != "" {
 		return []string{way}
 	}
 	return nil
 }
 
-// needsVal is that of fine-tune, if there is one.
+// NeedsVal is that of fine-tune, if there is one.
 func (c *Config) needsVal() [][2]string {
 	if c.Stages.FineTune == nil {
 		return nil
 	}
-	return c.Stages.FineTune.needsVal()
+	return c.Stages.FineTune.NeedsVal()
 }

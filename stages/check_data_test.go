@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,15 +15,18 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/decode"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/normalize"
+	"tlpipe/stages/stagetest"
 )
 
 // counted is a census of the classes a, b, c… with so many images of train, val and test, in folders of these names.
-func counted(classes ...classCounts) *census {
+func counted(classes ...normalize.ClassCounts) *census {
 	d := &census{shape: [3]int{20, 20, 3}, counts: map[string][]int{}, folders: map[string]string{}}
 	for class, n := range classes {
 		d.classes = append(d.classes, string(rune('a'+class)))
-		for split, n := range map[string]int{formats.Train: n.train, formats.Val: n.val, formats.Test: n.test} {
+		for split, n := range map[string]int{formats.Train: n.Train, formats.Val: n.Val, formats.Test: n.Test} {
 			if n > 0 && d.counts[split] == nil {
 				d.counts[split], d.folders[split] = make([]int, len(classes)), split
 			}
@@ -50,60 +52,60 @@ func TestDataProblems(t *testing.T) {
 	perClass := func(split string, n int) func(c *Config) {
 		return func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{split: n} }
 	}
-	two := func(n classCounts) *census { return counted(n, n) }
-	three := counted(classCounts{20, 0, 5}, classCounts{20, 0, 5}, classCounts{4, 0, 5})
+	two := func(n normalize.ClassCounts) *census { return counted(n, n) }
+	three := counted(images(20, 0, 5), images(20, 0, 5), images(4, 0, 5))
 	for name, c := range map[string]struct {
 		data   *census
 		change func(c *Config)
 		want   string // the only problem; empty: none
 	}{
-		"defaults":             {two(classCounts{5, 0, 2}), nil, ""},
-		"own val":              {two(classCounts{5, 2, 2}), nil, ""},
-		"best by own val":      {two(classCounts{5, 2, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" }, ""},
-		"part of own val":      {two(classCounts{5, 3, 2}), perClass("val", 2), ""},
-		"too few of own val":   {two(classCounts{5, 3, 2}), perClass("val", 4), `stages.normalize.split.per_class.val: class "a" has 3 val images (and 1 more class has too few), split.per_class.val asks for 4: lower it to 3, or add images to them`},
-		"val besides own":      {two(classCounts{5, 2, 2}), func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }, `stages.normalize.split.val: the data has a val split of its own, 4 images in the folder "val": leave split.val out, or do without that split, by decode.splits: {train: train, test: test}`},
-		"folds besides own":    {two(classCounts{5, 2, 0}), func(c *Config) { c.Stages.Normalize.Split.Folds, c.Stages.Evaluate.Split = 3, "val" }, `stages.normalize.split.folds: the data has a val split of its own, 4 images in the folder "val": leave split.folds out, or do without that split, by decode.splits: {train: train, test: val}`},
-		"per_class val":        {two(classCounts{5, 0, 2}), perClass("val", 2), "stages.normalize.split.per_class.val: decode gives no val split to take images from: leave per_class.val out; split.val cuts val from train"},
-		"two tests":            {two(classCounts{5, 0, 1}), func(c *Config) { c.Stages.Normalize.Split.Test = 0.1 }, `stages.normalize.split.test: decode already gives 2 test images in the folder "test": leave split.test out`},
+		"defaults":             {two(images(5, 0, 2)), nil, ""},
+		"own val":              {two(images(5, 2, 2)), nil, ""},
+		"best by own val":      {two(images(5, 2, 2)), func(c *Config) { c.Stages.FineTune.Keep = "best" }, ""},
+		"part of own val":      {two(images(5, 3, 2)), perClass("val", 2), ""},
+		"too few of own val":   {two(images(5, 3, 2)), perClass("val", 4), `stages.normalize.split.per_class.val: class "a" has 3 val images (and 1 more class has too few), split.per_class.val asks for 4: lower it to 3, or add images to them`},
+		"val besides own":      {two(images(5, 2, 2)), func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }, `stages.normalize.split.val: the data has a val split of its own, 4 images in the folder "val": leave split.val out, or do without that split, by decode.splits: {train: train, test: test}`},
+		"folds besides own":    {two(images(5, 2, 0)), func(c *Config) { c.Stages.Normalize.Split.Folds, c.Stages.Evaluate.Split = 3, "val" }, `stages.normalize.split.folds: the data has a val split of its own, 4 images in the folder "val": leave split.folds out, or do without that split, by decode.splits: {train: train, test: val}`},
+		"per_class val":        {two(images(5, 0, 2)), perClass("val", 2), "stages.normalize.split.per_class.val: decode gives no val split to take images from: leave per_class.val out; split.val cuts val from train"},
+		"two tests":            {two(images(5, 0, 1)), func(c *Config) { c.Stages.Normalize.Split.Test = 0.1 }, `stages.normalize.split.test: decode already gives 2 test images in the folder "test": leave split.test out`},
 		"subset too large":     {three, perClass("train", 10), `stages.normalize.split.per_class.train: class "c" has 4 training images, split.per_class.train asks for 10: lower it to 4, or leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
-		"leaving one class":    {counted(classCounts{20, 0, 5}, classCounts{5, 0, 5}), perClass("train", 10), `stages.normalize.split.per_class.train: class "b" has 5 training images, split.per_class.train asks for 10: lower it to 5, or add images to it`},
-		"no test of a class":   {counted(classCounts{20, 0, 2}, classCounts{5, 0, 0}), perClass("test", 2), `stages.normalize.split.per_class.test: class "b" has 0 test images, split.per_class.test asks for 2: leave it out, or add images to it`},
-		"no test for a subset": {two(classCounts{20, 0, 0}), func(c *Config) { perClass("test", 2)(c); c.Stages.Evaluate.Split = "train" }, `stages.normalize.split.per_class.test: there is no test split to take images from: leave per_class.test out; or cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}`},
-		"one image and val":    {counted(classCounts{20, 0, 5}, classCounts{20, 0, 5}, classCounts{1, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }, `stages.normalize.split.val: class "c" has 1 training image, and none would be left to train on with split.val: 0.1: leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
-		"large share":          {two(classCounts{3, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Val = 0.9 }, `stages.normalize.split.val: class "a" has 3 training images (and 1 more class has too few), and none would be left to train on with split.val: 0.9: lower it to 0.83, or add images to them`},
-		"one of each and val": {two(classCounts{9, 0, 5}), func(c *Config) { perClass("train", 1)(c); c.Stages.Normalize.Split.Val = 0.1 },
+		"leaving one class":    {counted(images(20, 0, 5), images(5, 0, 5)), perClass("train", 10), `stages.normalize.split.per_class.train: class "b" has 5 training images, split.per_class.train asks for 10: lower it to 5, or add images to it`},
+		"no test of a class":   {counted(images(20, 0, 2), images(5, 0, 0)), perClass("test", 2), `stages.normalize.split.per_class.test: class "b" has 0 test images, split.per_class.test asks for 2: leave it out, or add images to it`},
+		"no test for a subset": {two(images(20, 0, 0)), func(c *Config) { perClass("test", 2)(c); c.Stages.Evaluate.Split = "train" }, `stages.normalize.split.per_class.test: there is no test split to take images from: leave per_class.test out; or cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}`},
+		"one image and val":    {counted(images(20, 0, 5), images(20, 0, 5), images(1, 0, 5)), func(c *Config) { c.Stages.Normalize.Split.Val = 0.1 }, `stages.normalize.split.val: class "c" has 1 training image, and none would be left to train on with split.val: 0.1: leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
+		"large share":          {two(images(3, 0, 5)), func(c *Config) { c.Stages.Normalize.Split.Val = 0.9 }, `stages.normalize.split.val: class "a" has 3 training images (and 1 more class has too few), and none would be left to train on with split.val: 0.9: lower it to 0.83, or add images to them`},
+		"one of each and val": {two(images(9, 0, 5)), func(c *Config) { perClass("train", 1)(c); c.Stages.Normalize.Split.Val = 0.1 },
 			`stages.normalize.split.val: class "a" has 1 training image (and 1 more class has too few), and none would be left to train on with split.val: 0.1: raise split.per_class.train to 2, or add images to them`},
 		"too many folds":     {three, func(c *Config) { c.Stages.Normalize.Split.Folds = 5 }, `stages.normalize.split.folds: class "c" has 4 training images, split.folds asks for 5 parts: lower it to 4, or leave the class out by decode.exclude: [train/c, test/c], or add images to it`},
-		"last of many folds": {two(classCounts{4, 0, 5}), func(c *Config) { c.Stages.Normalize.Split.Folds, c.Stages.Normalize.Split.Fold = 5, 4 }, `stages.normalize.split.folds: class "a" has 4 training images (and 1 more class has too few), split.folds asks for 5 parts: lower it to 4 and split.fold to 3, or add images to them`},
-		"test takes all":     {two(classCounts{10, 0, 0}), func(c *Config) { c.Stages.Normalize.Split.Test, c.Stages.Normalize.Split.Val = 0.9, 0.1 }, `stages.normalize.split.val: class "a" has 1 training image beside those of split.test: 0.9 (and 1 more class has too few), and none would be left to train on with split.val: 0.1: lower split.test to 0.84, or add images to them`},
+		"last of many folds": {two(images(4, 0, 5)), func(c *Config) { c.Stages.Normalize.Split.Folds, c.Stages.Normalize.Split.Fold = 5, 4 }, `stages.normalize.split.folds: class "a" has 4 training images (and 1 more class has too few), split.folds asks for 5 parts: lower it to 4 and split.fold to 3, or add images to them`},
+		"test takes all":     {two(images(10, 0, 0)), func(c *Config) { c.Stages.Normalize.Split.Test, c.Stages.Normalize.Split.Val = 0.9, 0.1 }, `stages.normalize.split.val: class "a" has 1 training image beside those of split.test: 0.9 (and 1 more class has too few), and none would be left to train on with split.val: 0.1: lower split.test to 0.84, or add images to them`},
 		"no exclude in idx":  {three, func(c *Config) { c.Stages.Decode.Format = "idx"; c.Stages.Normalize.Split.Folds = 5 }, `stages.normalize.split.folds: class "c" has 4 training images, split.folds asks for 5 parts: lower it to 4, or add images to it`},
-		"crop":               {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.Normalize.Crop = 21 }, "stages.normalize.crop: crop 21 does not fit into the stored images, which are 20 × 20: lower normalize.crop or raise decode.size"},
-		"one class":          {counted(classCounts{5, 0, 2}), nil, `stages.fine-tune: there is a single class, "a", and a classifier tells at least two apart; if those are not the classes, say with decode.splits which folder holds the class folders`},
-		"best":               {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or set keep: last"},
-		"best of one image":  {counted(classCounts{5, 0, 2}, classCounts{1, 0, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but the data has no val split: set keep: last"},
-		"best of one image of three": {counted(classCounts{5, 0, 2}, classCounts{5, 0, 2}, classCounts{1, 0, 2}), func(c *Config) { c.Stages.FineTune.Keep = "best" },
+		"crop":               {two(images(5, 0, 2)), func(c *Config) { c.Stages.Normalize.Crop = 21 }, "stages.normalize.crop: crop 21 does not fit into the stored images, which are 20 × 20: lower normalize.crop or raise decode.size"},
+		"one class":          {counted(images(5, 0, 2)), nil, `stages.fine-tune: there is a single class, "a", and a classifier tells at least two apart; if those are not the classes, say with decode.splits which folder holds the class folders`},
+		"best":               {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or set keep: last"},
+		"best of one image":  {counted(images(5, 0, 2), images(1, 0, 2)), func(c *Config) { c.Stages.FineTune.Keep = "best" }, "stages.fine-tune.keep: it chooses by val, but the data has no val split: set keep: last"},
+		"best of one image of three": {counted(images(5, 0, 2), images(5, 0, 2), images(1, 0, 2)), func(c *Config) { c.Stages.FineTune.Keep = "best" },
 			`stages.fine-tune.keep: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1 without the class that has too few images, by decode.exclude: [train/c, test/c], or set keep: last`},
-		"early stopping": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }, "stages.fine-tune.early_stopping: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or leave early_stopping out"},
-		"plateau":        {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.Schedule.Name = "plateau" }, "stages.fine-tune.schedule.name: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or take another schedule than plateau"},
-		"class weight": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 2, "c": 1} },
+		"early stopping": {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }, "stages.fine-tune.early_stopping: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or leave early_stopping out"},
+		"plateau":        {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.Schedule.Name = "plateau" }, "stages.fine-tune.schedule.name: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or take another schedule than plateau"},
+		"class weight": {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 2, "c": 1} },
 			`stages.fine-tune.class_weight: class_weight: there is no class "c"; did you mean a?; the classes are ["a" "b"]`},
-		"no weight": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 0, "b": 0} },
+		"no weight": {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 0, "b": 0} },
 			"stages.fine-tune.class_weight: class_weight: each class has the factor 0, so nothing would be learned: set one above 0"},
-		"no test": {two(classCounts{5, 0, 0}), nil, "stages.evaluate.split: evaluate.split is test, but the data has no test split, only train: cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}"},
-		"val and no test": {two(classCounts{5, 2, 0}), nil,
+		"no test": {two(images(5, 0, 0)), nil, "stages.evaluate.split: evaluate.split is test, but the data has no test split, only train: cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}"},
+		"val and no test": {two(images(5, 2, 0)), nil,
 			"stages.evaluate.split: evaluate.split is test, but the data has no test split, only train and val: take the val images for test by decode.splits: {train: train, test: val}, or cut test from train by normalize.split.test: 0.2, or measure on val, which also chooses, by evaluate.split: val"},
-		"val that chooses, no test, and a class of one": {counted(classCounts{5, 2, 0}, classCounts{5, 2, 0}, classCounts{1, 2, 0}), func(c *Config) { c.Stages.FineTune.Keep = "best" },
+		"val that chooses, no test, and a class of one": {counted(images(5, 2, 0), images(5, 2, 0), images(1, 2, 0)), func(c *Config) { c.Stages.FineTune.Keep = "best" },
 			"stages.evaluate.split: evaluate.split is test, but the data has no test split, only train and val: take the val images for test by decode.splits: {train: train, test: val}, and cut val from train by normalize.split.val: 0.1 without the class that has too few images, by decode.exclude: [train/c, val/c], " +
 				"or cut test from train by normalize.split.test: 0.2 without the class that has too few images, by decode.exclude: [train/c, val/c], or measure on val, which also chooses, by evaluate.split: val"},
-		"val that chooses and no test": {two(classCounts{5, 2, 0}), func(c *Config) { c.Stages.FineTune.Keep = "best" },
+		"val that chooses and no test": {two(images(5, 2, 0)), func(c *Config) { c.Stages.FineTune.Keep = "best" },
 			"stages.evaluate.split: evaluate.split is test, but the data has no test split, only train and val: take the val images for test by decode.splits: {train: train, test: val}, and cut val from train by normalize.split.val: 0.1, or cut test from train by normalize.split.test: 0.2, or measure on val, which also chooses, by evaluate.split: val"},
-		"no val":        {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.Evaluate.Split = "val" }, "stages.evaluate.split: evaluate.split is val, but the data has no val split, only train and test: cut it from train by normalize.split.val: 0.1, or set evaluate.split: test"},
-		"top_k":         {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.Evaluate.TopK = []int{1, 2} }, "stages.evaluate.top_k[1]: of 2 classes the label is always among the top 2: leave it out, or set 1 at most"},
-		"gate of top_k": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.Evaluate.Gates = map[string]float64{"top_5": 0.9} }, "stages.evaluate.gates.top_5: of 2 classes the label is always among the top 5, so top_5 is not measured: leave this gate out"},
-		"gray": {two(classCounts{5, 0, 2}), func(c *Config) { c.Model.FreezeThrough, c.Stages.FineTune.Augment.Saturation = "none", 0.5 },
+		"no val":        {two(images(5, 0, 2)), func(c *Config) { c.Stages.Evaluate.Split = "val" }, "stages.evaluate.split: evaluate.split is val, but the data has no val split, only train and test: cut it from train by normalize.split.val: 0.1, or set evaluate.split: test"},
+		"top_k":         {two(images(5, 0, 2)), func(c *Config) { c.Stages.Evaluate.TopK = []int{1, 2} }, "stages.evaluate.top_k[1]: of 2 classes the label is always among the top 2: leave it out, or set 1 at most"},
+		"gate of top_k": {two(images(5, 0, 2)), func(c *Config) { c.Stages.Evaluate.Gates = map[string]float64{"top_5": 0.9} }, "stages.evaluate.gates.top_5: of 2 classes the label is always among the top 5, so top_5 is not measured: leave this gate out"},
+		"gray": {two(images(5, 0, 2)), func(c *Config) { c.Model.FreezeThrough, c.Stages.FineTune.Augment.Saturation = "none", 0.5 },
 			"stages.fine-tune.augment.saturation: the images are gray, so their saturation can't change: leave it out"},
-		"gray copies": {two(classCounts{5, 0, 2}), func(c *Config) { c.Stages.Featurize.Copies, c.Stages.Featurize.Augment.Saturation = 2, 0.5 },
+		"gray copies": {two(images(5, 0, 2)), func(c *Config) { c.Stages.Featurize.Copies, c.Stages.Featurize.Augment.Saturation = 2, 0.5 },
 			"stages.featurize.augment.saturation: the images are gray, so their saturation can't change: leave it out"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -125,7 +127,7 @@ func TestDataProblems(t *testing.T) {
 func TestDataProblemsOfLaterStages(t *testing.T) {
 	c := checked()
 	c.Stages.FineTune.Keep = "best"
-	d := counted(classCounts{5, 0, 0})
+	d := counted(images(5, 0, 0))
 	for want, stages := range map[int][]string{0: {"normalize", "featurize"}, 2: {"normalize", "featurize", "fine-tune"}, 3: stageNames} {
 		if got := dataProblemsOf(&c, d, stages...); len(got) != want {
 			t.Errorf("%v: %d problems, want %d: %q", stages, len(got), want, got)
@@ -139,15 +141,15 @@ func TestAdviceWorks(t *testing.T) {
 	number := regexp.MustCompile(`^(lower|raise) (it|split\.\w+(?:\.train)?) to ([\d.]+)(?: and split.fold to (\d+))?$`)
 	followed := map[string]int{}
 	for range 20000 {
-		var classes []classCounts
+		var classes []normalize.ClassCounts
 		own := random.IntN(4) // test, val
 		for range 2 + random.IntN(3) {
-			n := classCounts{train: 1 + random.IntN(12)}
+			n := normalize.ClassCounts{Train: 1 + random.IntN(12)}
 			if own&1 > 0 {
-				n.test = random.IntN(6)
+				n.Test = random.IntN(6)
 			}
 			if own&2 > 0 {
-				n.val = random.IntN(6)
+				n.Val = random.IntN(6)
 			}
 			classes = append(classes, n)
 		}
@@ -214,7 +216,7 @@ func TestAdviceWorks(t *testing.T) {
 				}
 				followed[m[1]]++
 			case way == "leave it out":
-				next = next.without(setting)
+				next = next.Without(setting)
 				followed["without"]++
 			case strings.Contains(way, "decode.exclude: "):
 				var patterns []string
@@ -222,7 +224,7 @@ func TestAdviceWorks(t *testing.T) {
 					t.Fatal(err)
 				}
 				for class, name := range d.classes {
-					rest.except[class] = excluded(patterns, "train/"+name+"/1.png")
+					rest.except[class] = decode.Excluded(patterns, "train/"+name+"/1.png")
 				}
 				followed["exclude"]++
 			case strings.HasPrefix(way, "add images to "):
@@ -243,7 +245,7 @@ func TestAdviceWorks(t *testing.T) {
 }
 
 func TestCensus(t *testing.T) {
-	images := writeTestImages(t, 1)
+	images := stagetest.WriteImages(t, 1)
 	d, err := takeCensus(images.Dir)
 	if err != nil {
 		t.Fatal(err)
@@ -283,7 +285,7 @@ func TestCensus(t *testing.T) {
 func TestImagesMustSuit(t *testing.T) {
 	c := checked()
 	c.Stages.Normalize.Split.Folds = 31
-	images := writeTestImages(t, 3)
+	images := stagetest.WriteImages(t, 3)
 	decode := Pipeline(&c, Env{})[1]
 	err := decode.Suits(images, []string{"normalize"})
 	if exit.Code(err) != exit.Usage || !strings.HasPrefix(err.Error(), `class "dark" has 30 training images (and 2 more classes have too few), split.folds asks for 31 parts: lower it to 30`) {
@@ -297,32 +299,7 @@ func TestImagesMustSuit(t *testing.T) {
 	}
 }
 
-// Where decode gives val, that is val; it is all of it, or so many of each class.
-func TestOwnVal(t *testing.T) {
-	labels, given := splitTable([2]int{5, 4}, [2]int{2, 1})
-	for class, n := range []int{3, 2} {
-		for range n {
-			labels, given = append(labels, int32(class)), append(given, formats.Val)
-		}
-	}
-	for want, s := range map[string]Split{"9 5 3": {}, "9 2 3": {PerClass: map[string]int{"val": 1}}, "6 5 6": {Test: 0.3, PerClass: map[string]int{}}} {
-		given := slices.Clone(given)
-		if s.Test > 0 { // and then test is cut from train alone
-			for row := range given {
-				if given[row] == formats.Test {
-					given[row] = formats.Train
-				}
-			}
-			want = "8 5 4"
-		}
-		rows, err := splitRows([]string{"a", "b"}, labels, given, s)
-		if got := fmt.Sprint(len(rows[formats.Train]), len(rows[formats.Val]), len(rows[formats.Test])); err != nil || got != want {
-			t.Errorf("%+v: %s, %v, want %s", s, got, err, want)
-		}
-		for _, row := range rows[formats.Val] {
-			if given[row] != formats.Val {
-				t.Errorf("row %d of %s became val", row, given[row])
-			}
-		}
-	}
+// images counts those of a class by split.
+func images(train, val, test int) normalize.ClassCounts {
+	return normalize.ClassCounts{Train: train, Val: val, Test: test}
 }

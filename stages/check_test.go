@@ -7,6 +7,10 @@ import (
 	"testing"
 
 	"tlpipe/pipeline/config"
+	"tlpipe/stages/fetch"
+	"tlpipe/stages/finetune"
+	"tlpipe/stages/network"
+	"tlpipe/stages/normalize"
 )
 
 type multipliers = map[string]float64
@@ -23,7 +27,7 @@ func problemsOf(c *Config) []string {
 func checked() Config {
 	c := Defaults()
 	c.Name = "test"
-	c.Stages.Fetch.Sources = []Source{{Path: "data.zip"}}
+	c.Stages.Fetch.Sources = []fetch.Source{{Path: "data.zip"}}
 	return c
 }
 
@@ -35,7 +39,7 @@ func noVal(change func(c *Config)) func(c *Config) {
 	}
 }
 
-// withVal makes a change where decode gives one.
+// WithVal makes a change where decode gives one.
 func withVal(change func(c *Config)) func(c *Config) {
 	return func(c *Config) {
 		c.Stages.Decode.Splits = map[string]string{"train": "train", "val": "val", "test": "test"}
@@ -56,10 +60,10 @@ func TestProblems(t *testing.T) {
 		"caffe with mean":  {func(c *Config) { c.Stages.Normalize.Mean = []float64{0, 0, 0} }, "stages.normalize.mean: mode caffe has its own mean"},
 		"caffe with std":   {func(c *Config) { c.Stages.Normalize.Std = []float64{1, 1, 1} }, "stages.normalize.std: mode caffe has its own std"},
 		"mean of 255": {func(c *Config) {
-			*c.Stages.Normalize = Normalize{Mode: "mean-std", Mean: []float64{0.5, 127, 0.5}, Std: []float64{1, 1, 1}}
+			*c.Stages.Normalize = normalize.Settings{Mode: "mean-std", Mean: []float64{0.5, 127, 0.5}, Std: []float64{1, 1, 1}}
 		}, "stages.normalize.mean[1]: mean is on the scale 0 to 1, received 127"},
 		"std of 0": {func(c *Config) {
-			*c.Stages.Normalize = Normalize{Mode: "mean-std", Mean: []float64{0.5, 0.5, 0.5}, Std: []float64{1, 1, 0}}
+			*c.Stages.Normalize = normalize.Settings{Mode: "mean-std", Mean: []float64{0.5, 0.5, 0.5}, Std: []float64{1, 1, 0}}
 		}, "stages.normalize.std[2]: std is on the scale 0 to 1 and not 0, received 0"},
 		"per_class val": {noVal(func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"val": 5} }), "stages.normalize.split.per_class.val: val is cut from train"},
 		"per_class val of a share": {func(c *Config) {
@@ -70,9 +74,9 @@ func TestProblems(t *testing.T) {
 		"per_class other":    {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"dev": 5} }, "stages.normalize.split.per_class.dev: expected train, val or test"},
 		"per_class none":     {func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"train": 0} }, "stages.normalize.split.per_class.train: expected at least 1 image"},
 		"fold without folds": {func(c *Config) { c.Stages.Normalize.Split.Fold = 1 }, "stages.normalize.split.fold: there are no folds"},
-		"folds and val":      {func(c *Config) { c.Stages.Normalize.Split = Split{Folds: 5, Val: 0.1} }, "stages.normalize.split.val: split.folds says already"},
+		"folds and val":      {func(c *Config) { c.Stages.Normalize.Split = normalize.Split{Folds: 5, Val: 0.1} }, "stages.normalize.split.val: split.folds says already"},
 		"one fold":           {func(c *Config) { c.Stages.Normalize.Split.Folds = 1 }, "stages.normalize.split.folds: a single fold leaves nothing"},
-		"fold too high":      {func(c *Config) { c.Stages.Normalize.Split = Split{Folds: 5, Fold: 5} }, "stages.normalize.split.fold: 5 folds are numbered 0 to 4, received 5"},
+		"fold too high":      {func(c *Config) { c.Stages.Normalize.Split = normalize.Split{Folds: 5, Fold: 5} }, "stages.normalize.split.fold: 5 folds are numbered 0 to 4, received 5"},
 		"crop":               {func(c *Config) { c.Stages.Decode.Size, c.Stages.Normalize.Crop = 64, 65 }, "stages.normalize.crop: a square of 65 does not fit into images of 64"},
 		"crop of CIFAR":      {func(c *Config) { c.Stages.Decode.Format, c.Stages.Normalize.Crop = "cifar10", 33 }, "stages.normalize.crop: a square of 33"},
 		"test twice": {func(c *Config) {
@@ -96,7 +100,7 @@ func TestProblems(t *testing.T) {
 			c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = "block4_pool", multipliers{"block4_conv1": 1}
 		}, "stages.fine-tune.learning_rate_multiplier.block4_conv1: block4_conv1 does not train: block5_conv1 to block5_conv3 do"},
 		"multiplier of a layer cut off": {func(c *Config) {
-			c.Model.FreezeThrough, c.Model.TruncateAt, c.Stages.FineTune.LRMultiplier = "none", Taps{"block4_pool"}, multipliers{"block5": 1}
+			c.Model.FreezeThrough, c.Model.TruncateAt, c.Stages.FineTune.LRMultiplier = "none", network.Taps{"block4_pool"}, multipliers{"block5": 1}
 		}, "stages.fine-tune.learning_rate_multiplier.block5: block5 does not train: block1_conv1 to block4_conv3 do"},
 		"multiplier of a typo": {func(c *Config) {
 			c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = "none", multipliers{"blok5": 1}
@@ -159,18 +163,18 @@ func TestProblems(t *testing.T) {
 		"huge input":       {func(c *Config) { c.Model.Input = []int{32, 1 << 62} }, "model.input[1]: vgg16 takes images of 32 to 4096 pixels, received 4611686018427387904"},
 		"units":            {func(c *Config) { c.Model.Head.Units = []int{64, 0} }, "model.head.units[1]: an FC layer has at least 1 output"},
 		"weights":          {func(c *Config) { c.Model.Weights = "imagnet" }, `model.weights: expected imagenet, random or the path of a .h5, .weights.h5 or .keras file, received "imagnet"; did you mean imagenet?`},
-		"layer":            {func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"block5_pol"}, "none" }, `model.truncate_at: unknown layer "block5_pol" of vgg16; did you mean block5_pool?`},
+		"layer":            {func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = network.Taps{"block5_pol"}, "none" }, `model.truncate_at: unknown layer "block5_pol" of vgg16; did you mean block5_pool?`},
 		"pooling does nothing": {func(c *Config) {
-			c.Model.TruncateAt, c.Model.FreezeThrough, c.Model.Pooling = Taps{"fc2", "fc1"}, "fc2", "avg"
+			c.Model.TruncateAt, c.Model.FreezeThrough, c.Model.Pooling = network.Taps{"fc2", "fc1"}, "fc2", "avg"
 		}, "model.pooling: fc2 is an FC layer, which has no positions to pool"},
 		"multiplier, FC layers frozen": {func(c *Config) {
-			c.Model.TruncateAt, c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = Taps{"fc2"}, "fc2", multipliers{"backbone": 0.1}
+			c.Model.TruncateAt, c.Model.FreezeThrough, c.Stages.FineTune.LRMultiplier = network.Taps{"fc2"}, "fc2", multipliers{"backbone": 0.1}
 		}, "stages.fine-tune.learning_rate_multiplier.backbone: every layer"},
-		"freeze behind fc1": {func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"fc1"}, "fc2" }, "model.freeze_through: fc2 lies behind the last layer kept, fc1"},
-		"tapped twice":      {func(c *Config) { c.Model.TruncateAt = Taps{"block5_pool", "block5_pool"} }, "model.truncate_at[1]: block5_pool is tapped twice"},
+		"freeze behind fc1": {func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = network.Taps{"fc1"}, "fc2" }, "model.freeze_through: fc2 lies behind the last layer kept, fc1"},
+		"tapped twice":      {func(c *Config) { c.Model.TruncateAt = network.Taps{"block5_pool", "block5_pool"} }, "model.truncate_at[1]: block5_pool is tapped twice"},
 		"no tap":            {func(c *Config) { c.Model.TruncateAt = nil }, "model.truncate_at: expected at least one layer"},
 		"freeze":            {func(c *Config) { c.Model.FreezeThrough = "nonee" }, `model.freeze_through: unknown layer "nonee" of vgg16; did you mean none?`},
-		"freeze behind":     {func(c *Config) { c.Model.TruncateAt = Taps{"block3_pool"} }, "model.freeze_through: block5_pool lies behind the last layer kept, block3_pool"},
+		"freeze behind":     {func(c *Config) { c.Model.TruncateAt = network.Taps{"block3_pool"} }, "model.freeze_through: block5_pool lies behind the last layer kept, block3_pool"},
 		"order":             {func(c *Config) { c.Stages.Featurize, c.Stages.Evaluate = nil, nil }, "stages.fine-tune: fine-tune needs what featurize gives"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -207,22 +211,22 @@ func TestNoProblems(t *testing.T) {
 			c.Stages.Normalize.Split.Val, c.Stages.FineTune.Schedule.Name, c.Stages.FineTune.Schedule.Patience = 0.1, "plateau", 8
 		},
 		"early_stopping": func(c *Config) {
-			c.Stages.Normalize.Split.Val, c.Stages.FineTune.EarlyStopping = 0.1, EarlyStop{8, 0.01, "val_accuracy"}
+			c.Stages.Normalize.Split.Val, c.Stages.FineTune.EarlyStopping = 0.1, finetune.EarlyStop{Patience: 8, MinDelta: 0.01, Monitor: "val_accuracy"}
 		},
-		"several taps":                       func(c *Config) { c.Model.TruncateAt = Taps{"block5_pool", "block3_pool"} },
+		"several taps":                       func(c *Config) { c.Model.TruncateAt = network.Taps{"block5_pool", "block3_pool"} },
 		"best":                               func(c *Config) { c.Stages.Normalize.Split.Val, c.Stages.FineTune.Keep = 0.1, "best" },
 		"best of a folder that may be there": func(c *Config) { c.Stages.FineTune.Keep, c.Stages.Evaluate.Split = "best", "val" },
 		"part of a folder that may be there": func(c *Config) { c.Stages.Normalize.Split.PerClass = map[string]int{"val": 5} },
-		"tutorial":                           func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"fc2"}, "block5_pool" },
-		"a block beside FC layers":           func(c *Config) { c.Model.TruncateAt, c.Model.Pooling = Taps{"fc2", "block4_pool"}, "max" },
+		"tutorial":                           func(c *Config) { c.Model.TruncateAt, c.Model.FreezeThrough = network.Taps{"fc2"}, "block5_pool" },
+		"a block beside FC layers":           func(c *Config) { c.Model.TruncateAt, c.Model.Pooling = network.Taps{"fc2", "block4_pool"}, "max" },
 		"best of a fold": func(c *Config) {
-			c.Stages.Normalize.Split, c.Stages.FineTune.Keep, c.Stages.Evaluate.Split = Split{Folds: 5, Fold: 4}, "best", "val"
+			c.Stages.Normalize.Split, c.Stages.FineTune.Keep, c.Stages.Evaluate.Split = normalize.Split{Folds: 5, Fold: 4}, "best", "val"
 		},
 		"until featurize": func(c *Config) { c.Stages.FineTune, c.Stages.Evaluate = nil, nil },
 		"weights file":    func(c *Config) { c.Model.Weights = "my.weights.h5" },
 		"own served gate": func(c *Config) { c.Stages.Evaluate.Gates = map[string]float64{"served_agreement": 0.9, "top_5": 0.5} },
 		"exponential, nested": func(c *Config) {
-			c.Stages.FineTune.Schedule = Schedule{Name: "exponential", Gamma: 0.5, StepSize: 7, Patience: 10, MinDelta: 0.0001}
+			c.Stages.FineTune.Schedule = finetune.Schedule{Name: "exponential", Gamma: 0.5, StepSize: 7, Patience: 10, MinDelta: 0.0001}
 		},
 	} {
 		c := checked()
@@ -270,8 +274,8 @@ func TestShippedConfigs(t *testing.T) {
 
 func TestSpecs(t *testing.T) {
 	c := checked()
-	c.Model.TruncateAt, c.Model.FreezeThrough = Taps{"block5_pool", "block3_pool", "block4_pool"}, "block5_conv3"
-	p := c.Stages.Featurize.spec(c.network())
+	c.Model.TruncateAt, c.Model.FreezeThrough = network.Taps{"block5_pool", "block3_pool", "block4_pool"}, "block5_conv3"
+	p := c.Stages.Featurize.Spec(c.network())
 	if got := fmt.Sprintf("%v %s %v %s", p.Taps, p.Freeze, p.AllFrozen(), p.Preprocess.Mode); got != "[block3_pool block4_pool block5_pool] block5_pool true caffe" {
 		t.Errorf("prefix %s", got)
 	}

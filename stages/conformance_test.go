@@ -13,7 +13,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/pipeline/exit"
+	"tlpipe/stages/fetch"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/stagetest"
 )
 
 // TestEveryStageConforms holds each listed stage to what the engine relies on. A new stage is covered by being listed.
@@ -21,8 +23,8 @@ func TestEveryStageConforms(t *testing.T) {
 	outer := t // whose folders outlive a stage: the next one reads them
 	data := t.TempDir()
 	b := newBed(t, func(c *Config) {
-		c.Stages.Fetch.Sources = []Source{{Path: data}}
-		c.Stages.Decode.Size = testSide
+		c.Stages.Fetch.Sources = []fetch.Source{{Path: data}}
+		c.Stages.Decode.Size = stagetest.ImageSide
 	})
 	delete(b.have, formats.ImagesType) // decode makes them
 	drawFolder(t, data)
@@ -52,12 +54,12 @@ func TestEveryStageConforms(t *testing.T) {
 				}
 			}
 
-			first, _ := newJob(outer, in)
+			first, _ := stagetest.NewJob(outer, in)
 			if err := s.Run(t.Context(), first); err != nil {
 				t.Fatal(err)
 			}
-			want := treeDigest(t, first.Out)
-			for _, name := range filesIn(t, first.Out) {
+			want := stagetest.TreeDigest(t, first.Out)
+			for _, name := range stagetest.FilesIn(t, first.Out) {
 				text, err := os.ReadFile(filepath.Join(first.Out, name))
 				if err != nil {
 					t.Fatal(err)
@@ -70,14 +72,14 @@ func TestEveryStageConforms(t *testing.T) {
 			// Stopped before it began, and run again in the same place.
 			stopped, cancel := context.WithCancel(t.Context())
 			cancel()
-			second, _ := newJob(t, in)
+			second, _ := stagetest.NewJob(t, in)
 			if err := s.Run(stopped, second); err != nil && exit.Code(err) != exit.Interrupted {
 				t.Errorf("stopped, it gives %v (exit code %d)", err, exit.Code(err))
 			}
 			if err := s.Run(t.Context(), second); err != nil {
 				t.Fatalf("run again after it was stopped: %v", err)
 			}
-			if treeDigest(t, second.Out) != want {
+			if stagetest.TreeDigest(t, second.Out) != want {
 				t.Error("stopped and run again, it gives other bytes")
 			}
 
@@ -85,10 +87,10 @@ func TestEveryStageConforms(t *testing.T) {
 			if err := s.Run(t.Context(), second); err != nil {
 				t.Fatalf("run again where all is done: %v", err)
 			}
-			if treeDigest(t, second.Out) != want {
+			if stagetest.TreeDigest(t, second.Out) != want {
 				t.Error("run again where all is done, it gives other bytes")
 			}
-			b.have[s.Gives] = artifactOf(t, s.Gives, first.Out)
+			b.have[s.Gives] = stagetest.ArtifactOf(t, s.Gives, first.Out)
 		})
 	}
 }
@@ -96,14 +98,14 @@ func TestEveryStageConforms(t *testing.T) {
 // drawFolder writes an image folder of three classes, each of another brightness.
 func drawFolder(t *testing.T, dir string) {
 	t.Helper()
-	for split, n := range map[string]int{"train": testTrain, "test": testTest} {
+	for split, n := range map[string]int{"train": stagetest.TrainImages, "test": stagetest.TestImages} {
 		for shade, class := range []string{"bright", "dark", "middle"} {
 			folder := filepath.Join(dir, split, class)
 			if err := os.MkdirAll(folder, 0o755); err != nil {
 				t.Fatal(err)
 			}
 			for i := range n {
-				m := image.NewGray(image.Rect(0, 0, testSide+2, testSide))
+				m := image.NewGray(image.Rect(0, 0, stagetest.ImageSide+2, stagetest.ImageSide))
 				for p := range m.Pix {
 					m.Pix[p] = color.Gray{uint8([]int{200, 20, 110}[shade] + (i*7+p*13+len(split))%40)}.Y
 				}

@@ -13,23 +13,25 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/finetune"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/stagetest"
 )
 
 // Two epochs and two more are four: weights, history, what is kept and what is at the end.
 func TestContinue(t *testing.T) {
-	for name, change := range map[string]func(s *FineTune){
-		"last":              func(s *FineTune) { s.Keep = "last" },
-		"best":              func(s *FineTune) {},
-		"best, then spoilt": func(s *FineTune) {}, // the first part keeps an earlier epoch than its last
+	for name, change := range map[string]func(s *finetune.Settings){
+		"last":              func(s *finetune.Settings) { s.Keep = "last" },
+		"best":              func(s *finetune.Settings) {},
+		"best, then spoilt": func(s *finetune.Settings) {}, // the first part keeps an earlier epoch than its last
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, func(c *Config) {
-				c.Stages.FineTune.Schedule, c.Stages.FineTune.CheckpointEvery = Schedule{Name: "constant"}, "1ns"
+				c.Stages.FineTune.Schedule, c.Stages.FineTune.CheckpointEvery = finetune.Schedule{Name: "constant"}, "1ns"
 				change(c.Stages.FineTune)
 			})
 			if strings.Contains(name, "spoilt") {
-				b.runtime.spoil = 10
+				b.runtime.Spoil = 10
 			}
 			b.run("normalize", "featurize", "fine-tune")
 			whole := b.have[formats.ModelType].Dir
@@ -42,14 +44,14 @@ func TestContinue(t *testing.T) {
 				t.Errorf("%s: %v", formats.EndState, err)
 			}
 			b.config.Stages.FineTune.Epochs = 4
-			b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+			b.env.Continue = &finetune.Previous{Artifact: first.ID, Dir: first.Dir}
 			if cmp.Equal(key, b.key("fine-tune")) {
 				t.Error("the key does not tell a training that is continued from one that is not")
 			}
 			seen := b.run("fine-tune")
 			dir := b.have[formats.ModelType].Dir
 			for _, file := range []string{"variables/variables.json", "history.jsonl"} {
-				if readText(t, dir, file) != readText(t, whole, file) {
+				if stagetest.ReadText(t, dir, file) != stagetest.ReadText(t, whole, file) {
 					t.Errorf("%s differs from that of a training at once", file)
 				}
 			}
@@ -58,7 +60,7 @@ func TestContinue(t *testing.T) {
 			if err != nil || err2 != nil || card.ContinuedFrom == nil || *card.ContinuedFrom != (formats.ContinuedFrom{Model: first.ID, Epochs: 2}) || card.Epoch != want.Epoch || card.Steps != want.Steps {
 				t.Errorf("card %+v (%v), want that of %+v (%v)", card, err, want, err2)
 			}
-			if got := seen.texts(progress.Note); !strings.Contains(got, "continues after epoch 2 of a finished training") {
+			if got := seen.Texts(progress.Note); !strings.Contains(got, "continues after epoch 2 of a finished training") {
 				t.Errorf("notes: %q", got)
 			}
 			b.testResume("fine-tune", "train_step", "crash", 1)
@@ -70,17 +72,17 @@ func TestContinue(t *testing.T) {
 func TestContinueAfterEarlyStop(t *testing.T) {
 	b := newBed(t, func(c *Config) {
 		s := c.Stages.FineTune
-		s.Epochs, s.Schedule = 12, Schedule{Name: "constant"}
-		s.EarlyStopping = EarlyStop{Patience: 2, MinDelta: 0.3, Monitor: "val_loss"}
+		s.Epochs, s.Schedule = 12, finetune.Schedule{Name: "constant"}
+		s.EarlyStopping = finetune.EarlyStop{Patience: 2, MinDelta: 0.3, Monitor: "val_loss"}
 	})
 	b.run("normalize", "featurize", "fine-tune")
 	first := b.have[formats.ModelType]
-	early := strings.Count(readText(t, first.Dir, "history.jsonl"), "\n")
+	early := strings.Count(stagetest.ReadText(t, first.Dir, "history.jsonl"), "\n")
 	b.config.Stages.FineTune.Epochs = 20
-	b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+	b.env.Continue = &finetune.Previous{Artifact: first.ID, Dir: first.Dir}
 	b.run("fine-tune")
 	// Of the epochs that come the first is the best so far, and none is better by so much.
-	if n := strings.Count(readText(t, b.have[formats.ModelType].Dir, "history.jsonl"), "\n"); early >= 12 || n != early+3 {
+	if n := strings.Count(stagetest.ReadText(t, b.have[formats.ModelType].Dir, "history.jsonl"), "\n"); early >= 12 || n != early+3 {
 		t.Errorf("training ended after %d epochs, and then after %d", early, n)
 	}
 }
@@ -101,8 +103,8 @@ func TestContinueMayChange(t *testing.T) {
 	first := b.have[formats.ModelType]
 	s := b.config.Stages.FineTune
 	s.Epochs, s.Keep, s.CheckpointEvery, s.Optimizer.LearningRate = 4, "last", "1ns", 0.01
-	s.Schedule, s.EarlyStopping = Schedule{Name: "step", StepSize: 1, Gamma: 0.5}, EarlyStop{Patience: 1, MinDelta: 0.1, Monitor: "val_accuracy"}
-	b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+	s.Schedule, s.EarlyStopping = finetune.Schedule{Name: "step", StepSize: 1, Gamma: 0.5}, finetune.EarlyStop{Patience: 1, MinDelta: 0.1, Monitor: "val_accuracy"}
+	b.env.Continue = &finetune.Previous{Artifact: first.ID, Dir: first.Dir}
 	b.run("fine-tune")
 }
 
@@ -133,19 +135,19 @@ func TestContinueErrors(t *testing.T) {
 			}
 		}, "ended with weights that are no numbers"},
 		"damaged end": {func(b *bed, first store.Artifact) {
-			damageFile(b.t, filepath.Join(first.Dir, formats.EndState), func(file []byte) []byte { return file[:100] })
+			stagetest.DamageFile(b.t, filepath.Join(first.Dir, formats.EndState), func(file []byte) []byte { return file[:100] })
 		}, formats.EndState},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 2 })
-			b.runtime.spoil = 10
+			b.runtime.Spoil = 10
 			b.run("normalize", "featurize", "fine-tune")
 			first := b.have[formats.ModelType]
 			b.config.Stages.FineTune.Epochs = 4
-			b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+			b.env.Continue = &finetune.Previous{Artifact: first.ID, Dir: first.Dir}
 			c.change(b, first)
 			s := b.stage("fine-tune")
-			job, _ := newJob(t, b.inputs(s))
+			job, _ := stagetest.NewJob(t, b.inputs(s))
 			if err := s.Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("received %v, want %q", err, c.want)
 			}
@@ -168,7 +170,7 @@ func TestLastTraining(t *testing.T) {
 	wants := func(epochs int, want string) {
 		t.Helper()
 		c.Stages.FineTune.Epochs = epochs
-		got, err := LastTraining(s, c.Name, epochs)
+		got, err := finetune.LastTraining(s, c.Name, epochs)
 		if err != nil {
 			if exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), want) {
 				t.Errorf("%d epochs: %v, want %q", epochs, err, want)
@@ -219,14 +221,16 @@ func TestDivergedAfterContinue(t *testing.T) {
 		"1h":  "in epoch 3 at step 11; there is no checkpoint since the training that this one continues, which ended after epoch 2",
 		"1ns": "in epoch 3 at step 11; the last good checkpoint is of epoch 3, step 11",
 	} {
-		b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs, c.Stages.FineTune.Schedule = 2, Schedule{Name: "constant"} })
+		b := newBed(t, func(c *Config) {
+			c.Stages.FineTune.Epochs, c.Stages.FineTune.Schedule = 2, finetune.Schedule{Name: "constant"}
+		})
 		b.run("normalize", "featurize", "fine-tune")
 		first := b.have[formats.ModelType]
 		s := b.config.Stages.FineTune
 		s.Epochs, s.CheckpointEvery, s.Optimizer.LearningRate = 4, every, 1e30
-		b.env.Continue = &Previous{Artifact: first.ID, Dir: first.Dir}
+		b.env.Continue = &finetune.Previous{Artifact: first.ID, Dir: first.Dir}
 		stage := b.stage("fine-tune")
-		job, _ := newJob(t, b.inputs(stage))
+		job, _ := stagetest.NewJob(t, b.inputs(stage))
 		if err := stage.Run(context.Background(), job); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("checkpoints every %s: %v, want %q", every, err, want)
 		}

@@ -5,17 +5,16 @@ import (
 	"encoding/csv"
 	"fmt"
 	"maps"
-	"math"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/pipeline/exit"
-	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/evaluate"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/stagetest"
 )
 
 func TestEvaluate(t *testing.T) {
@@ -25,7 +24,7 @@ func TestEvaluate(t *testing.T) {
 			b.run(stageNames...)
 			dir := b.have[formats.ReportType].Dir
 			want := []string{"confusion_matrix.csv", "metrics.json", "per_class.csv", "predictions.csv", "report.txt"}
-			if got := filesIn(t, dir); !cmp.Equal(got, want) {
+			if got := stagetest.FilesIn(t, dir); !cmp.Equal(got, want) {
 				t.Errorf("files %v, want %v", got, want)
 			}
 			metrics, err := formats.Metrics(dir)
@@ -71,7 +70,7 @@ func TestEvaluate(t *testing.T) {
 
 func readTable(t *testing.T, dir, name string) [][]string {
 	t.Helper()
-	table, err := csv.NewReader(strings.NewReader(readText(t, dir, name))).ReadAll()
+	table, err := csv.NewReader(strings.NewReader(stagetest.ReadText(t, dir, name))).ReadAll()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +82,7 @@ func TestEvaluateWithoutSplit(t *testing.T) {
 	b.run("normalize", "featurize", "fine-tune")
 	b.config.Stages.Evaluate.Split = "val"
 	s := b.stage("evaluate")
-	job, _ := newJob(t, b.inputs(s))
+	job, _ := stagetest.NewJob(t, b.inputs(s))
 	err := s.Run(t.Context(), job)
 	if exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), "there is no val split, only train and test") {
 		t.Errorf("error %v", err)
@@ -105,7 +104,7 @@ func TestGates(t *testing.T) {
 		"no value": {map[string]float64{"top_5": 0.5}, "gate missed on test (24 images): top_5 has no value here"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := (&Evaluate{Gates: c.gates}).check(report)
+			err := (&evaluate.Settings{Gates: c.gates}).Check(report)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -125,10 +124,10 @@ func TestGates(t *testing.T) {
 }
 
 // unlike serves another model than it evaluates.
-type unlike struct{ *fakeRuntime }
+type unlike struct{ *stagetest.FakeRuntime }
 
 func (u unlike) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
-	m, err := u.fakeRuntime.Load(dir, opts)
+	m, err := u.FakeRuntime.Load(dir, opts)
 	return unlikeModel{m}, err
 }
 
@@ -156,42 +155,5 @@ func TestServedModelIsGated(t *testing.T) {
 	b.config.Stages.Evaluate.Gates = map[string]float64{"served_agreement": 0} // one's own value stands
 	if err := b.stage("evaluate").Check(b.have[formats.ReportType]); err != nil {
 		t.Error(err)
-	}
-}
-
-// One image of a few may lie so near the boundary that rounding flips it.
-func TestServedModelMayFlipOneImage(t *testing.T) {
-	for _, c := range []struct {
-		served, flipped int
-		want            int // exit code
-	}{{20, 0, exit.Done}, {20, 1, exit.Done}, {20, 2, exit.Gate}, {3, 1, exit.Done}, {3, 2, exit.Gate}, {500, 10, exit.Done}, {500, 11, exit.Gate}} {
-		agreement := formats.Round(1 - float64(c.flipped)/float64(c.served))
-		dir := t.TempDir()
-		if err := formats.WriteJSON(filepath.Join(dir, "metrics.json"), formats.Report{Served: c.served, ServedAgreement: &agreement}); err != nil {
-			t.Fatal(err)
-		}
-		err := (&Evaluate{}).check(store.Artifact{Dir: dir})
-		if exit.Code(err) != c.want {
-			t.Errorf("%d of %d flipped: %v, want exit code %d", c.flipped, c.served, err, c.want)
-		}
-	}
-}
-
-func TestSpread(t *testing.T) {
-	for _, c := range []struct {
-		n, k int
-		want []int
-	}{{10, 3, []int{0, 3, 6}}, {3, 10, []int{0, 1, 2}}, {5, 0, []int{}}} {
-		if got := spread(c.n, c.k); !cmp.Equal(got, c.want) {
-			t.Errorf("spread(%d, %d) = %v, want %v", c.n, c.k, got, c.want)
-		}
-	}
-}
-
-func TestNotFinite(t *testing.T) {
-	for v, want := range map[float32]int{1: -1, float32(math.NaN()): 1, float32(math.Inf(-1)): 1, math.MaxFloat32: -1} {
-		if got := formats.NotFinite(floatTensor([]float32{0, v, 0}).Data); got != want {
-			t.Errorf("notFinite of %v = %d, want %d", v, got, want)
-		}
 	}
 }

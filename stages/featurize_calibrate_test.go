@@ -11,32 +11,35 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"tlpipe/savedmodels"
+	"tlpipe/stages/examples"
+	"tlpipe/stages/featurize"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/stagetest"
 )
 
 // calibratedPrefix remembers its model, and may spoil what calibrate gives.
 type calibratedPrefix struct {
-	fakeRuntime
-	model *fakeModel
+	stagetest.FakeRuntime
+	model *stagetest.FakeModel
 	spoil float32
 }
 
 func (r *calibratedPrefix) Load(dir string, opts savedmodels.Options) (savedmodels.Model, error) {
-	m, err := r.fakeRuntime.Load(dir, opts)
+	m, err := r.FakeRuntime.Load(dir, opts)
 	if err != nil {
 		return nil, err
 	}
-	r.model = m.(*fakeModel)
+	r.model = m.(*stagetest.FakeModel)
 	return &calibratedModel{r.model, r}, nil
 }
 
 type calibratedModel struct {
-	*fakeModel
+	*stagetest.FakeModel
 	by *calibratedPrefix
 }
 
 func (m *calibratedModel) Run(ctx context.Context, signature string, in map[string]savedmodels.Tensor) (map[string]savedmodels.Tensor, error) {
-	out, err := m.fakeModel.Run(ctx, signature, in)
+	out, err := m.FakeModel.Run(ctx, signature, in)
 	if signature == "calibrate" && m.by.spoil != 0 {
 		binary.LittleEndian.PutUint32(out["ranges"].Data, math.Float32bits(m.by.spoil))
 	}
@@ -57,14 +60,14 @@ func quantizedBed(t *testing.T) (*bed, *calibratedPrefix) {
 func TestCalibration(t *testing.T) {
 	b, watched := quantizedBed(t)
 	b.run("featurize")
-	if watched.calls["calibrate"] != 4 || watched.calls["set_ranges"] != 1 {
-		t.Errorf("calls %v", watched.calls)
+	if watched.Calls["calibrate"] != 4 || watched.Calls["set_ranges"] != 1 {
+		t.Errorf("calls %v", watched.Calls)
 	}
 	d, err := formats.OpenDataset(b.have[formats.DatasetType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := calibrationRows(d, b.config.Stages.Featurize.spec(b.config.network()))
+	rows := featurize.CalibrationRows(d, b.config.Stages.Featurize.Spec(b.config.network()))
 	if len(rows) != 32 || !slices.IsSorted(rows) || rows[0] != 0 || rows[31] < 85 {
 		t.Errorf("calibrated on rows %v", rows)
 	}
@@ -78,12 +81,12 @@ func TestCalibration(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer images.Close()
-	all := newImageBatch(images, d, len(rows))
-	if err := readImages(images, d, all, rows); err != nil {
+	all := examples.NewImageBatch(images, d, len(rows))
+	if err := examples.ReadImages(images, d, all, rows); err != nil {
 		t.Fatal(err)
 	}
-	if want := watched.model.largest(all.tensor()); !cmp.Equal(watched.model.ranges, want) {
-		t.Errorf("ranges %v, expected %v", watched.model.ranges, want)
+	if want := watched.model.Largest(all.Tensor()); !cmp.Equal(watched.model.Ranges, want) {
+		t.Errorf("ranges %v, expected %v", watched.model.Ranges, want)
 	}
 	f, err := formats.OpenFeatures(b.have[formats.FeaturesType].Dir)
 	if err != nil {
@@ -114,7 +117,7 @@ func TestCalibrationKey(t *testing.T) {
 	if err := d.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	b.have[formats.DatasetType] = artifactOf(t, formats.DatasetType, dir)
+	b.have[formats.DatasetType] = stagetest.ArtifactOf(t, formats.DatasetType, dir)
 	if cmp.Equal(before, b.key("featurize")) {
 		t.Error("other images to calibrate on, and the same key")
 	}
@@ -125,7 +128,7 @@ func TestCalibrationRefusesBadActivations(t *testing.T) {
 		b, watched := quantizedBed(t)
 		watched.spoil = float32(value)
 		s := b.stage("featurize")
-		job, _ := newJob(t, b.inputs(s))
+		job, _ := stagetest.NewJob(t, b.inputs(s))
 		if err := s.Run(t.Context(), job); err == nil || !strings.Contains(err.Error(), "an activation is NaN or infinite") {
 			t.Errorf("with a range of %v: %v", value, err)
 		}

@@ -4,17 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/examples"
+	"tlpipe/stages/finetune"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/stagetest"
 )
 
 func TestFineTune(t *testing.T) {
@@ -24,13 +25,13 @@ func TestFineTune(t *testing.T) {
 	dir := b.have[formats.ModelType].Dir
 
 	want := []string{"assets/a.txt", "card.json", "history.jsonl", "labels.txt", "saved_model.pb", "variables/variables.json"}
-	if got := filesIn(t, dir); !cmp.Equal(got, want) {
+	if got := stagetest.FilesIn(t, dir); !cmp.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
-	if got := readText(t, dir, "labels.txt"); got != "dark\nbright\nstriped\n" {
+	if got := stagetest.ReadText(t, dir, "labels.txt"); got != "dark\nbright\nstriped\n" {
 		t.Errorf("labels.txt is %q", got)
 	}
-	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, dir, "history.jsonl")))
+	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(stagetest.ReadText(t, dir, "history.jsonl")))
 	if err != nil || len(history) != 4 {
 		t.Fatalf("history %v, %v", history, err)
 	}
@@ -46,16 +47,16 @@ func TestFineTune(t *testing.T) {
 	if last := history[3]; last.Loss > history[0].Loss/2 || *last.ValAccuracy < 0.9 {
 		t.Errorf("it did not learn: %+v", history)
 	}
-	if seen.count(progress.Epoch) != 4 {
-		t.Errorf("%d epochs reported", seen.count(progress.Epoch))
+	if seen.Count(progress.Epoch) != 4 {
+		t.Errorf("%d epochs reported", seen.Count(progress.Epoch))
 	}
 
 	card, err := savedmodels.ReadCard(dir) // it is still the card of a model
-	if err != nil || card.Features != fakeFeatures {
+	if err != nil || card.Features != stagetest.FakeFeatures {
 		t.Errorf("card %+v, %v", card, err)
 	}
 	var all struct{ Trained formats.Trained }
-	if err := json.Unmarshal([]byte(readText(t, dir, "card.json")), &all); err != nil {
+	if err := json.Unmarshal([]byte(stagetest.ReadText(t, dir, "card.json")), &all); err != nil {
 		t.Fatal(err)
 	}
 	got := all.Trained
@@ -78,7 +79,7 @@ func TestFineTune(t *testing.T) {
 // measured is the accuracy on val of the weights in a model artifact.
 func measured(t *testing.T, b *bed, dir string) float64 {
 	t.Helper()
-	data, err := openExamples(b.have[formats.ImagesType].Dir, b.have[formats.DatasetType].Dir, b.have[formats.FeaturesType].Dir)
+	data, err := examples.Open(b.have[formats.ImagesType].Dir, b.have[formats.DatasetType].Dir, b.have[formats.FeaturesType].Dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,9 +88,9 @@ func measured(t *testing.T, b *bed, dir string) float64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	val, correct := data.dataset.Rows[formats.Val], 0
-	err = data.each(t.Context(), model, val, 16, func(i int, _ float32, probabilities []float32) {
-		if argmax(probabilities) == int(data.images.Labels[val[i]]) {
+	val, correct := data.Dataset.Rows[formats.Val], 0
+	err = data.Each(t.Context(), model, val, 16, func(i int, _ float32, probabilities []float32) {
+		if formats.Argmax(probabilities) == int(data.Images.Labels[val[i]]) {
 			correct++
 		}
 	})
@@ -104,10 +105,10 @@ func TestFineTuneKeeps(t *testing.T) {
 	models := map[string]float64{}
 	for _, keep := range []string{"best", "last"} {
 		b := newBed(t, func(c *Config) { c.Stages.FineTune.Keep = keep })
-		b.runtime.spoil = 20
+		b.runtime.Spoil = 20
 		b.run("normalize", "featurize", "fine-tune")
 		dir := b.have[formats.ModelType].Dir
-		history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, dir, "history.jsonl")))
+		history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(stagetest.ReadText(t, dir, "history.jsonl")))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,7 +135,7 @@ func TestFineTuneWithoutVal(t *testing.T) {
 	}
 	b.config.Stages.FineTune.Keep = "best"
 	s := b.stage("fine-tune")
-	job, _ := newJob(t, b.inputs(s))
+	job, _ := stagetest.NewJob(t, b.inputs(s))
 	if err := s.Run(t.Context(), job); err == nil || !strings.Contains(err.Error(), "there is no val split") {
 		t.Errorf("keep: best without val: %v", err)
 	}
@@ -145,24 +146,24 @@ func TestFineTuneFollowsVal(t *testing.T) {
 	b := newBed(t, func(c *Config) {
 		s := c.Stages.FineTune
 		s.Epochs, s.CheckpointEvery = 12, "1ns"
-		s.Schedule = Schedule{Name: "plateau", Gamma: 0.1, Patience: 1, MinDelta: 0.05}
-		s.EarlyStopping = EarlyStop{Patience: 3, MinDelta: 0.05, Monitor: "val_loss"}
+		s.Schedule = finetune.Schedule{Name: "plateau", Gamma: 0.1, Patience: 1, MinDelta: 0.05}
+		s.EarlyStopping = finetune.EarlyStop{Patience: 3, MinDelta: 0.05, Monitor: "val_loss"}
 	})
 	b.run("normalize", "featurize")
 	seen := b.run("fine-tune")
-	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, b.have[formats.ModelType].Dir, "history.jsonl")))
+	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(stagetest.ReadText(t, b.have[formats.ModelType].Dir, "history.jsonl")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := len(history)
-	if n < 4 || n >= 12 || !b.config.Stages.FineTune.EarlyStopping.stops(history) || b.config.Stages.FineTune.EarlyStopping.stops(history[:n-1]) {
+	if n < 4 || n >= 12 || !b.config.Stages.FineTune.EarlyStopping.Stops(history) || b.config.Stages.FineTune.EarlyStopping.Stops(history[:n-1]) {
 		t.Errorf("training ended after epoch %d: %+v", n, history)
 	}
 	if first, last := history[0].LearningRate, history[n-1].LearningRate; last > first/50 || last == 0 {
 		t.Errorf("the learning rate went from %v to %v", first, last)
 	}
-	if !strings.Contains(seen.texts(progress.Note), "val_loss has not improved for 3 epochs: training ends after epoch") {
-		t.Errorf("notes: %q", seen.texts(progress.Note))
+	if !strings.Contains(seen.Texts(progress.Note), "val_loss has not improved for 3 epochs: training ends after epoch") {
+		t.Errorf("notes: %q", seen.Texts(progress.Note))
 	}
 	b.testResume("fine-tune", "train_step", "crash", 1)
 }
@@ -173,7 +174,7 @@ func TestFineTuneHeadFirst(t *testing.T) {
 		c.Model.FreezeThrough, c.Stages.FineTune.HeadFirstEpochs, c.Stages.FineTune.CheckpointEvery = "none", 2, "1ns"
 	})
 	b.run("normalize", "featurize", "fine-tune")
-	if head, all := b.runtime.calls["train_head"], b.runtime.calls["train_step"]; head != 10 || all != 10 {
+	if head, all := b.runtime.Calls["train_head"], b.runtime.Calls["train_step"]; head != 10 || all != 10 {
 		t.Errorf("%d steps of the head and %d of everything, want 10 and 10", head, all)
 	}
 	b.testResume("fine-tune", "train_head", "crash", 1)
@@ -188,13 +189,13 @@ func TestFineTuneClassWeight(t *testing.T) {
 	if b.run("fine-tune"); b.have[formats.ModelType].ID == plain || firstEpoch(t, b).Loss != first.Loss {
 		t.Errorf("the card should tell of class weights, the losses should not: %+v, %+v", firstEpoch(t, b), first)
 	}
-	b.config.Stages.FineTune.ClassWeight = ClassWeight{Factors: map[string]float64{"dark": 2, "bright": 2, "striped": 2}}
+	b.config.Stages.FineTune.ClassWeight = finetune.ClassWeight{Factors: map[string]float64{"dark": 2, "bright": 2, "striped": 2}}
 	if b.run("fine-tune"); math.Abs(firstEpoch(t, b).Loss-2*first.Loss) > 0.5*first.Loss || firstEpoch(t, b).Loss == 2*first.Loss {
 		t.Errorf("losses with factors of 2: %+v, without: %+v", firstEpoch(t, b), first)
 	}
-	b.config.Stages.FineTune.ClassWeight = ClassWeight{Factors: map[string]float64{"brigt": 2}}
+	b.config.Stages.FineTune.ClassWeight = finetune.ClassWeight{Factors: map[string]float64{"brigt": 2}}
 	s := b.stage("fine-tune")
-	job, _ := newJob(t, b.inputs(s))
+	job, _ := stagetest.NewJob(t, b.inputs(s))
 	if err := s.Run(t.Context(), job); err == nil || !strings.Contains(err.Error(), `there is no class "brigt"; did you mean bright?; the classes are`) {
 		t.Errorf("class_weight of an unknown class: %v", err)
 	}
@@ -202,43 +203,11 @@ func TestFineTuneClassWeight(t *testing.T) {
 
 func firstEpoch(t *testing.T, b *bed) formats.EpochResult {
 	t.Helper()
-	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(readText(t, b.have[formats.ModelType].Dir, "history.jsonl")))
+	history, err := formats.ReadJSONLines[formats.EpochResult](strings.NewReader(stagetest.ReadText(t, b.have[formats.ModelType].Dir, "history.jsonl")))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return history[0]
-}
-
-// The wanted factors are those of sklearn.utils.class_weight.compute_class_weight("balanced", …).
-func TestClassWeight(t *testing.T) {
-	d := &formats.Dataset{Classes: []string{"a", "b", "c"}, Counts: map[string][]int{"train": {10, 20, 60}, "test": {1, 1, 1}}}
-	for text, want := range map[string][]float32{
-		"none": nil, "{}": nil, "balanced": {3, 1.5, 0.5}, "{b: 2.5, a: 0}": {0, 2.5, 1},
-	} {
-		var w ClassWeight
-		if err := yaml.Unmarshal([]byte(text), &w); err != nil {
-			t.Fatal(err)
-		}
-		got, err := w.of(d)
-		if err != nil || !cmp.Equal(got, want) {
-			t.Errorf("%s: %v, %v; want %v", text, got, err, want)
-		}
-		var again ClassWeight
-		out, err := yaml.Marshal(w)
-		if err != nil || yaml.Unmarshal(out, &again) != nil || w.none() != again.none() || len(w.Factors) != len(again.Factors) {
-			t.Errorf("%s is written as %q (%v)", text, out, err)
-		}
-	}
-	zero := ClassWeight{Factors: map[string]float64{"a": 0, "b": 0, "c": 0}}
-	if _, err := zero.of(d); err == nil || !strings.Contains(err.Error(), "each class has the factor 0") {
-		t.Errorf("factors of 0 alone: %v", err)
-	}
-	for _, text := range []string{"balance", "2", "[1, 2]", "{a: x}"} {
-		var w ClassWeight
-		if err := yaml.Unmarshal([]byte(text), &w); err == nil {
-			t.Errorf("%s is taken as %+v", text, w)
-		}
-	}
 }
 
 // The most specific name in learning_rate_multiplier wins; the export knows layers alone.
@@ -268,12 +237,12 @@ func TestFineTuneFollowsSeed(t *testing.T) {
 func TestFineTuneStopsWhenLossIsNoNumber(t *testing.T) {
 	b := newBed(t, func(c *Config) {
 		c.Stages.FineTune.Optimizer.LearningRate = 1e30
-		c.Stages.FineTune.Schedule = Schedule{Name: "constant"}
+		c.Stages.FineTune.Schedule = finetune.Schedule{Name: "constant"}
 		c.Stages.FineTune.CheckpointEvery = "1ns"
 	})
 	b.run("normalize", "featurize")
 	s := b.stage("fine-tune")
-	job, _ := newJob(t, b.inputs(s))
+	job, _ := stagetest.NewJob(t, b.inputs(s))
 	err := s.Run(t.Context(), job)
 	if err == nil {
 		t.Fatal("training went on")
@@ -283,7 +252,7 @@ func TestFineTuneStopsWhenLossIsNoNumber(t *testing.T) {
 			t.Errorf("error %q lacks %q", err, want)
 		}
 	}
-	if files := filesIn(t, job.Out); len(files) > 0 {
+	if files := stagetest.FilesIn(t, job.Out); len(files) > 0 {
 		t.Errorf("it left %v as a model", files)
 	}
 }
@@ -295,9 +264,9 @@ func TestFineTuneFallsBack(t *testing.T) {
 	want := b.have[formats.ModelType].ID
 
 	s := b.stage("fine-tune")
-	job, seen := newJob(t, b.inputs(s))
+	job, seen := stagetest.NewJob(t, b.inputs(s))
 	crash := errors.New("crash")
-	b.runtime.calls, b.runtime.before = nil, func(signature string, n int) error {
+	b.runtime.Calls, b.runtime.Before = nil, func(signature string, n int) error {
 		if signature == "train_step" && n == 12 {
 			return crash
 		}
@@ -307,27 +276,18 @@ func TestFineTuneFallsBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	newest := filepath.Join(job.Scratch, "checkpoint-000003-0000000012.safetensors")
-	damageFile(t, newest, func(file []byte) []byte { return file[:len(file)/2] })
-	b.runtime.calls, b.runtime.before = nil, nil
+	stagetest.DamageFile(t, newest, func(file []byte) []byte { return file[:len(file)/2] })
+	b.runtime.Calls, b.runtime.Before = nil, nil
 	if err := s.Run(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	if treeDigest(t, job.Out) != want {
+	if stagetest.TreeDigest(t, job.Out) != want {
 		t.Error("other bytes than without a crash")
 	}
-	if got := b.runtime.calls["train_step"]; got != 20-11 {
+	if got := b.runtime.Calls["train_step"]; got != 20-11 {
 		t.Errorf("%d steps after the crash, want 9", got)
 	}
-	if !strings.Contains(seen.texts(progress.Warning), "checkpoint-000003-0000000012.safetensors cannot be used") {
-		t.Errorf("warnings: %s", seen.texts(progress.Warning))
+	if !strings.Contains(seen.Texts(progress.Warning), "checkpoint-000003-0000000012.safetensors cannot be used") {
+		t.Errorf("warnings: %s", seen.Texts(progress.Warning))
 	}
-}
-
-func readText(t *testing.T, dir, name string) string {
-	t.Helper()
-	text, err := os.ReadFile(filepath.Join(dir, name))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
 }

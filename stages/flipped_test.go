@@ -7,6 +7,7 @@ import (
 
 	"tlpipe/pipeline/progress"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/stagetest"
 )
 
 // A bit that flips in a finished shard between a stop and the next run is noticed, and the shard is made again.
@@ -15,10 +16,10 @@ func TestFlippedFeatures(t *testing.T) {
 	b.run("normalize", "featurize")
 	want := b.have[formats.FeaturesType].ID
 	s := b.stage("featurize")
-	job, seen := newJob(t, b.inputs(s))
+	job, seen := stagetest.NewJob(t, b.inputs(s))
 	stop := errors.New("stopped")
-	b.runtime.before = func(signature string, n int) error {
-		if seen.count(progress.Completed) == 3 {
+	b.runtime.Before = func(signature string, n int) error {
+		if seen.Count(progress.Completed) == 3 {
 			return stop
 		}
 		return nil
@@ -26,15 +27,15 @@ func TestFlippedFeatures(t *testing.T) {
 	if err := s.Run(t.Context(), job); !errors.Is(err, stop) {
 		t.Fatal(err)
 	}
-	b.runtime.before = nil
-	flipBit(t, filepath.Join(job.Out, formats.ShardName("features", 1)))
+	b.runtime.Before = nil
+	stagetest.FlipBit(t, filepath.Join(job.Out, formats.ShardName("features", 1)))
 	if err := s.Run(t.Context(), job); err != nil {
 		t.Fatal(err)
 	}
-	if got := treeDigest(t, job.Out); got != want {
+	if got := stagetest.TreeDigest(t, job.Out); got != want {
 		t.Error("the flipped bit is in the result")
 	}
-	if n := seen.count(progress.Completed); n != 8+1 {
+	if n := seen.Count(progress.Completed); n != 8+1 {
 		t.Errorf("%d shards were made, expected 8 and the flipped one again", n)
 	}
 }

@@ -2,18 +2,10 @@ package stages
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"reflect"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,159 +13,18 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/featurize"
+	"tlpipe/stages/finetune"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/machine"
+	"tlpipe/stages/stagetest"
 )
-
-// The data set of these tests: three classes whose images differ in brightness and stripes, with noise.
-const (
-	testTrain = 30 // images a class
-	testTest  = 8
-	testSide  = 6
-)
-
-// writeTestImages makes an artifact of type images. The last test image equals the first training image.
-func writeTestImages(t *testing.T, channels int) store.Artifact {
-	t.Helper()
-	dir := t.TempDir()
-	classes := []string{"dark", "bright", "striped"}
-	const perClass = testTrain + testTest
-	count := len(classes) * perClass
-	size := testSide * testSide * channels
-	var pixels []byte
-	var labels []int32
-	var samples []formats.Sample
-	for row := range count {
-		class, split := row%len(classes), formats.Train
-		if row/len(classes) >= testTrain {
-			split = formats.Test
-		}
-		noise := sha256.Sum256(fmt.Appendf(nil, "%d", row))
-		for p := range size {
-			v := []int{60, 180, 60 + 120*(p/channels%2)}[class]
-			pixels = append(pixels, byte(v+int(noise[p%32])/4-32))
-		}
-		labels = append(labels, int32(class))
-		samples = append(samples, formats.Sample{Path: fmt.Sprintf("%s/%s/%d.png", split, classes[class], row), Split: split, Class: classes[class]})
-	}
-	copy(pixels[(count-1)*size:], pixels[:size])
-	const shard = 50
-	info := formats.ImagesInfo{Count: count, Shape: [3]int{testSide, testSide, channels}, ShardSize: shard, Classes: classes, Decoder: "test"}
-	errs := []error{
-		formats.WriteJSON(filepath.Join(dir, "images.json"), info),
-		formats.WriteInt32s(filepath.Join(dir, "labels.npy"), labels),
-		formats.WriteJSONLines(filepath.Join(dir, "samples.jsonl"), slices.Values(samples)),
-	}
-	for first := 0; first < count; first += shard {
-		end := min(first+shard, count)
-		errs = append(errs, formats.WriteArray(filepath.Join(dir, formats.ShardName("images", first/shard)), "|u1",
-			[]int{end - first, testSide, testSide, channels}, pixels[first*size:end*size]))
-	}
-	if err := errors.Join(errs...); err != nil {
-		t.Fatal(err)
-	}
-	return artifactOf(t, formats.ImagesType, dir)
-}
-
-// artifactOf names a directory by its content.
-func artifactOf(t *testing.T, kind, dir string) store.Artifact {
-	t.Helper()
-	id := treeDigest(t, dir)
-	return store.Artifact{ID: id, Type: kind, Dir: dir, Identity: id}
-}
-
-// treeDigest is a SHA-256 over the names and bytes of all files in dir.
-func treeDigest(t *testing.T, dir string) string {
-	t.Helper()
-	h := sha256.New()
-	for _, name := range filesIn(t, dir) {
-		data, err := os.ReadFile(filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fmt.Fprintf(h, "%s %d\n", name, len(data))
-		h.Write(data)
-	}
-	return hex.EncodeToString(h.Sum(nil))
-}
-
-func filesIn(t *testing.T, dir string) []string {
-	t.Helper()
-	var names []string
-	err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		if err == nil && !e.IsDir() {
-			name, _ := filepath.Rel(dir, path)
-			names = append(names, name)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return names
-}
-
-// events remembers what a stage reports.
-type events struct {
-	mu   sync.Mutex
-	list []progress.Event
-}
-
-func (e *events) Handle(event progress.Event) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.list = append(e.list, event)
-}
-
-// texts are the texts of all events of a type.
-func (e *events) texts(kind string) string {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	var texts []string
-	for _, event := range e.list {
-		if event.Type == kind {
-			texts = append(texts, event.Text)
-		}
-	}
-	return strings.Join(texts, "\n")
-}
-
-func (e *events) count(kind string) int {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return len(slices.DeleteFunc(slices.Clone(e.list), func(event progress.Event) bool { return event.Type != kind }))
-}
-
-// attempt is a job that can be taken up again.
-func newJob(t *testing.T, in pipeline.Inputs) (*pipeline.Job, *events) {
-	t.Helper()
-	seen := &events{}
-	return &pipeline.Job{Out: t.TempDir(), Scratch: t.TempDir(), Inputs: in, Progress: progress.NewReporter("test", seen)}, seen
-}
-
-// makeArtifact runs a stage on what there is, in a fresh job, and adds what it gives.
-func makeArtifact(t *testing.T, s pipeline.Stage, have pipeline.Inputs) *events {
-	t.Helper()
-	in := pipeline.Inputs{}
-	for _, kind := range s.Takes {
-		a, ok := have[kind]
-		if !ok {
-			t.Fatalf("%s takes %s, which is not there", s.Name, kind)
-		}
-		in[kind] = a
-	}
-	job, seen := newJob(t, in)
-	if err := s.Run(t.Context(), job); err != nil {
-		t.Fatalf("%s: %v", s.Name, err)
-	}
-	have[s.Gives] = artifactOf(t, s.Gives, job.Out)
-	return seen
-}
 
 // bed is a pipeline with fake models, run stage by stage.
 type bed struct {
 	t       *testing.T
 	config  Config
-	runtime *fakeRuntime
+	runtime *stagetest.FakeRuntime
 	env     Env
 	have    pipeline.Inputs
 }
@@ -187,26 +38,26 @@ func newBed(t *testing.T, change func(c *Config)) *bed {
 	c.Stages.Featurize.BatchSize = 8
 	c.Stages.FineTune.Epochs, c.Stages.FineTune.BatchSize = 4, 16
 	c.Stages.FineTune.Optimizer.LearningRate = 0.1
-	c.Stages.FineTune.Schedule = Schedule{Name: "cosine", StepSize: 7, Gamma: 0.1, WarmupEpochs: 0.5}
+	c.Stages.FineTune.Schedule = finetune.Schedule{Name: "cosine", StepSize: 7, Gamma: 0.1, WarmupEpochs: 0.5}
 	c.Stages.FineTune.Keep = "best"
 	c.Stages.FineTune.CheckpointEvery = "1h"
 	c.Stages.Evaluate.Served = 10
 	if change != nil {
 		change(&c)
 	}
-	runtime := &fakeRuntime{}
+	runtime := &stagetest.FakeRuntime{}
 	b := &bed{
 		t: t, config: c, runtime: runtime,
-		env:  Env{Resources: Resources{Runtime: runtime, Machine: Machine{TensorFlow: "fake-1", Device: "cpu", CPUClass: "avx2"}}},
-		have: pipeline.Inputs{formats.ImagesType: writeTestImages(t, 3)},
+		env:  Env{Resources: machine.Resources{Runtime: runtime, Machine: machine.Machine{TensorFlow: "fake-1", Device: "cpu", CPUClass: "avx2"}}},
+		have: pipeline.Inputs{formats.ImagesType: stagetest.WriteImages(t, 3)},
 	}
-	features := fakeFeatures
+	features := stagetest.FakeFeatures
 	if c.Model.NothingFrozen() {
 		features = 0
 	} else {
-		b.have[formats.PrefixType] = artifactOf(t, formats.PrefixType, writeFakeModel(t, "prefix", features, 3))
+		b.have[formats.PrefixType] = stagetest.ArtifactOf(t, formats.PrefixType, stagetest.WriteFakeModel(t, "prefix", features, 3))
 	}
-	b.have[formats.SuffixType] = artifactOf(t, formats.SuffixType, writeFakeModel(t, "suffix", features, 3))
+	b.have[formats.SuffixType] = stagetest.ArtifactOf(t, formats.SuffixType, stagetest.WriteFakeModel(t, "suffix", features, 3))
 	return b
 }
 
@@ -214,7 +65,7 @@ func newBed(t *testing.T, change func(c *Config)) *bed {
 func (b *bed) stage(name string) pipeline.Stage {
 	if name == "featurize" && !b.config.Model.NothingFrozen() {
 		f := b.config.Stages.Featurize
-		return stageWithShards(b.config.network(), f, b.env.Resources, 2*int(f.BatchSize)*fakeFeatures*formats.ItemSize(formats.NpyType(f.Store)))
+		return featurize.StageWithShards(b.config.network(), f, b.env.Resources, 2*int(f.BatchSize)*stagetest.FakeFeatures*formats.ItemSize(formats.NpyType(f.Store)))
 	}
 	for _, s := range Pipeline(&b.config, b.env) {
 		if s.Name == name {
@@ -238,11 +89,11 @@ func (b *bed) inputs(s pipeline.Stage) pipeline.Inputs {
 }
 
 // run runs stages one after another, each in a fresh job, and remembers what they give.
-func (b *bed) run(names ...string) *events {
+func (b *bed) run(names ...string) *stagetest.Events {
 	b.t.Helper()
-	var seen *events
+	var seen *stagetest.Events
 	for _, name := range names {
-		seen = makeArtifact(b.t, b.stage(name), b.have)
+		seen = stagetest.Make(b.t, b.stage(name), b.have)
 	}
 	return seen
 }
@@ -274,7 +125,7 @@ func TestStagesAreDeterministic(t *testing.T) {
 				if again := b.have[b.stage(stage).Gives]; a.ID != again.ID {
 					t.Errorf("%s: two runs gave different bytes", stage)
 				}
-				if first.count(progress.Progress) == 0 && (stage != "featurize" || !b.config.Model.NothingFrozen()) {
+				if first.Count(progress.Progress) == 0 && (stage != "featurize" || !b.config.Model.NothingFrozen()) {
 					t.Errorf("%s reported no progress", stage)
 				}
 			}
@@ -315,9 +166,9 @@ func TestStagesResume(t *testing.T) {
 func (b *bed) testResume(stage, signature, stop string, lost int) {
 	b.t.Helper()
 	s := b.stage(stage)
-	b.runtime.calls = nil
+	b.runtime.Calls = nil
 	b.run(stage)
-	want, total := b.have[s.Gives].ID, b.runtime.calls[signature]
+	want, total := b.have[s.Gives].ID, b.runtime.Calls[signature]
 	if stage == "featurize" && b.config.Model.NothingFrozen() {
 		if total != 0 {
 			b.t.Errorf("featurize ran the model %d times though nothing is frozen", total)
@@ -328,10 +179,10 @@ func (b *bed) testResume(stage, signature, stop string, lost int) {
 		b.t.Fatalf("%s: no call of %s: there is nothing to stop", stage, signature)
 	}
 	for _, at := range []int{0, total / 3, 2 * total / 3, total - 1} {
-		job, _ := newJob(b.t, b.inputs(s))
+		job, _ := stagetest.NewJob(b.t, b.inputs(s))
 		ctx, cancel := context.WithCancel(context.Background())
 		crash := errors.New("crash")
-		b.runtime.calls, b.runtime.before = nil, func(called string, n int) error {
+		b.runtime.Calls, b.runtime.Before = nil, func(called string, n int) error {
 			if called != signature || n != at {
 				return nil
 			}
@@ -347,14 +198,14 @@ func (b *bed) testResume(stage, signature, stop string, lost int) {
 		} else if stop == "crash" && !errors.Is(err, crash) {
 			b.t.Fatalf("%s crashed in call %d: %v", stage, at, err)
 		}
-		b.runtime.before = nil
+		b.runtime.Before = nil
 		if err := s.Run(context.Background(), job); err != nil {
 			b.t.Fatalf("%s again after call %d: %v", stage, at, err)
 		}
-		if got := treeDigest(b.t, job.Out); got != want {
-			b.t.Errorf("%s stopped in call %d (%s): other bytes than without a stop: %v", stage, at, stop, filesIn(b.t, job.Out))
+		if got := stagetest.TreeDigest(b.t, job.Out); got != want {
+			b.t.Errorf("%s stopped in call %d (%s): other bytes than without a stop: %v", stage, at, stop, stagetest.FilesIn(b.t, job.Out))
 		}
-		if calls := b.runtime.calls[signature]; lost > 0 && (calls < total || calls >= total+lost) {
+		if calls := b.runtime.Calls[signature]; lost > 0 && (calls < total || calls >= total+lost) {
 			b.t.Errorf("%s stopped in call %d (%s): %d calls of %s in both attempts, %d without a stop", stage, at, stop, calls, signature, total)
 		}
 	}

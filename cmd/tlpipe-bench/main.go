@@ -22,6 +22,7 @@ import (
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/machine"
 )
 
 // task is what all contenders of a comparison do. Folder holds images.npy (uint8 [n, size, size, 3]), labels.npy (int32
@@ -59,7 +60,7 @@ func run(ctx context.Context, args []string) error {
 
 // network is VGG16 up to block5_pool, averaged, laid out for this machine.
 func (t task) network(freeze string) savedmodels.Prefix {
-	machine, _ := stages.Linked{}.Machine("cpu")
+	machine, _ := machine.Linked{}.Machine("cpu")
 	return savedmodels.Prefix{
 		Backbone: "vgg16", Weights: "random", Input: [2]int{t.Size, t.Size}, Preprocess: savedmodels.Preprocess{Mode: "caffe"},
 		Taps: []string{"block5_pool"}, Freeze: freeze, Pooling: "avg", Precision: t.Precision,
@@ -230,7 +231,7 @@ func (t task) decode(ctx context.Context) (took time.Duration, means []float32, 
 		settings.Stages.Decode.Size = t.Size
 	}
 	runtime := tfruntime.New()
-	env := stages.Env{Resources: stages.Resources{Runtime: runtime, Machine: stages.Machine{TensorFlow: runtime.Version()}}}
+	env := stages.Env{Resources: machine.Resources{Runtime: runtime, Machine: machine.Machine{TensorFlow: runtime.Version()}}}
 	began := time.Now()
 	if err := stages.Pipeline(&settings, env)[0].Run(ctx, job); err != nil {
 		return 0, nil, err

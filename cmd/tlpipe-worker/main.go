@@ -14,6 +14,8 @@ import (
 	"tlpipe/pipeline/worker"
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages"
+	"tlpipe/stages/machine"
+	"tlpipe/stages/predict"
 )
 
 func main() {
@@ -36,7 +38,7 @@ func main() {
 }
 
 func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(any) error) error {
-	if req.Stage == stages.PredictName {
+	if req.Stage == predict.PredictName {
 		return classify(ctx, req, emit)
 	}
 	var p stages.Payload
@@ -53,7 +55,7 @@ func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(a
 
 // classify is no stage: its answers are for whoever asks and go to no store.
 func classify(ctx context.Context, req worker.Request, emit func(any) error) error {
-	var p stages.PredictRequest
+	var p predict.PredictRequest
 	if err := json.Unmarshal(req.Payload, &p); err != nil {
 		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
 	}
@@ -65,16 +67,16 @@ func classify(ctx context.Context, req worker.Request, emit func(any) error) err
 	if err != nil {
 		return err
 	}
-	return stages.Predict(ctx, tfruntime.New(), machine, p, func(answer stages.Prediction) error { return emit(answer) })
+	return predict.Predict(ctx, tfruntime.New(), machine, p, func(answer predict.Prediction) error { return emit(answer) })
 }
 
 // info is what keys and `tlpipe doctor` need to know of the linked library.
-func info() (stages.Linked, error) {
+func info() (machine.Linked, error) {
 	files, err := libraries()
 	if err != nil {
-		return stages.Linked{}, err
+		return machine.Linked{}, err
 	}
-	linked := stages.Linked{TensorFlow: tfruntime.New().Version(), Identity: identity()}
+	linked := machine.Linked{TensorFlow: tfruntime.New().Version(), Identity: identity()}
 	if linked.Build, err = buildOf(files); err != nil {
 		return linked, err
 	}

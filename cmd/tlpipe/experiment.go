@@ -18,6 +18,8 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages"
+	"tlpipe/stages/finetune"
+	"tlpipe/stages/machine"
 	"tlpipe/stages/sources"
 )
 
@@ -26,7 +28,7 @@ type experiment struct {
 	config   stages.Config
 	files    []string
 	store    *store.Store
-	linked   stages.Linked // what the keys name; zero where there is no runtime
+	linked   machine.Linked // what the keys name; zero where there is no runtime
 	env      stages.Env
 	pipeline *pipeline.Pipeline
 }
@@ -85,15 +87,15 @@ func readExperiment(c *cli.Context) (*experiment, error) {
 
 func bind(c *cli.Context, cfg loaded, s *store.Store, log io.Writer) (*experiment, error) {
 	linked, _ := findLinked(s) // a missing runtime matters only to the stages that need it, and they say so
-	machine, err := linked.Machine(c.String("device"))
+	host, err := linked.Machine(c.String("device"))
 	if err != nil {
 		return nil, err
 	}
-	env := stages.Env{Source: cfg.source, Resources: stages.Resources{
+	env := stages.Env{Source: cfg.source, Resources: machine.Resources{
 		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
 		Digests:  sources.NewDigests(digestsDir(s.Dir())),
-		Machine:  machine,
-		Memory:   stages.FreeMemory,
+		Machine:  host,
+		Memory:   machine.FreeMemory,
 	}}
 	return &experiment{
 		config: cfg.Config, files: cfg.files, store: s, linked: linked, env: env,
@@ -148,7 +150,7 @@ func (e *experiment) continueLast(c *cli.Context) error {
 	if fineTune == nil {
 		return exit.Errorf(exit.Usage, "the config has no stage fine-tune, so there is no training to continue")
 	}
-	previous, err := stages.LastTraining(e.store, e.config.Name, fineTune.Epochs)
+	previous, err := finetune.LastTraining(e.store, e.config.Name, fineTune.Epochs)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
-	"tlpipe/stages"
+	"tlpipe/stages/predict"
 )
 
 func exportWeightsCommand() *cli.Command {
@@ -23,7 +23,7 @@ func exportWeightsCommand() *cli.Command {
 				return exit.Errorf(exit.Usage, "expected a model and a file; try `tlpipe export-weights artifacts/latest/NAME/fine-tune weights.safetensors`")
 			}
 			model, files := c.Args().First(), c.Args().Tail()
-			if _, err := stages.OpenTrained(model); err != nil {
+			if _, err := predict.OpenTrained(model); err != nil {
 				return err
 			}
 			if err := intactModel(c.Context, model); err != nil {

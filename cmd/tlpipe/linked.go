@@ -15,7 +15,7 @@ import (
 	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
-	"tlpipe/stages"
+	"tlpipe/stages/machine"
 )
 
 // workerPath is the program that links TensorFlow: it stands beside this one.
@@ -33,13 +33,13 @@ func workerPath() (string, error) {
 // seen is what findLinked remembers, so that a run or plan with nothing to do need not load TensorFlow: the answer, and
 // what it depended on.
 type seen struct {
-	Worker  fileStat      `json:"worker"`
-	Library fileStat      `json:"library"`
-	Driver  fileStat      `json:"driver"`  // of the GPU; made anew when a machine starts
-	Visible string        `json:"visible"` // GPUs, as the user has it
-	Search  string        `json:"search"`  // where the user has libraries looked for
-	Cache   fileStat      `json:"cache"`   // of the libraries that the system has
-	Linked  stages.Linked `json:"linked"`
+	Worker  fileStat       `json:"worker"`
+	Library fileStat       `json:"library"`
+	Driver  fileStat       `json:"driver"`  // of the GPU; made anew when a machine starts
+	Visible string         `json:"visible"` // GPUs, as the user has it
+	Search  string         `json:"search"`  // where the user has libraries looked for
+	Cache   fileStat       `json:"cache"`   // of the libraries that the system has
+	Linked  machine.Linked `json:"linked"`
 }
 
 type fileStat struct {
@@ -60,17 +60,17 @@ func statOf(path string) fileStat {
 
 // findLinked asks the worker what it links, or remembers what it answered when all was as it is now. The answer is kept
 // beside the worker or, where nothing can be written there, in the store; s may be nil, then the worker is asked.
-func findLinked(s *store.Store) (stages.Linked, error) {
+func findLinked(s *store.Store) (machine.Linked, error) {
 	path, err := workerPath()
 	if err != nil {
-		return stages.Linked{}, err
+		return machine.Linked{}, err
 	}
 	now := seen{
 		Worker: statOf(path), Driver: statOf("/dev/nvidiactl"), Visible: os.Getenv("CUDA_VISIBLE_DEVICES"),
 		Search: os.Getenv("LD_LIBRARY_PATH"), Cache: statOf("/etc/ld.so.cache"),
 	}
 	if now.Worker.Bytes == 0 {
-		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "there is no model runtime: %s is missing; build it with `make build`", path)
+		return machine.Linked{}, exit.Errorf(exit.NoRuntime, "there is no model runtime: %s is missing; build it with `make build`", path)
 	}
 	var memories []string
 	if s != nil {
@@ -88,7 +88,7 @@ func findLinked(s *store.Store) (stages.Linked, error) {
 		}
 	}
 	if now.Linked, err = askLinked(path); err != nil {
-		return stages.Linked{}, err
+		return machine.Linked{}, err
 	}
 	now.Library = statOf(now.Linked.Library)
 	if text, err := json.Marshal(now); err == nil {
@@ -101,7 +101,7 @@ func findLinked(s *store.Store) (stages.Linked, error) {
 	return now.Linked, nil
 }
 
-func askLinked(path string) (linked stages.Linked, err error) {
+func askLinked(path string) (linked machine.Linked, err error) {
 	command := exec.Command(path, "info")
 	command.Env = environment.Worker()
 	var stderr strings.Builder
@@ -113,9 +113,9 @@ func askLinked(path string) (linked stages.Linked, err error) {
 	if err != nil {
 		lines := strings.Split(strings.TrimSpace(stderr.String()), "\n")
 		if short := exit.FromText(fmt.Errorf("%s (%w)", lines[len(lines)-1], err)); exit.Code(short) == exit.Resources {
-			return stages.Linked{}, fmt.Errorf("the model runtime does not start: %w", short)
+			return machine.Linked{}, fmt.Errorf("the model runtime does not start: %w", short)
 		}
-		return stages.Linked{}, exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s (%w); `make deps build` installs it", lines[len(lines)-1], err)
+		return machine.Linked{}, exit.Errorf(exit.NoRuntime, "the model runtime does not start: %s (%w); `make deps build` installs it", lines[len(lines)-1], err)
 	}
 	return linked, nil
 }

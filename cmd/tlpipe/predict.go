@@ -16,7 +16,7 @@ import (
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/worker"
-	"tlpipe/stages"
+	"tlpipe/stages/predict"
 )
 
 func predictCommand() *cli.Command {
@@ -36,7 +36,7 @@ func predictCommand() *cli.Command {
 			&cli.BoolFlag{Name: "trust", Usage: "load a model whose graph may read and write files, as far as you trust its maker"},
 		},
 		OnUsageError: usageError,
-		Action: classify,
+		Action:       classify,
 	}
 }
 
@@ -52,7 +52,7 @@ func classify(c *cli.Context) error {
 		return exit.Errorf(exit.Usage, "either --json or --csv")
 	}
 	model := c.Args().First()
-	trained, err := stages.OpenTrained(model)
+	trained, err := predict.OpenTrained(model)
 	if err == nil {
 		err = intactModel(c.Context, model)
 	}
@@ -64,14 +64,14 @@ func classify(c *cli.Context) error {
 		failed++
 		fmt.Fprintf(c.App.ErrWriter, "tlpipe: %s: %v\n", sanitize.Name(path), reason)
 	}
-	images := stages.ImageFiles(c.Args().Tail(), unreadable)
+	images := predict.ImageFiles(c.Args().Tail(), unreadable)
 	if len(images) > 0 {
 		out := newPredictionWriter(c, images, trained.Classes)
-		req := stages.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust")}
+		req := predict.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust")}
 		for _, path := range images {
 			req.Images = append(req.Images, []byte(path))
 		}
-		err = askWorker(c.Context, stages.PredictName, req, func(p stages.Prediction) error {
+		err = askWorker(c.Context, predict.PredictName, req, func(p predict.Prediction) error {
 			if p.Unreadable != "" {
 				unreadable(images[p.Image], errors.New(p.Unreadable))
 				return nil

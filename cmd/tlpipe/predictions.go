@@ -11,14 +11,14 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tlpipe/pipeline/sanitize"
-	"tlpipe/stages"
+	"tlpipe/stages/predict"
 )
 
 // predictionWriter prints predictions in one of three forms, as they come.
 type predictionWriter struct {
 	images, classes []string
 	out             *bufio.Writer
-	line            func(image string, p stages.Prediction) error
+	line            func(image string, p predict.Prediction) error
 }
 
 func newPredictionWriter(c *cli.Context, images, classes []string) *predictionWriter {
@@ -34,7 +34,7 @@ func newPredictionWriter(c *cli.Context, images, classes []string) *predictionWr
 	return w
 }
 
-func (w *predictionWriter) write(p stages.Prediction) error {
+func (w *predictionWriter) write(p predict.Prediction) error {
 	if err := w.line(w.images[p.Image], p); err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func (w *predictionWriter) write(p stages.Prediction) error {
 
 func (w *predictionWriter) close() error { return w.out.Flush() }
 
-func (w *predictionWriter) json() func(string, stages.Prediction) error {
+func (w *predictionWriter) json() func(string, predict.Prediction) error {
 	type class struct {
 		Class       string  `json:"class"`
 		Index       int     `json:"index"`
@@ -58,7 +58,7 @@ func (w *predictionWriter) json() func(string, stages.Prediction) error {
 	}
 	enc := json.NewEncoder(w.out)
 	enc.SetEscapeHTML(false)
-	return func(image string, p stages.Prediction) error {
+	return func(image string, p predict.Prediction) error {
 		l := line{Image: sanitize.UTF8(image)}
 		for i, index := range p.Classes {
 			l.Predictions = append(l.Predictions, class{w.classes[index], index, p.Probabilities[i]})
@@ -67,10 +67,10 @@ func (w *predictionWriter) json() func(string, stages.Prediction) error {
 	}
 }
 
-func (w *predictionWriter) csv() func(string, stages.Prediction) error {
+func (w *predictionWriter) csv() func(string, predict.Prediction) error {
 	out := csv.NewWriter(w.out)
 	head := []string{"image", "rank", "class", "probability"}
-	return func(image string, p stages.Prediction) error {
+	return func(image string, p predict.Prediction) error {
 		if head != nil {
 			out.Write(head)
 			head = nil
@@ -84,7 +84,7 @@ func (w *predictionWriter) csv() func(string, stages.Prediction) error {
 }
 
 // table prints aligned columns. All names are known before, so it need not wait for the last image.
-func (w *predictionWriter) table() func(string, stages.Prediction) error {
+func (w *predictionWriter) table() func(string, predict.Prediction) error {
 	const widest = 60 // longer paths push their line to the right
 	width := func(names []string, least string) int {
 		most := len(least)
@@ -100,7 +100,7 @@ func (w *predictionWriter) table() func(string, stages.Prediction) error {
 		fmt.Fprintf(w.out, "%-*s  %-*s  %s\n", first, image, second, class, probability)
 	}
 	begun := false
-	return func(image string, p stages.Prediction) error {
+	return func(image string, p predict.Prediction) error {
 		if !begun {
 			row("image", "class", "probability")
 			begun = true

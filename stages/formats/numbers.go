@@ -3,6 +3,7 @@ package formats
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 )
 
 func Product(shape []int) int {
@@ -36,4 +37,9 @@ func NotFinite(data []byte) int {
 // Round keeps six digits after the point: what artifacts hold of a computed number.
 func Round(v float64) float64 {
 	return math.Round(v*1e6) / 1e6
+}
+
+// Argmax is the index of the largest value, the first of equal ones.
+func Argmax(values []float32) int {
+	return slices.Index(values, slices.Max(values))
 }

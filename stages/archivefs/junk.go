@@ -1,0 +1,25 @@
+package archivefs
+
+import (
+	"strings"
+)
+
+// JunkNames are files and folders that systems, desktops and network drives leave behind, in small letters. Whatever begins
+// with a dot is junk too: .DS_Store, ._photo.jpg (AppleDouble), .git, .ipynb_checkpoints, .Trash-1000, .Spotlight-V100.
+var JunkNames = map[string]bool{
+	"__macosx": true, "icon\r": true, "temporary items": true, "network trash folder": true, // macOS
+	"thumbs.db": true, "ehthumbs.db": true, "ehthumbs_vista.db": true, "desktop.ini": true, // Windows
+	"$recycle.bin": true, "system volume information": true, "found.000": true,
+	"@eadir": true, "#recycle": true, "#snapshot": true, "@recycle": true, "@recently-snapshot": true, "@__thumb": true, "@tmp": true, // Synology, QNAP
+	"lost+found": true, "__pycache__": true, "picasa.ini": true, "zbthumbnail.info": true,
+}
+
+// Junk says whether a name is none of the data set's: hidden, or left behind by a system.
+func Junk(name string) bool {
+	for part := range strings.SplitSeq(name, "/") {
+		if strings.HasPrefix(part, ".") || JunkNames[strings.ToLower(part)] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,51 @@
+package evaluate
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"tlpipe/stages/wording"
+)
+
+// Settings measures the trained model.
+type Settings struct {
+	Split  string             `yaml:"split" jsonschema:"enum=test,enum=val,enum=train"`
+	TopK   []int              `yaml:"top_k" jsonschema_description:"which top-k accuracies to report"`
+	Served int                `yaml:"served" jsonschema:"minimum=0" jsonschema_description:"on how many images the served signature, from pixels, is compared with the metrics; all if there are fewer"`
+	Gates  map[string]float64 `yaml:"gates" inert:"true" jsonschema_description:"least values that metrics must reach, such as {accuracy: 0.9}; a missed gate fails the run with exit code 3"`
+}
+
+func Defaults() *Settings { return &Settings{Split: "test", TopK: []int{1, 5}, Served: 500} }
+
+// Problems reports what is wrong between the settings of evaluate.
+func (s *Settings) Problems(report func(path, format string, args ...any)) {
+	const at = "stages.evaluate."
+	for i, k := range s.TopK {
+		if k < 1 {
+			report(fmt.Sprintf("%stop_k[%d]", at, i), "expected at least 1, received %d", k)
+		}
+	}
+	known := s.gateNames()
+	for _, name := range slices.Sorted(maps.Keys(s.Gates)) {
+		if !slices.Contains(known, name) {
+			report(at+"gates."+name, "there is no metric %s%s; a gate can name %s", name, wording.DidYouMean(name, known), strings.Join(known, ", "))
+		} else if v := s.Gates[name]; v < 0 || v > 1 {
+			report(at+"gates."+name, "%s lies between 0 and 1, received %v", name, v)
+		}
+	}
+}
+
+// gateNames are the metrics a config can gate, in the order of the alphabet.
+func (s *Settings) gateNames() []string {
+	names := []string{"accuracy", "macro_f1", "macro_precision", "macro_recall"}
+	if s.Served > 0 {
+		names = append(names, "served_agreement")
+	}
+	for _, k := range s.TopK {
+		names = append(names, fmt.Sprintf("top_%d", k))
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}

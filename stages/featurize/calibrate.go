@@ -1,0 +1,80 @@
+package featurize
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+
+	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
+	"tlpipe/stages/examples"
+	"tlpipe/stages/formats"
+	"tlpipe/stages/parallel"
+)
+
+// CalibrationRows are the images that the ranges for int8 are taken from: evenly spaced among those that are not for test,
+// however those are divided into train and val.
+func CalibrationRows(d *formats.Dataset, spec savedmodels.Prefix) []int64 {
+	_, images := spec.Calibration()
+	rows := slices.Concat(d.Rows[formats.Train], d.Rows[formats.Val])
+	slices.Sort(rows)
+	n := min(images, len(rows))
+	chosen := make([]int64, n)
+	for i := range chosen {
+		chosen[i] = rows[i*len(rows)/n]
+	}
+	return chosen
+}
+
+// calibrationLine is the key line of these images.
+func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
+	d, err := formats.OpenDataset(dataset.Dir)
+	if err != nil {
+		return store.Line{}, err
+	}
+	return store.Line{Name: "calibration_rows", Value: rowDigest(CalibrationRows(d, f.settings.Spec(f.network)))}, nil
+}
+
+// calibrate tells a model of int8 how large its activations are.
+func (w *featureWriter) calibrate(ctx context.Context, model savedmodels.Model, spec savedmodels.Prefix) error {
+	type calibrated struct {
+		*examples.Batch
+		ranges []byte // float32
+	}
+	size, _ := spec.Calibration()
+	rows := CalibrationRows(w.dataset, spec)
+	buffer := func() *calibrated { return &calibrated{Batch: examples.NewImageBatch(w.images, w.dataset, size)} }
+	var ranges []float32
+	for b, err := range parallel.Ordered(ctx, parallel.Count(len(rows), size), w.lanes, buffer, func(b *calibrated, i int) error {
+		if err := examples.ReadImages(w.images, w.dataset, b.Batch, parallel.Part(rows, i, size)); err != nil {
+			return err
+		}
+		got, err := model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": b.Tensor()})
+		b.ranges = got["ranges"].Data
+		return err
+	}) {
+		if err != nil {
+			return err
+		}
+		if formats.NotFinite(b.ranges) >= 0 {
+			return errors.New("an activation is NaN or infinite: check the weights")
+		}
+		found := formats.Float32s(b.ranges)
+		if ranges == nil {
+			ranges = found
+		}
+		for i, largest := range found {
+			ranges[i] = max(ranges[i], largest)
+		}
+	}
+	data := make([]byte, 0, 4*len(ranges))
+	for _, largest := range ranges {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(largest))
+	}
+	_, err := model.Run(ctx, "set_ranges", map[string]savedmodels.Tensor{
+		"ranges": {DType: savedmodels.Float32, Shape: []int64{int64(len(ranges))}, Data: data},
+	})
+	return err
+}

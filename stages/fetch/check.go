@@ -1,0 +1,97 @@
+package fetch
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+)
+
+var (
+	aptPackage = regexp.MustCompile(`^[a-z0-9][a-z0-9+.-]*(:[a-z0-9-]+)?(=[A-Za-z0-9.+~:-]+)?$`)
+	pipPackage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*$`)
+)
+
+// Problems reports what is wrong between the settings of fetch.
+func (s *Settings) Problems(report func(path, format string, args ...any)) {
+	const at = "stages.fetch"
+	switch {
+	case len(s.Sources) == 0 && len(s.Files) == 0:
+		report(at, "nothing to fetch: give sources (of one file) or files (several, each with sources)")
+	case len(s.Sources) > 0 && len(s.Files) > 0:
+		report(at+".files", "either sources (of one file) or files (several): where an overlay gives one, it takes the other away with files: [] or sources: []")
+		return
+	case len(s.Files) > 0 && s.ContentSHA256 != "":
+		report(at+".content_sha256", "belongs to one file: put it beside the name of the file it is the digest of")
+	}
+	sourceProblems(at, s.Sources, s.ContentSHA256, report)
+	first := map[string]int{}
+	for i, f := range s.Files {
+		path := fmt.Sprintf("%s.files[%d]", at, i)
+		if before, taken := first[f.Name]; taken {
+			report(path+".name", "files[%d] is already called %s", before, f.Name)
+		} else {
+			first[f.Name] = i
+		}
+		if strings.HasSuffix(f.Name, ".partial") {
+			report(path+".name", "names that end in .partial are those of unfinished files: choose another")
+		}
+		if len(f.Sources) == 0 {
+			report(path+".sources", "no source says where %s can be had", f.Name)
+		}
+		sourceProblems(path, f.Sources, f.ContentSHA256, report)
+	}
+}
+
+// sourceProblems checks the sources of one file; at is the path of what lists them.
+func sourceProblems(at string, list []Source, contentSHA256 string, report func(path, format string, args ...any)) {
+	for i, src := range list {
+		path := fmt.Sprintf("%s.sources[%d]", at, i)
+		var kinds []string
+		for _, kind := range []struct{ name, value string }{{"url", src.URL}, {"path", src.Path}, {"apt", src.Apt}, {"pip", src.Pip}} {
+			if kind.value != "" {
+				kinds = append(kinds, kind.name)
+			}
+		}
+		if len(kinds) != 1 {
+			received := "none"
+			if len(kinds) > 1 {
+				received = strings.Join(kinds, " and ")
+			}
+			report(path, "a source is exactly one of url, path, apt and pip; received %s", received)
+			continue
+		}
+		inPackage := src.Apt != "" || src.Pip != ""
+		if inPackage && src.Member == "" {
+			report(path, "member is missing: which file of the package is meant, such as member: usr/share/datasets/x.gz")
+		}
+		if !inPackage && src.Member != "" {
+			report(path+".member", "member is for apt and pip alone; decode reads archives as they are")
+		}
+		switch {
+		case src.URL != "":
+			pinned := src.SHA256 != "" || src.MD5 != "" || contentSHA256 != ""
+			if problem := addressProblem(src.URL, pinned); problem != "" {
+				report(path+".url", "%s", problem)
+			}
+		case src.Apt != "" && !aptPackage.MatchString(src.Apt):
+			report(path+".apt", "expected the name of a Debian package, or name=version; received %q", src.Apt)
+		case src.Pip != "" && !pipPackage.MatchString(src.Pip):
+			report(path+".pip", "expected name==version, received %q", src.Pip)
+		}
+	}
+}
+
+// addressProblem says what is wrong with an address, without showing it: it may hold secrets.
+func addressProblem(address string, pinned bool) string {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "":
+		return "not an address; expected one such as https://example.org/data.zip (for a local file: path)"
+	case u.Scheme != "https" && u.Scheme != "http":
+		return fmt.Sprintf("scheme %q: expected https, or http with a digest", u.Scheme)
+	case u.Scheme == "http" && !pinned:
+		return "http can be tampered with on the way: add sha256 or md5, or use https"
+	}
+	return ""
+}

@@ -1,0 +1,86 @@
+package fetch
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"tlpipe/pipeline/store"
+	"tlpipe/stages/sources"
+)
+
+// list gives the files by name.
+func (s *Settings) list() []File {
+	if len(s.Files) == 0 {
+		return []File{{Name: archiveName, Sources: s.Sources, ContentSHA256: s.ContentSHA256}}
+	}
+	files := slices.Clone(s.Files)
+	slices.SortFunc(files, func(a, b File) int { return cmp.Compare(a.Name, b.Name) })
+	return files
+}
+
+// key names each file by its digests, so that a mirror can come and go, or a local copy take its place, without a
+// change of the key. Only a source without a digest is named by where it is, or by what it holds if that can be seen.
+func (s *Settings) key(ctx context.Context, digests *sources.Digests) ([]store.Line, error) {
+	var lines []store.Line
+	for _, f := range s.list() {
+		var values []string
+		for _, src := range f.Sources {
+			value, err := f.identity(ctx, src, digests)
+			if err != nil {
+				return nil, err
+			}
+			if !slices.Contains(values, value) {
+				values = append(values, value)
+			}
+		}
+		lines = append(lines, store.Line{Name: "file " + f.Name, Value: strings.Join(values, ", ")})
+	}
+	return lines, nil
+}
+
+// identity is what is known of a file's content before it is fetched from src.
+func (f File) identity(ctx context.Context, src Source, digests *sources.Digests) (string, error) {
+	switch {
+	case f.ContentSHA256 != "":
+		return "content_sha256:" + f.ContentSHA256, nil
+	case src.SHA256 != "":
+		return "sha256:" + src.SHA256, nil
+	case src.MD5 != "":
+		return "md5:" + src.MD5, nil
+	case src.Path != "":
+		seen, err := digests.Look(ctx, src.Path)
+		var changed *sources.ChangedError
+		switch {
+		case err == nil:
+			return seen.Key(), nil
+		case ctx.Err() != nil, errors.As(err, &changed):
+			return "", err
+		}
+		return "a path that cannot be read", nil // another source may do
+	case src.URL != "":
+		return sources.URLKey(src.URL), nil
+	}
+	return src.title(), nil
+}
+
+// pinned says whether the bytes that src gives are verified by a digest of the config.
+func (f File) pinned(src Source) bool {
+	return f.ContentSHA256 != "" || src.SHA256 != "" || src.MD5 != ""
+}
+
+// title names a source for people, without secrets.
+func (src Source) title() string {
+	switch {
+	case src.URL != "":
+		return sources.PublicURL(src.URL)
+	case src.Path != "":
+		return "path " + src.Path
+	case src.Apt != "":
+		return "apt " + src.Apt + " " + src.Member
+	default:
+		return "pip " + src.Pip + " " + src.Member
+	}
+}

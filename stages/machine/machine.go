@@ -1,0 +1,73 @@
+package machine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/worker"
+)
+
+// Machine is what results can depend on besides settings and inputs, resolved before any key is computed.
+type Machine struct {
+	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: not known because there is none
+	Build      string `json:"build"`      // tells builds of that version apart
+	Device     string `json:"device"`     // cpu or gpu:N
+	Memory     int64  `json:"memory"`     // bytes that the device has; 0: not known
+	VNNI       bool   `json:"vnni"`       // whether the CPU multiplies bytes in hardware
+	CPUClass   string `json:"cpu_class"`  // the vector instructions TensorFlow uses here: amx, avx512_bf16, avx512, avx2 or sse
+}
+
+// BFloat16 reports whether models can run in bfloat16, which is so where they run on a CPU that multiplies it in
+// hardware. On another TensorFlow aborts the process.
+func (m Machine) BFloat16() bool {
+	return m.Device == "cpu" && (m.CPUClass == "avx512_bf16" || m.CPUClass == "amx")
+}
+
+// Int8 reports whether models can run in int8: without VNNI the products of bytes overflow or take longer than float32.
+func (m Machine) Int8() bool { return m.Device == "cpu" && m.VNNI }
+
+// Linked is what the worker says of the TensorFlow library it links.
+type Linked struct {
+	TensorFlow string   `json:"tensorflow"`
+	Library    string   `json:"library"` // path of the library
+	Build      string   `json:"build"`   // tells builds of one version apart
+	Devices    []string `json:"devices"` // GPUs that TensorFlow can use, such as gpu:0
+	Memory     []int64  `json:"memory"`  // bytes that TensorFlow can have of each
+
+	Identity worker.Identity `json:"identity"` // what each worker says of itself as long as all of this holds
+}
+
+// Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
+// there is none.
+func (l Linked) Machine(device string) (Machine, error) {
+	m := Machine{TensorFlow: l.TensorFlow, Build: l.Build, Device: device, CPUClass: cpuClass(), VNNI: cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI), Memory: TotalMemory()}
+	found := append(slices.Clone(l.Devices), "cpu")
+	if device == "" {
+		m.Device = found[0]
+	} else if !slices.Contains(found, device) {
+		return m, exit.Errorf(exit.Usage, "there is no device %q; TensorFlow finds %s here (`make deps GPU=1` installs the build for NVIDIA's GPUs)",
+			device, strings.Join(found, " and "))
+	}
+	if i := slices.Index(l.Devices, m.Device); i >= 0 && i < len(l.Memory) {
+		m.Memory = l.Memory[i]
+	}
+	return m, nil
+}
+
+func cpuClass() string {
+	switch cpu := cpuid.CPU; {
+	case cpu.Supports(cpuid.AMXBF16, cpuid.AMXTILE):
+		return "amx"
+	case cpu.Supports(cpuid.AVX512BF16):
+		return "avx512_bf16"
+	case cpu.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL):
+		return "avx512"
+	case cpu.Supports(cpuid.AVX2, cpuid.FMA3):
+		return "avx2"
+	default:
+		return "sse"
+	}
+}

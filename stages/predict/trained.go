@@ -1,0 +1,70 @@
+package predict
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sync/semaphore"
+
+	"tlpipe/pipeline/exit"
+	"tlpipe/savedmodels"
+	"tlpipe/stages/formats"
+	"tlpipe/stages/imagefile"
+)
+
+// Classifier is a trained model that classifies image files.
+type Classifier struct {
+	formats.Trained
+
+	memory savedmodels.Memory  // that it needs
+	input  [2]int              // height and width in pixels that the network sees
+	room   *semaphore.Weighted // as imagefile.Options.Room
+
+	jpeg savedmodels.JPEGDecoder // set by Predict
+}
+
+// OpenTrained reads the card of a trained model: an artifact of type model.
+func OpenTrained(dir string) (*Classifier, error) {
+	if _, err := os.Stat(filepath.Join(dir, "card.json")); err != nil {
+		hint := "expected the folder that fine-tune makes, such as artifacts/latest/NAME/fine-tune"
+		if inside := filepath.Join(dir, "fine-tune"); isFile(filepath.Join(inside, "card.json")) {
+			hint = "did you mean " + inside + "?"
+		}
+		return nil, exit.Errorf(exit.Usage, "%s is no trained model: %w; %s", dir, reason(err), hint)
+	}
+	card, err := savedmodels.ReadCard(dir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "card.json"))
+	if err != nil {
+		return nil, err
+	}
+	var made struct {
+		Trained *formats.Trained `json:"trained"`
+	}
+	var spec savedmodels.Suffix
+	if err := errors.Join(json.Unmarshal(text, &made), json.Unmarshal(card.Spec, &spec)); err != nil {
+		return nil, exit.Errorf(exit.Damaged, "%s: card.json is damaged: %w", dir, err)
+	}
+	if made.Trained == nil {
+		return nil, exit.Errorf(exit.Usage, "%s is an exported model that is not trained; give the folder that fine-tune makes", dir)
+	}
+	t := &Classifier{Trained: *made.Trained, input: spec.Input, room: imagefile.NewRoom()}
+	if len(spec.Taps) > 0 {
+		t.memory = spec.PredictMemory()
+	}
+	possible := slices.Min(t.Decoded[:]) >= 1 && t.Decoded[0] <= imagefile.MaxPixels/t.Decoded[1] && (t.Decoded[2] == 1 || t.Decoded[2] == 3)
+	if len(t.Classes) == 0 || !possible || t.Recipe.Crop < 0 || t.Recipe.Crop > min(t.Decoded[0], t.Decoded[1]) || min(t.input[0], t.input[1]) < 1 {
+		return nil, exit.Errorf(exit.Damaged, "%s: card.json does not say how images become the model's input", dir)
+	}
+	return t, nil
+}
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
