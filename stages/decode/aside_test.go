@@ -21,7 +21,6 @@ import (
 	"tlpipe/stages/archivefs"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
-	"tlpipe/stages/parallel"
 	"tlpipe/stages/stagetest"
 )
 
@@ -218,24 +217,6 @@ func TestPanicNamesTheImage(t *testing.T) {
 			t.Errorf("image %d: %v", bad, err)
 		}
 	}
-}
-
-// A panic in what fills a batch is that batch's error.
-func TestBatchesPanic(t *testing.T) {
-	for _, err := range parallel.Ordered(t.Context(), 3, 1, func() []int { return nil }, func(batch []int, i int) error {
-		if i == 1 {
-			batch[0] = 1
-		}
-		return nil
-	}) {
-		if err != nil {
-			if want := "part 2 of 3: a fault of tlpipe itself: runtime error: index out of range [0] with length 0, in tlpipe/stages.TestBatchesPanic"; !strings.HasPrefix(err.Error(), want) {
-				t.Errorf("error %v", err)
-			}
-			return
-		}
-	}
-	t.Error("the panic is lost")
 }
 
 // The same images give the same rows, however they are packed.

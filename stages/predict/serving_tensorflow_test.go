@@ -23,7 +23,7 @@ import (
 
 // TestServing asks for image files of many sizes and kinds what predict answers and what the served signatures answer.
 func TestServing(t *testing.T) {
-	python, err := filepath.Abs("../.deps/bin/python")
+	python, err := filepath.Abs("../../.deps/bin/python")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ type servedAnswer struct{ Bytes, Pixels json.RawMessage }
 
 func askServed(t *testing.T, python, path string, list map[string][]string) map[string][]servedAnswer {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), python, "../savedmodels/testdata/serving.py", path)
+	cmd := exec.CommandContext(t.Context(), python, "../../savedmodels/testdata/serving.py", path)
 	cmd.Env = append(os.Environ(), "TF_CPP_MIN_LOG_LEVEL=2", "CUDA_VISIBLE_DEVICES=")
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -177,7 +177,7 @@ func compareServed(t *testing.T, setting string, files []string, want []Predicti
 func exportForServing(t *testing.T, python string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "suffix")
-	exporter := &savedmodels.Exporter{Python: python, CacheDir: "../.deps/cache", Log: t.Output()}
+	exporter := &savedmodels.Exporter{Python: python, CacheDir: "../../.deps/cache", Log: t.Output()}
 	_, err := exporter.ExportSuffix(t.Context(), savedmodels.Suffix{
 		Prefix: savedmodels.Prefix{
 			Backbone: "vgg16", Weights: "random", Input: [2]int{32, 32}, Preprocess: savedmodels.Preprocess{Mode: "torch"},

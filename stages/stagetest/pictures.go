@@ -12,7 +12,7 @@ import (
 // SmallPicture reads one of imagefile's small pictures.
 func SmallPicture(t *testing.T, name string) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("imagefile", "testdata", name))
+	data, err := os.ReadFile(filepath.Join("..", "imagefile", "testdata", name))
 	if err != nil {
 		t.Fatal(err)
 	}

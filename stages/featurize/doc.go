@@ -1,0 +1,3 @@
+// Package featurize is the stage that runs the frozen part of the network, the prefix, once over every image and stores its
+// activations, the features.
+package featurize
