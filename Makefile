@@ -27,7 +27,7 @@ CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
 RPATH = -linkmode=external -extldflags "-Wl,--disable-new-dtags,-rpath,$(1)"
 
 # What a program was built from, so that a command refuses a worker of other sources. (Lazy: only builds pay for it.)
-SOURCES = $(shell { find cmd pipeline stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.sha256' | \
+SOURCES = $(shell { find cmd pipeline report stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.sha256' | \
 	LC_ALL=C sort | xargs cat go.mod go.sum; echo '$(GOEXPERIMENT)'; } | sha256sum | cut -c1-16)
 STAMP = -X tlpipe/pipeline/worker.build=$(SOURCES)
 
@@ -71,7 +71,7 @@ run: build ## run the quickstart
 	@bin/tlpipe run configs/quickstart.yaml
 
 lint: deps ## check the code's form and the configs
-	@test -z "$$(gofmt -l cmd pipeline savedmodels stages)" || { echo "not gofmt-ed:"; gofmt -l cmd pipeline savedmodels stages; exit 1; }
+	@test -z "$$(gofmt -l cmd pipeline report savedmodels stages)" || { echo "not gofmt-ed:"; gofmt -l cmd pipeline report savedmodels stages; exit 1; }
 	@go vet -tags notensorflow ./...
 	@GOEXPERIMENT= go vet ./stages/imagefile
 	@go run -tags notensorflow ./cmd/tlpipe lint configs/*.yaml configs/tutorial/case?.yaml
@@ -81,7 +81,7 @@ test-fast: deps ## run the tests that need no TensorFlow
 	@go test -tags 'notensorflow failpoint' -run Killed ./pipeline/store
 
 test: lint test-fast bin/failpoint ## run all tests
-	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./cmd/... ./savedmodels/... ./stages
+	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -timeout 30m ./cmd/... ./savedmodels/... ./stages ./stages/decode ./stages/predict
 
 fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 	@grep -rHo --include='*_test.go' '^func Fuzz[A-Za-z]*' pipeline savedmodels stages | sort | while IFS=: read -r file target; do \

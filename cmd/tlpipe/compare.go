@@ -11,7 +11,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
-	"tlpipe/stages/comparison"
+	"tlpipe/report/comparison"
 )
 
 func compareCommand() *cli.Command {

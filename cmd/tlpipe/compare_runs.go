@@ -15,7 +15,7 @@ import (
 	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
-	"tlpipe/stages/comparison"
+	"tlpipe/report/comparison"
 )
 
 // storedRun is run.json as it is read.

@@ -17,7 +17,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/stages"
-	"tlpipe/stages/comparison"
+	"tlpipe/report/comparison"
 	"tlpipe/stages/formats"
 )
 

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"tlpipe/pipeline/exit"
-	"tlpipe/stages/comparison"
+	"tlpipe/report/comparison"
 )
 
 // TestContinueChain trains two epochs and two more, and four at once: the same weights, kept apart in the store.
