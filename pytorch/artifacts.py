@@ -1,6 +1,6 @@
 """What the PyTorch half reads of tlpipe's store, and the files it writes in the same form.
 
-The formats are those of stages/doc.go. Images are uint8 .npy shards, splits are lists of rows, and a report has the
+The formats are those of stages/formats/doc.go. Images are uint8 .npy shards, splits are lists of rows, and a report has the
 metrics.json and predictions.csv of the stage evaluate.
 """
 

@@ -65,7 +65,7 @@ class Features(unittest.TestCase):
                 with self.subTest(image=name, size=size):
                     self.assertLessEqual(np.abs(ours.astype(int) - theirs.astype(int)).max(), worst[name])
 
-    def test_order_of_images(self):  # the same as in stages/shuffle_test.go
+    def test_order_of_images(self):  # the same as in stages/shuffle/shuffle_test.go
         self.assertEqual(epoch_order(8, 1, 1).tolist(), [2, 0, 6, 1, 4, 3, 7, 5])
         self.assertEqual(epoch_order(8, 2, 1).tolist(), [2, 6, 1, 3, 0, 5, 4, 7])
         self.assertEqual(epoch_order(8, 1, 2).tolist(), [4, 1, 2, 0, 6, 3, 5, 7])

@@ -1,6 +1,6 @@
 """What both halves draw at random from the config's seed: the order of images, and the first numbers of a new layer.
 
-The order is that of stages/shuffle.go, the numbers are those of savedmodels/philox.py (TensorFlow's stateless Philox).
+The order is that of stages/shuffle/shuffle.go, the numbers are those of savedmodels/philox.py (TensorFlow's stateless Philox).
 """
 
 import hashlib

@@ -16,8 +16,8 @@ import (
 	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
-	"tlpipe/stages"
 	"tlpipe/report/comparison"
+	"tlpipe/stages"
 	"tlpipe/stages/formats"
 )
 
