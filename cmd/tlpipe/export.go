@@ -4,6 +4,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tlpipe/pipeline"
+	"tlpipe/pipeline/store"
 )
 
 func exportCommand() *cli.Command {
@@ -13,7 +14,7 @@ func exportCommand() *cli.Command {
 		Flags:       append(configFlags(), storeFlag(), waitFlag(), deviceFlag(), jsonFlag("print events as lines of JSON")), OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
 			usesNoModel := func(s pipeline.Stage) bool { return !s.Runtime || s.Name == "decode" }
-			return runSelected(c, usesNoModel, pipeline.Options{})
+			return runSelected(c, usesNoModel, pipeline.Options{Run: store.Run{Export: true}})
 		},
 	}
 }

@@ -106,7 +106,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
-	if opts.Run, err = ownRun(record.id, cfg, rendered); err != nil {
+	if opts.Run, err = ownRun(opts.Run, record.id, cfg, rendered); err != nil {
 		return err
 	}
 	began := time.Now()
@@ -132,9 +132,9 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	return runErr
 }
 
-// ownRun says whose run it is: that of the config's files with these settings.
-func ownRun(id string, cfg loaded, rendered []byte) (store.Run, error) {
-	run := store.Run{ID: id, Name: cfg.Name, Settings: fmt.Sprintf("%x", sha256.Sum256(rendered))}
+// ownRun says whose a run is: that of the config's files with these settings.
+func ownRun(run store.Run, id string, cfg loaded, rendered []byte) (store.Run, error) {
+	run.ID, run.Name, run.Settings = id, cfg.Name, fmt.Sprintf("%x", sha256.Sum256(rendered))
 	for _, file := range cfg.files {
 		path, err := filepath.Abs(file)
 		if err != nil {

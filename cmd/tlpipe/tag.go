@@ -70,7 +70,7 @@ func runToTag(s *store.Store, arg string) (string, error) {
 	}
 	var like []string
 	for _, id := range ids { // the last first
-		if r, err := s.Used(id); err == nil && r.Name == arg && r.Complete || id == arg {
+		if r, err := s.Used(id); err == nil && r.Name == arg && r.Complete && !r.Export || id == arg {
 			return id, nil
 		}
 		if strings.Contains(id, arg) {

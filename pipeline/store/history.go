@@ -19,11 +19,12 @@ const usedFormat = 1
 // Run is what the store knows of a run: whose it was and what it used.
 type Run struct {
 	ID       string   `json:"run"`
-	Name     string   `json:"name"`     // of the config
-	Files    []string `json:"files"`    // of the config, absolute
-	Settings string   `json:"settings"` // their digest
-	Complete bool     `json:"complete"` // it got to the end that was asked for
-	Used     []Use    `json:"used"`     // in the order of the stages
+	Name     string   `json:"name"`             // of the config
+	Files    []string `json:"files"`            // of the config, absolute
+	Settings string   `json:"settings"`         // their digest
+	Complete bool     `json:"complete"`         // it got to the end that was asked for
+	Export   bool     `json:"export,omitempty"` // it was to export models, and nothing else
+	Used     []Use    `json:"used"`             // in the order of the stages
 }
 
 // Use is an artifact that a run made, or took as it was stored.
@@ -34,6 +35,23 @@ type Use struct {
 
 // group tells runs of one config file with the same settings from all others.
 func (r Run) group() string { return strings.Join(r.Files, "\x00") + "\x00\x00" + r.Settings }
+
+// standing orders runs of a config by what they are for latest/: a later one takes the place of one with the same standing or
+// a lower one.
+func (r Run) standing() int {
+	switch {
+	case r.ID == "":
+		return 0
+	case r.Export:
+		return 1
+	case !r.Complete:
+		return 2
+	}
+	return whole
+}
+
+// whole is the standing of a run that got to its end.
+const whole = 3
 
 // has says whether the run used all that another one did.
 func (r Run) has(all []Use) bool {

@@ -69,15 +69,13 @@ func outdated(r Run, n int) string {
 	}
 }
 
-// toShow finds, for each config's name, the run that latest/ shows. Where it shows none, it is the last that got to its
-// end or, as long as there is none, the last.
+// toShow finds, for each config's name, the run that latest/ shows. Where it shows none, it is the last of those with the
+// highest standing.
 func (s *Store) toShow(history []Run) (map[string]Run, error) {
 	shown := map[string]Run{}
-	for _, complete := range []bool{true, false} {
-		for _, r := range history {
-			if _, found := shown[r.Name]; !found && isFileName(r.Name) && (r.Complete || !complete) {
-				shown[r.Name] = r
-			}
+	for _, r := range history { // the last first
+		if isFileName(r.Name) && r.standing() > shown[r.Name].standing() {
+			shown[r.Name] = r
 		}
 	}
 	for name := range shown {

@@ -39,7 +39,8 @@ func viewTarget(id string) string { return filepath.Join("..", runsDir, id, view
 
 // EndRun writes down what a run used in the end and has latest/NAME show it, at one blow: what stands there side by side
 // always is of one run. latest/NAME goes on showing the run before where that used all that this one did, or got to its
-// end while this one did not. before is the run that was shown. The caller holds the lock.
+// end while this one did not; an export is shown only as long as there is no run. before is the run that was shown. The
+// caller holds the lock.
 func (s *Store) EndRun(r Run) (before Run, err error) {
 	if !isFileName(r.Name) {
 		return Run{}, fmt.Errorf("show the latest results: %q cannot name a file", r.Name)
@@ -54,13 +55,13 @@ func (s *Store) EndRun(r Run) (before Run, err error) {
 	if err == nil { // what an earlier run keeps as well need not outlast a power cut: that would cost a run without work time
 		err = s.keepRun(r, !covered || before.group() != r.group())
 	}
-	if err == nil && covered && before.Complete {
+	if err == nil && covered && before.standing() == whole {
 		return before, s.makeView(before)
 	}
 	if err == nil {
 		err = s.makeView(r)
 	}
-	if err == nil && (r.Complete || !before.Complete) {
+	if err == nil && r.standing() >= before.standing() {
 		err = s.show(r)
 	}
 	if err != nil {

@@ -70,6 +70,11 @@ func TestEndRun(t *testing.T) {
 	show(other)
 	wantShown(t, s, other)
 
+	export := mustRun(t, s, "case1", Use{"decode", a}, Use{"export", b})
+	export.Export = true
+	show(export)
+	wantShown(t, s, other)
+
 	// What a copy of the store or a user made of the links is mended.
 	for what, harm := range map[string]func(){
 		"copies":       func() { copyLinks(t, s.path(latestDir)) },
@@ -154,6 +159,53 @@ func TestRuns(t *testing.T) {
 	for _, name := range []string{"a/b", "a\x00"} {
 		if _, _, err := s.NewRun(name); err == nil {
 			t.Errorf("a run of %q is made", name)
+		}
+	}
+}
+
+// TestExportIsShownUntilThereIsARun: of any run, even one that ended early; and gc makes the same choice.
+func TestExportIsShownUntilThereIsARun(t *testing.T) {
+	s := open(t)
+	a, b := mustMake(t, s, "x", testFiles).ID, mustMake(t, s, "y", map[string]string{"b": "b"}).ID
+	for i, step := range []struct {
+		run   Run
+		shown bool
+	}{
+		{Run{Export: true, Complete: true, Used: []Use{{"decode", a}, {"export", b}}}, true},
+		{Run{Export: true, Used: []Use{{"decode", a}}}, true},
+		{Run{Used: []Use{{"decode", a}}}, true},
+		{Run{Export: true, Complete: true, Used: []Use{{"decode", b}, {"export", b}}}, false},
+		{Run{Complete: true, Used: []Use{{"decode", a}}}, true},
+		{Run{Used: []Use{{"decode", b}}}, false},
+		{Run{Export: true, Complete: true, Used: []Use{{"decode", b}, {"export", b}}}, false},
+	} {
+		before, err := s.Latest("case1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := mustRun(t, s, "case1")
+		r.Export, r.Complete, r.Used = step.run.Export, step.run.Complete, step.run.Used
+		if _, err := s.EndRun(r); err != nil {
+			t.Fatal(err)
+		}
+		want := before
+		if step.shown {
+			want = r.ID
+		}
+		if got, err := s.Latest("case1"); err != nil || got != want {
+			t.Errorf("step %d: %s is shown, want %s (%v)", i, got, want, err)
+		}
+		remove(t, s.path(latestDir))
+		history, err := s.History()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, err := s.toShow(history)
+		if err != nil || shown["case1"].ID != want {
+			t.Errorf("step %d: gc would show %s, want %s (%v)", i, shown["case1"].ID, want, err)
+		}
+		if err := s.show(shown["case1"]); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
