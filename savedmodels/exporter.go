@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,12 +52,13 @@ func ExporterVersion() string {
 type Exporter struct {
 	Python   string    // the interpreter; empty: FindPython looks for it when it is needed
 	CacheDir string    // keeps downloaded weights
+	Shared   string    // a folder that may hold them already and is only read; empty: none
 	Log      io.Writer // what Python and TensorFlow print
 }
 
 // NewExporter makes an Exporter that finds its Python itself.
-func NewExporter(cacheDir string, log io.Writer) *Exporter {
-	return &Exporter{CacheDir: cacheDir, Log: log}
+func NewExporter(cacheDir, shared string, log io.Writer) *Exporter {
+	return &Exporter{CacheDir: cacheDir, Shared: shared, Log: log}
 }
 
 // ExportPrefix fills outDir with the SavedModel of the frozen part. weightsFile is the file that p.Weights is the digest
@@ -113,6 +115,7 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 	if req.Cache, err = filepath.Abs(e.CacheDir); err != nil {
 		return Card{}, err
 	}
+	e.linkShared(req.Cache)
 	if weightsFile != "" {
 		if req.WeightsFile, err = filepath.Abs(weightsFile); err != nil {
 			return Card{}, err
@@ -138,6 +141,24 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 		return Card{}, fmt.Errorf("export of the %s: %w", kind, err)
 	}
 	return ReadCard(outDir)
+}
+
+// linkShared puts links to the weights that the shared folder has into the cache, where it lacks them. What can't be linked
+// is downloaded; the script verifies either.
+func (e *Exporter) linkShared(cache string) {
+	shared, err := filepath.Abs(e.Shared)
+	if err != nil || e.Shared == "" || shared == cache {
+		return
+	}
+	files, _ := filepath.Glob(filepath.Join(shared, "*-imagenet-*.npz"))
+	for _, file := range files {
+		link := filepath.Join(cache, filepath.Base(file))
+		if _, err := os.Stat(link); !errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		_ = os.Remove(link) // to where a folder was
+		_ = errors.Join(os.MkdirAll(cache, 0o777), os.Symlink(file, link))
+	}
 }
 
 // run starts a script and turns its answer into an error.

@@ -97,6 +97,33 @@ func TestExportStartsClean(t *testing.T) {
 	}
 }
 
+// TestSharedWeights: what another folder holds is not downloaded again, whether or not a link to it, or to where it was, is there.
+func TestSharedWeights(t *testing.T) {
+	const name = "vgg16-imagenet-notop.npz"
+	for what, link := range map[string]string{"none": "", "a file": "/dev/null", "a link to nowhere": "/nowhere/" + name} {
+		e := fake(t, "exit 1")
+		e.Shared, e.CacheDir = t.TempDir(), filepath.Join(t.TempDir(), "cache")
+		if err := os.WriteFile(filepath.Join(e.Shared, name), []byte("shared"), 0o444); err != nil {
+			t.Fatal(err)
+		}
+		want := "shared"
+		if link != "" {
+			if err := errors.Join(os.MkdirAll(e.CacheDir, 0o755), os.Symlink(link, filepath.Join(e.CacheDir, name))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if link == "/dev/null" {
+			want = ""
+		}
+		if _, err := e.ExportPrefix(t.Context(), plain, "", t.TempDir()); err == nil {
+			t.Error("expected an error")
+		}
+		if text, err := os.ReadFile(filepath.Join(e.CacheDir, name)); err != nil || string(text) != want {
+			t.Errorf("%s: the cache holds %q (%v), want %q", what, text, err, want)
+		}
+	}
+}
+
 func TestReadCard(t *testing.T) {
 	for name, text := range map[string]string{"empty": "", "cut short": `{"kind": "pre`, "without digest": `{"kind": "prefix"}`} {
 		dir := t.TempDir()

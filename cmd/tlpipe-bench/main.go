@@ -74,7 +74,7 @@ func (t task) model() string {
 }
 
 func (t task) export(ctx context.Context) error {
-	exporter := savedmodels.NewExporter(filepath.Join(t.Folder, "cache"), os.Stderr)
+	exporter := savedmodels.NewExporter(filepath.Join(t.Folder, "cache"), "", os.Stderr)
 	exporter.Python = ".deps/bin/python"
 	if t.Work == "featurize" {
 		_, err := exporter.ExportPrefix(ctx, t.network("block5_pool"), "", t.model())

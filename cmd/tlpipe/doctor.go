@@ -40,7 +40,7 @@ func doctorCommand() *cli.Command {
 				row("libtensorflow", "%s (%s)", linked.TensorFlow, linked.Library)
 				row("device", "%s", strings.Join(append(linked.Devices, "cpu"), ", "))
 			}
-			python, pythonErr := savedmodels.NewExporter("", io.Discard).Versions(c.Context)
+			python, pythonErr := savedmodels.NewExporter("", "", io.Discard).Versions(c.Context)
 			if pythonErr != nil {
 				row("python", "%v", pythonErr)
 			} else {

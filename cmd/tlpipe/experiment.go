@@ -92,7 +92,7 @@ func bind(c *cli.Context, cfg loaded, s *store.Store, log io.Writer) (*experimen
 		return nil, err
 	}
 	env := stages.Env{Source: cfg.source, Resources: machine.Resources{
-		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), log),
+		Exporter: savedmodels.NewExporter(weightsCache(s.Dir()), ownCache(), log),
 		Digests:  sources.NewDigests(digestsDir(s.Dir())),
 		Machine:  host,
 		Memory:   machine.FreeMemory,
@@ -115,11 +115,8 @@ func digestsDir(storeDir string) string {
 // weightsCache keeps downloaded weights for every store: in .deps beside the folder this program stands in, or where
 // nothing can be written there, in the user's own cache, or in the store after all.
 func weightsCache(storeDir string) string {
-	if worker, err := workerPath(); err == nil {
-		deps := filepath.Join(filepath.Dir(worker), "..", ".deps")
-		if cache := filepath.Join(deps, "cache"); writable(cache) || writable(deps) {
-			return cache
-		}
+	if cache := ownCache(); cache != "" && (writable(cache) || writable(filepath.Dir(cache))) {
+		return cache
 	}
 	if user, err := os.UserCacheDir(); err == nil {
 		if cache := filepath.Join(user, "tlpipe"); writable(cache) || writable(user) || writable(filepath.Dir(user)) {
@@ -127,6 +124,15 @@ func weightsCache(storeDir string) string {
 		}
 	}
 	return filepath.Join(storeDir, "cache")
+}
+
+// ownCache is where .deps beside the folder this program stands in keeps weights, empty if that is not known.
+func ownCache() string {
+	worker, err := workerPath()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(filepath.Dir(worker), "..", ".deps", "cache")
 }
 
 func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -190,7 +189,7 @@ func (s *Store) Held() (h Holder, held bool) {
 // says.
 func (s *Store) flock(ctx context.Context, orphan time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o666)
-	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
+	if notWritable(err) {
 		return nil, fmt.Errorf("the store %s cannot be written: %w; make it writable, or name another place with --store DIR (status, plan and verify only read)", s.dir, err)
 	} else if err != nil {
 		return nil, fmt.Errorf("lock the store: %w", err)

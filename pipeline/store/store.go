@@ -37,14 +37,26 @@ func Open(dir string) (*Store, error) {
 		return nil, err
 	}
 	if err := s.mark(); err != nil {
-		return nil, fmt.Errorf("make the store %s: %w", s.dir, err)
+		return nil, s.notMade(err)
 	}
 	for _, name := range []string{objectsDir, recordsDir, scratchDir, runsDir, latestDir} {
 		if err := makeDir(s.path(name)); err != nil {
-			return nil, fmt.Errorf("make the store %s: %w", s.dir, err)
+			return nil, s.notMade(err)
 		}
 	}
 	return s, s.checkDevices()
+}
+
+func (s *Store) notMade(err error) error {
+	if err = fmt.Errorf("make the store %s: %w", s.dir, err); notWritable(err) {
+		return fmt.Errorf("%w; make the folder writable, or name another place with --store DIR", err)
+	}
+	return err
+}
+
+// notWritable says whether somebody may not write to a place, as opposed to that something failed there.
+func notWritable(err error) bool {
+	return errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
 // OpenExisting opens a store for reading and makes nothing; where there is none, the error is ErrNoStore.
