@@ -161,10 +161,10 @@ func (e *Exporter) linkShared(cache string) {
 	}
 }
 
-// run starts a script and turns its answer into an error.
+// run starts a script and turns its answer into an error. Temporary files go where the script is, and go with it.
 func (e *Exporter) run(ctx context.Context, python, cache string, script ...string) error {
 	cmd := exec.CommandContext(ctx, python, append([]string{"-s", "-B"}, script...)...)
-	cmd.Env = environment.Python("KERAS_BACKEND=tensorflow", "KERAS_HOME="+filepath.Join(cache, "keras"), "PYTHONHASHSEED=0", "PYTHONUTF8=1",
+	cmd.Env = environment.Python("KERAS_BACKEND=tensorflow", "KERAS_HOME="+filepath.Join(cache, "keras"), "TMPDIR="+filepath.Dir(script[0]), "PYTHONHASHSEED=0", "PYTHONUTF8=1",
 		"CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=2")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its own children end with it
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }

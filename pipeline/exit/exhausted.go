@@ -17,6 +17,12 @@ type shortage struct {
 
 const continues = "finished work is kept: "
 
+// addressSpace is what runs out, too, where memory seems to and the limit is set.
+var addressSpace = shortage{nil, []string{"failed to map segment", "failed to reserve"},
+	"too little address space is allowed", continues + "raise the limit (`ulimit -v unlimited`) or free memory and run again, it continues from there"}
+
+const memoryRanOut = "memory ran out"
+
 var shortages = []shortage{
 	{[]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}, []string{"no space left on device", "disk quota exceeded"},
 		"the disk is full", continues + "make room (`tlpipe gc` drops what no config uses) and run again, it continues from there"},
@@ -27,10 +33,9 @@ var shortages = []shortage{
 	// EAGAIN alone means more than this: a lock that is held, say.
 	{nil, []string{"resource temporarily unavailable", "newosproc", "failed to create new os thread", "pthread_create", "can't start new thread"},
 		"too few processes and threads are allowed", continues + "allow more (`ulimit -u`; in a container, its limit of pids) and run again, it continues from there"},
-	{nil, []string{"failed to map segment", "failed to reserve"},
-		"too little address space is allowed", "raise the limit (`ulimit -v unlimited`) or free memory and run again"},
+	addressSpace,
 	{[]syscall.Errno{syscall.ENOMEM}, []string{"oom when allocating", "resource_exhausted", "std::bad_alloc", "out of memory", "cannot allocate memory", "memoryerror"},
-		"memory ran out", "lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it"},
+		memoryRanOut, "lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it"},
 }
 
 // FromErrno gives an error in whose chain the system says that something ran out (a full disk, too many open files) the
@@ -60,8 +65,19 @@ func exhausted(err error, is func(shortage) bool) error {
 	if err == nil || errors.As(err, &coder) {
 		return err
 	}
-	if i := slices.IndexFunc(shortages, is); i >= 0 {
-		return Errorf(Resources, "%s: %w; %s", shortages[i].what, err, shortages[i].advice)
+	i := slices.IndexFunc(shortages, is)
+	if i < 0 {
+		return err
 	}
-	return err
+	short := shortages[i]
+	if short.what == memoryRanOut && addressSpaceIsLimited() {
+		short = addressSpace
+	}
+	return Errorf(Resources, "%s: %w; %s", short.what, err, short.advice)
+}
+
+// addressSpaceIsLimited looks at this process; what it starts inherits the limit.
+func addressSpaceIsLimited() bool {
+	var limit syscall.Rlimit
+	return syscall.Getrlimit(syscall.RLIMIT_AS, &limit) == nil && limit.Cur < 1<<62
 }

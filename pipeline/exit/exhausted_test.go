@@ -39,6 +39,20 @@ func TestFromText(t *testing.T) {
 			t.Errorf("%s: code %d, %v", text, code, err)
 		}
 	}
+	var before syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_AS, &before); err != nil {
+		t.Fatal(err)
+	}
+	limited := syscall.Rlimit{Cur: 1 << 46, Max: before.Max}
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &limited); err != nil {
+		t.Fatal(err)
+	}
+	if err := FromText(errors.New("std::bad_alloc")); Code(err) != Resources || !strings.Contains(err.Error(), "ulimit -v unlimited") {
+		t.Errorf("under a limit: %v", err)
+	}
+	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &before); err != nil {
+		t.Fatal(err)
+	}
 	known := Errorf(Damaged, "no space left on device")
 	if err := FromText(fmt.Errorf("load: %w", known)); Code(err) != Damaged || FromText(nil) != nil {
 		t.Errorf("%v", err)

@@ -168,9 +168,12 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 // chatter is what TensorFlow prints in good health: information, warnings, and what follows them.
 var chatter = regexp.MustCompile(`^(.*: )?[IW](\d{4})? |^WARNING: |^To enable the following instructions`)
 
-// said is what matters of the last that the child printed: of Go's report of a panic its first line and where it happened; the
-// line before another crash report with the report's first line, for there a library says why it gave up; or else the
-// last line.
+// stack is what TensorFlow prints between why it gives up and the signal by which it does.
+var stack = regexp.MustCompile(`^\s+@ |^\*\*\* `)
+
+// said is what matters of the last that the child printed: of Go's report of a panic its first line and where it happened;
+// the line before another crash report, and before a stack that may be between, with the report's first line, for there a
+// library says why it gave up; or else the last line.
 func (c Client) said(from int64) string {
 	const most = 1 << 20
 	if end, err := c.Log.Seek(0, io.SeekEnd); err == nil {
@@ -187,8 +190,10 @@ func (c Client) said(from int64) string {
 			}
 			return line
 		case strings.HasPrefix(line, "SIG"):
-			if i > 0 && !chatter.MatchString(lines[i-1]) {
-				return lines[i-1] + ", " + line
+			for i--; i >= 0 && stack.MatchString(lines[i]); i-- {
+			}
+			if i >= 0 && !chatter.MatchString(lines[i]) {
+				return lines[i] + ", " + line
 			}
 			return line
 		}

@@ -59,6 +59,10 @@ func TestMain(m *testing.M) {
 		case "crash":
 			fmt.Fprintln(os.Stderr, "F tensorflow/core: check failed")
 			syscall.Kill(os.Getpid(), syscall.SIGABRT)
+		case "few threads":
+			fmt.Fprintln(os.Stderr, "F0000 00:00:1 24922 env.cc:84] Check failed: ret == 0 (11 vs. 0) Thread creation via pthread_create() failed.\n"+
+				"*** Check failure stack trace: ***\n    @     0x7fe126ea8eec  (unknown)\n    @           0xc9147f  _cgo_Cfunc_TF_NewSession")
+			syscall.Kill(os.Getpid(), syscall.SIGABRT)
 		case "crowded":
 			fmt.Fprintln(os.Stderr, "terminate called after throwing an instance of 'std::bad_alloc'\n  what():  std::bad_alloc")
 			syscall.Kill(os.Getpid(), syscall.SIGABRT)
@@ -195,6 +199,7 @@ func TestHowChildrenEnd(t *testing.T) {
 		{"killed", "serve", exit.Resources, "lower batch_size (of decode: workers)"},
 		{"crash", "serve", exit.Failed, "crashed: F tensorflow/core: check failed, SIGABRT: abort"},
 		{"crowded", "serve", exit.Resources, "memory ran out:   what():  std::bad_alloc, SIGABRT: abort; lower batch_size (of decode: workers)"},
+		{"few threads", "serve", exit.Resources, "too few processes and threads are allowed: F0000 00:00:1 24922 env.cc:84] Check failed: ret == 0 (11 vs. 0) Thread creation via pthread_create() failed., SIGABRT: abort; finished"},
 		{"panics", "serve", exit.Failed, "a fault of tlpipe itself: runtime error: index out of range [0] with length 0, in tlpipe/pipeline/worker.TestMain.func1 (worker_test.go:"},
 		{"panics elsewhere", "serve", exit.Failed, "a fault of tlpipe itself ended its worker: panic: nobody recovers this, in tlpipe/pipeline/worker.TestMain.func1.1 (worker_test.go:"},
 		{"faults", "serve", exit.Failed, "the TensorFlow process crashed: SIGABRT: abort; finished work"},
