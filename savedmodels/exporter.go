@@ -18,6 +18,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 )
@@ -153,7 +155,7 @@ func (e *Exporter) linkShared(cache string) {
 	files, _ := filepath.Glob(filepath.Join(shared, "*-imagenet-*.npz"))
 	for _, file := range files {
 		link := filepath.Join(cache, filepath.Base(file))
-		if _, err := os.Stat(link); !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Stat(link); !errors.Is(err, fs.ErrNotExist) || unix.Access(file, unix.R_OK) != nil {
 			continue
 		}
 		_ = os.Remove(link) // to where a folder was
