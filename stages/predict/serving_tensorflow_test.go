@@ -41,7 +41,7 @@ func TestServing(t *testing.T) {
 		{"bilinear", [3]int{56, 56, 3}, "bilinear", 48, files},
 		{"gray", [3]int{40, 40, 1}, "antialias", 0, files},
 		{"not scaled", [3]int{48, 48, 3}, "", 0, files[:8]},
-		{"other files", [3]int{48, 48, 3}, "", 0, []string{"imagefile/testdata/animated.webp", "serving_tensorflow_test.go"}},
+		{"other files", [3]int{48, 48, 3}, "", 0, []string{"../imagefile/testdata/animated.webp", "serving_tensorflow_test.go"}},
 		{"no square", [3]int{48, 47, 3}, "", 30, files},
 	}
 	list := map[string][]string{}
@@ -242,7 +242,7 @@ func picturesToServe(t *testing.T) []string {
 		files = append(files, file)
 	}
 	for _, pattern := range []string{"*.jpg", "*.png", "*.gif", "rgb.bmp"} {
-		found, err := filepath.Glob("imagefile/testdata/" + pattern)
+		found, err := filepath.Glob("../imagefile/testdata/" + pattern)
 		if err != nil {
 			t.Fatal(err)
 		}
