@@ -11,48 +11,24 @@ import (
 // layers that do not exist, and settings that would silently do nothing. path is that of the setting, such as
 // stages.featurize.batch_size.
 func (c *Config) Problems(report func(path, format string, args ...any)) {
-	s := c.Stages
-	if s.Fetch != nil {
-		s.Fetch.Problems(report)
-	}
-	if s.Decode != nil {
-		s.Decode.Problems(report)
-	}
-	if s.Normalize != nil {
-		s.Normalize.Problems(report)
-	}
-	if s.FineTune != nil {
-		s.FineTune.Problems(report)
-	}
-	if s.Evaluate != nil {
-		s.Evaluate.Problems(report)
+	for _, stage := range c.list() {
+		if stage.wanted {
+			stage.problems(report)
+		}
 	}
 	c.orderProblems(report)
 	c.Model.Problems(report)
 	c.splitProblems(report)
 	c.idleProblems(report)
-	c.augmentProblems(report)
-	if s.FineTune != nil && c.Model.Possible() {
-		s.FineTune.PartProblems(c.Model, report)
-	}
-	if s.FineTune != nil {
-		s.FineTune.ClassWeight.Problems(c.classNames(), report)
-	}
 }
 
 // orderProblems reports stages whose inputs no stage gives.
 func (c *Config) orderProblems(report func(path, format string, args ...any)) {
-	s, missing := c.Stages, ""
-	for _, stage := range []struct {
-		name   string
-		listed bool
-	}{
-		{"fetch", s.Fetch != nil}, {"decode", s.Decode != nil}, {"normalize", s.Normalize != nil},
-		{"featurize", s.Featurize != nil}, {"fine-tune", s.FineTune != nil}, {"evaluate", s.Evaluate != nil},
-	} {
-		if !stage.listed && missing == "" {
+	missing := ""
+	for _, stage := range c.list() {
+		if !stage.wanted && missing == "" {
 			missing = stage.name
-		} else if stage.listed && missing != "" {
+		} else if stage.wanted && missing != "" {
 			report("stages."+stage.name, "%s needs what %s gives: list %s before it", stage.name, missing, missing)
 			return
 		}

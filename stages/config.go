@@ -1,8 +1,6 @@
 package stages
 
 import (
-	"slices"
-
 	"tlpipe/stages/decode"
 	"tlpipe/stages/evaluate"
 	"tlpipe/stages/featurize"
@@ -10,7 +8,6 @@ import (
 	"tlpipe/stages/finetune"
 	"tlpipe/stages/network"
 	"tlpipe/stages/normalize"
-	"tlpipe/stages/sources"
 )
 
 // Config is a whole experiment, as its YAML file gives it.
@@ -35,22 +32,9 @@ type Settings struct {
 
 // Public is the config without the secrets of its addresses: what may be shown and stored.
 func (c Config) Public() Config {
-	public := func(list []fetch.Source) []fetch.Source {
-		list = slices.Clone(list)
-		for i := range list {
-			if list[i].URL != "" {
-				list[i].URL = sources.PublicURL(list[i].URL)
-			}
-		}
-		return list
-	}
 	if c.Stages.Fetch != nil {
-		fetch := *c.Stages.Fetch
-		fetch.Sources, fetch.Files = public(fetch.Sources), slices.Clone(fetch.Files)
-		for i := range fetch.Files {
-			fetch.Files[i].Sources = public(fetch.Files[i].Sources)
-		}
-		c.Stages.Fetch = &fetch
+		public := c.Stages.Fetch.Public()
+		c.Stages.Fetch = &public
 	}
 	return c
 }

@@ -1,5 +1,11 @@
 package fetch
 
+import (
+	"slices"
+
+	"tlpipe/stages/sources"
+)
+
 // Settings gets the data. Either sources (one file) or files (several) is given.
 type Settings struct {
 	Sources       []Source `yaml:"sources" jsonschema_description:"where one archive can be had, tried in order"`
@@ -25,4 +31,23 @@ type Source struct {
 	MD5    string `yaml:"md5" jsonschema:"pattern=^([0-9a-f]{32})?$" jsonschema_description:"the publisher's digest, where there is no sha256"`
 
 	MaxBytes int64 `yaml:"max_bytes" inert:"true" jsonschema:"minimum=0" jsonschema_description:"bytes that are taken at most; 0: what the disk has room for and, of a server that does not say how much there is, half of that or 16 GiB"`
+}
+
+// Public is the settings without the secrets of their addresses: what may be shown and stored.
+func (s *Settings) Public() Settings {
+	shown := *s
+	public := func(list []Source) []Source {
+		list = slices.Clone(list)
+		for i := range list {
+			if list[i].URL != "" {
+				list[i].URL = sources.PublicURL(list[i].URL)
+			}
+		}
+		return list
+	}
+	shown.Sources, shown.Files = public(s.Sources), slices.Clone(s.Files)
+	for i := range shown.Files {
+		shown.Files[i].Sources = public(shown.Files[i].Sources)
+	}
+	return shown
 }
