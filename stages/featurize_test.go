@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -141,10 +142,12 @@ func TestFeaturizeDistrustsLeftovers(t *testing.T) {
 	s := b.stage("featurize")
 	job, _ := stagetest.NewJob(t, b.inputs(s))
 	for name, text := range map[string]string{
-		filepath.Join(job.Scratch, "shards.json"):                "[0, 1, 2, 99, -1]",
-		filepath.Join(job.Out, formats.ShardName("features", 0)): "short",
+		filepath.Join(job.Scratch, "parts", "features-00000.npy.json"): `{"files": [{"name": "features-00000.npy", "bytes": 5, "crc32c": 1}]}`,
+		filepath.Join(job.Scratch, "parts", "features-00001.npy.json"): `{"files": [{"name": "../features-00001.npy", "bytes": 5}]}`,
+		filepath.Join(job.Scratch, "parts", "features-00002.npy.json"): "[0, 1, 2, 99, -1]",
+		filepath.Join(job.Out, formats.ShardName("features", 0)):       "short",
 	} {
-		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(name), 0o755), os.WriteFile(name, []byte(text), 0o644)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -30,7 +30,7 @@ func (s *tortured) failpoints() {
 		{"decode", "images-00001.npy:2"}, // its header is the first pass
 		{"decode", "shard-00001.json:1"},
 		{"featurize", "features-00001.npy:2"},
-		{"featurize", "shards.json:1"},
+		{"featurize", "features-00000.npy.json:1"},
 		{"fine-tune", "checkpoint-*.safetensors:3"},
 		{"fine-tune", "best-*.safetensors:1"},
 		{"fine-tune", "labels.txt:1"},

@@ -60,7 +60,7 @@ func (p *Pending) reopen() error {
 // Uses notes which artifacts the work reads, before it reads them: should one turn out to be damaged, what was begun with
 // it goes as well.
 func (p *Pending) Uses(ids []string) error {
-	err := writeFile(filepath.Join(p.store.scratchPath(p.action), usesName), []byte(strings.Join(ids, "\n")))
+	err := WriteFile(filepath.Join(p.store.scratchPath(p.action), usesName), []byte(strings.Join(ids, "\n")))
 	if err != nil {
 		return fmt.Errorf("begin in scratch: %w", err)
 	}
@@ -118,11 +118,11 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 		}
 	}
 	failpoint.Here("before-manifest")
-	if err := writeFile(filepath.Join(p.Out, manifestName), data); err != nil {
+	if err := WriteFile(filepath.Join(p.Out, manifestName), data); err != nil {
 		return Artifact{}, err
 	}
 	failpoint.Here("after-manifest")
-	if err := writeFile(filepath.Join(s.scratchPath(p.action), intentName), intent); err != nil {
+	if err := WriteFile(filepath.Join(s.scratchPath(p.action), intentName), intent); err != nil {
 		return Artifact{}, err
 	}
 	failpoint.Here("before-rename")

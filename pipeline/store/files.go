@@ -21,11 +21,11 @@ func isTemporary(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".partial")
 }
 
-// temporaryPrefix begins the names of files that writeFile has not finished.
+// temporaryPrefix begins the names of files that WriteFile has not finished.
 const temporaryPrefix = ".tmp-"
 
-// writeFile writes a file that is there whole or not at all, also after a power cut.
-func writeFile(path string, data []byte) error {
+// WriteFile writes a file that is there whole or not at all, also after a power cut.
+func WriteFile(path string, data []byte) error {
 	if err := replaceFile(path, data); err != nil {
 		return err
 	}

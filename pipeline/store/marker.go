@@ -67,7 +67,7 @@ func (s *Store) mark() error {
 	if err != nil {
 		return err
 	}
-	return writeFile(s.path(markerFile), append(text, '\n'))
+	return WriteFile(s.path(markerFile), append(text, '\n'))
 }
 
 // empty refuses a directory that holds other files than a new store may. One that is not there is empty.

@@ -27,7 +27,7 @@ func (s *Store) Tag(name, run string) error {
 	}
 	err := makeDir(s.path(tagsDir))
 	if err == nil {
-		err = writeFile(s.path(tagsDir, name), []byte(run+"\n"))
+		err = WriteFile(s.path(tagsDir, name), []byte(run+"\n"))
 	}
 	if err != nil {
 		return fmt.Errorf("tag %s: %w", name, err)

@@ -38,20 +38,20 @@ func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
 }
 
 // calibrate tells a model of int8 how large its activations are.
-func (w *featureWriter) calibrate(ctx context.Context, model savedmodels.Model, spec savedmodels.Prefix) error {
+func (w *writer) calibrate(ctx context.Context) error {
 	type calibrated struct {
 		*examples.Batch
 		ranges []byte // float32
 	}
-	size, _ := spec.Calibration()
-	rows := CalibrationRows(w.dataset, spec)
+	size, _ := w.spec.Calibration()
+	rows := CalibrationRows(w.dataset, w.spec)
 	buffer := func() *calibrated { return &calibrated{Batch: examples.NewImageBatch(w.images, w.dataset, size)} }
 	var ranges []float32
 	for b, err := range parallel.Ordered(ctx, parallel.Count(len(rows), size), w.lanes, buffer, func(b *calibrated, i int) error {
 		if err := examples.ReadImages(w.images, w.dataset, b.Batch, parallel.Part(rows, i, size)); err != nil {
 			return err
 		}
-		got, err := model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": b.Tensor()})
+		got, err := w.model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": b.Tensor()})
 		b.ranges = got["ranges"].Data
 		return err
 	}) {
@@ -73,7 +73,7 @@ func (w *featureWriter) calibrate(ctx context.Context, model savedmodels.Model, 
 	for _, largest := range ranges {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(largest))
 	}
-	_, err := model.Run(ctx, "set_ranges", map[string]savedmodels.Tensor{
+	_, err := w.model.Run(ctx, "set_ranges", map[string]savedmodels.Tensor{
 		"ranges": {DType: savedmodels.Float32, Shape: []int64{int64(len(ranges))}, Data: data},
 	})
 	return err

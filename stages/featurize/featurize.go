@@ -5,13 +5,11 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
 	"path/filepath"
 	"slices"
 	"strconv"
 
 	"tlpipe/pipeline"
-	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
@@ -48,7 +46,7 @@ func StageWithShards(n network.Network, s *Settings, env machine.Resources, shar
 	}
 	return pipeline.Stage{
 		Name: "featurize", Version: 1, Takes: []string{formats.ImagesType, formats.DatasetType, formats.PrefixType}, Gives: formats.FeaturesType,
-		Runtime: true, Key: f.key, Run: f.run, Estimate: f.estimate, Fits: f.fits,
+		Runtime: true, Key: f.key, Run: f.division().Run, Estimate: f.estimate, Fits: f.fits,
 	}
 }
 
@@ -165,70 +163,4 @@ func (f featurize) passThrough(_ context.Context, job *pipeline.Job) error {
 		return err
 	}
 	return formats.WriteJSON(filepath.Join(job.Out, "features.json"), formats.FeaturesInfo{Passthrough: true, Count: len(rows)})
-}
-
-func (f featurize) run(ctx context.Context, job *pipeline.Job) (err error) {
-	d, err := formats.OpenDataset(job.Inputs[formats.DatasetType].Dir)
-	if err != nil {
-		return err
-	}
-	images, err := formats.OpenImages(job.Inputs[formats.ImagesType].Dir)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, images.Close()) }()
-	card, err := savedmodels.ReadCard(job.Inputs[formats.PrefixType].Dir)
-	if err != nil {
-		return err
-	}
-	if card.Features < 1 {
-		return exit.Errorf(exit.Damaged, "the card of the prefix names no feature size: force its export with --force export-prefix")
-	}
-	precision, err := machine.ResolvePrecision("featurize", f.settings.Precision, f.env.Machine)
-	if err != nil {
-		return err
-	}
-	spec := f.settings.Spec(f.network)
-	rows := formats.NewFeatureRows(d.AllRows(), d.Rows[formats.Train], f.settings.Copies)
-	w := &featureWriter{
-		job: job, images: images, dataset: d, FeatureRows: rows, seed: f.settings.Seed,
-		batchSize: f.batchSize(), lanes: f.lanes(), store: f.settings.Store, width: card.Features,
-	}
-	w.shardSize = f.shardRows(w.rowBytes(), spec.Input, w.batchSize)
-	if err := w.findDone(); err != nil {
-		return err
-	}
-	if err := w.checkDisk(); err != nil {
-		return err
-	}
-	if err := formats.WriteInt64s(filepath.Join(job.Out, "rows.npy"), rows.Rows); err != nil {
-		return err
-	}
-	job.Progress.Start("images", int64(w.doneRows()), int64(len(w.Rows)))
-	if w.doneRows() < len(w.Rows) {
-		opts := savedmodels.Options{Threads: f.network.Threads / w.lanes, Precision: precision, JITCompile: f.settings.JITCompile}
-		model, err := machine.Load(f.network.Threads, f.env, job.Inputs[formats.PrefixType].Dir, opts, job.Progress)
-		if err != nil {
-			return err
-		}
-		defer func() { err = errors.Join(err, model.Close()) }()
-		if precision == "int8" {
-			if err := w.calibrate(ctx, model, spec); err != nil {
-				return err
-			}
-		}
-		if err := w.write(ctx, model); err != nil {
-			return err
-		}
-	}
-	return formats.WriteJSON(filepath.Join(job.Out, "features.json"), formats.FeaturesInfo{
-		Count: len(w.Rows), Copies: w.Copies, Copied: w.Copied, Shape: []int{w.width}, ShardSize: w.shardSize, DType: w.store,
-		Layers: spec.Taps, Frozen: spec.Freeze, Model: job.Inputs[formats.PrefixType].Identity, Precision: precision,
-	})
-}
-
-// shardRows is the number of rows of a shard: whole batches, at least one.
-func (f featurize) shardRows(rowBytes int, input [2]int, batchSize int) int {
-	most := min(f.shardBytes/rowBytes, featureShardPixels/(input[0]*input[1]))
-	return max(1, most/batchSize) * batchSize
 }

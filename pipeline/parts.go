@@ -1,0 +1,205 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+
+	"golang.org/x/sync/errgroup"
+
+	"tlpipe/pipeline/guard"
+	"tlpipe/pipeline/store"
+)
+
+// Part is a share of a stage's work. It can be done alone, in any process that sees the artifacts which the stage takes,
+// and it writes only files of its own.
+type Part struct {
+	Name  string // the same in each attempt, and one that a file can have
+	Units int64  // how much of the work it is, by what the stage counts
+}
+
+// Division is the work of a stage as parts. The engine does those that are missing, several at a time, notes a checksum of
+// what each wrote, and finds after a stop which are still whole.
+type Division struct {
+	Unit string // what Units count, such as images
+	Kind string // what a part makes, such as shard
+
+	// Split lists the parts. It depends on settings and inputs alone.
+	Split func(ctx context.Context, job *Job) ([]Part, error)
+
+	// Open makes ready what parts have in common, such as a loaded model. It is called where parts are missing, with those.
+	Open func(ctx context.Context, job *Job, missing []Part) (Hands, error)
+
+	// Finish makes the artifact whole, once all parts are done. notes are what they noted, in the order of the parts.
+	Finish func(ctx context.Context, job *Job, notes []json.RawMessage) error
+}
+
+// Hands do parts of a stage's work.
+type Hands interface {
+	// Lanes is how many parts are best done at a time.
+	Lanes() int
+
+	// Do does the part at an index of Split's list. It gives the names of the files that it wrote in the job's Out, and
+	// a note for Finish, if there is something to note. Parts are begun in their order, as lanes become free: at the end
+	// of Do, or earlier where it calls free because all that is left to do is to write. It is called from several
+	// goroutines.
+	Do(ctx context.Context, index int, free func()) (files []string, note any, err error)
+
+	Close() error
+}
+
+// receipt is what scratch holds of a part that is done.
+type receipt struct {
+	Files []partFile      `json:"files"`
+	Note  json.RawMessage `json:"note,omitempty"`
+}
+
+type partFile struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	CRC32C uint32 `json:"crc32c"`
+}
+
+// Run does all parts and finishes the work: the Run of a stage that is divided.
+func (d Division) Run(ctx context.Context, job *Job) (err error) {
+	parts, err := d.Split(ctx, job)
+	if err != nil {
+		return err
+	}
+	receipts := make([]*receipt, len(parts))
+	var missing []Part
+	var todo []int
+	var units, done int64
+	for i, part := range parts {
+		units += part.Units
+		if receipts[i] = readReceipt(job, part); receipts[i] != nil {
+			done += part.Units
+			continue
+		}
+		missing, todo = append(missing, part), append(todo, i)
+	}
+	job.Progress.Start(d.Unit, done, units)
+	if len(missing) > 0 {
+		if err := d.doParts(ctx, job, parts, missing, todo, receipts); err != nil {
+			return err
+		}
+	}
+	notes := make([]json.RawMessage, len(parts))
+	for i, r := range receipts {
+		notes[i] = r.Note
+	}
+	return d.Finish(ctx, job, notes)
+}
+
+func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, todo []int, receipts []*receipt) (err error) {
+	if err := os.MkdirAll(filepath.Dir(receiptPath(job, parts[0])), 0o755); err != nil {
+		return err
+	}
+	hands, err := d.Open(ctx, job, missing)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hands.Close()) }()
+	var mu sync.Mutex // of receipts
+	lanes := make(chan struct{}, max(1, hands.Lanes()))
+	group, working := errgroup.WithContext(ctx)
+	group.SetLimit(cap(lanes) + 1) // one more may be writing
+	for _, i := range todo {
+		select {
+		case lanes <- struct{}{}:
+		case <-working.Done():
+		}
+		if working.Err() != nil {
+			break
+		}
+		group.Go(func() error {
+			free := sync.OnceFunc(func() { <-lanes })
+			defer free()
+			var r *receipt
+			err := guard.Run(func() (err error) {
+				r, err = doPart(working, job, hands, parts[i], i, free)
+				return err
+			})
+			if fault := (*guard.Panic)(nil); errors.As(err, &fault) {
+				return fmt.Errorf("%s: %w", parts[i].Name, err)
+			} else if err != nil {
+				return err
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			receipts[i] = r
+			job.Progress.Completed(d.Kind, int64(i))
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return ctx.Err()
+}
+
+// doPart does a part and then notes that it is done.
+func doPart(ctx context.Context, job *Job, hands Hands, part Part, index int, free func()) (*receipt, error) {
+	names, note, err := hands.Do(ctx, index, free)
+	if err != nil {
+		return nil, err
+	}
+	r := &receipt{}
+	for _, name := range names {
+		file, err := sumOf(job, name)
+		if err != nil {
+			return nil, err
+		}
+		r.Files = append(r.Files, file)
+	}
+	if note != nil {
+		if r.Note, err = json.Marshal(note); err != nil {
+			return nil, fmt.Errorf("note of %s: %w", part.Name, err)
+		}
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	return r, store.WriteFile(receiptPath(job, part), text)
+}
+
+func receiptPath(job *Job, part Part) string {
+	return filepath.Join(job.Scratch, "parts", part.Name+".json")
+}
+
+// readReceipt finds a part that an earlier attempt did and whose files are as they were written; nil if there is none.
+func readReceipt(job *Job, part Part) *receipt {
+	var r receipt
+	text, err := os.ReadFile(receiptPath(job, part))
+	if err != nil || json.Unmarshal(text, &r) != nil {
+		return nil
+	}
+	for _, file := range r.Files {
+		if is, err := sumOf(job, file.Name); err != nil || is != file {
+			return nil
+		}
+	}
+	return &r
+}
+
+// sumOf reads a file of a part.
+func sumOf(job *Job, name string) (partFile, error) {
+	if !filepath.IsLocal(name) {
+		return partFile{}, fmt.Errorf("%q is no file of a part", name)
+	}
+	f, err := os.Open(filepath.Join(job.Out, name))
+	if err != nil {
+		return partFile{}, err
+	}
+	defer f.Close()
+	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
+	n, err := io.Copy(sum, f)
+	return partFile{name, n, sum.Sum32()}, err
+}
