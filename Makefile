@@ -27,7 +27,7 @@ CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
 RPATH = -linkmode=external -extldflags "-Wl,--disable-new-dtags,-rpath,$(1)"
 
 # What a program was built from, so that a command refuses a worker of other sources. (Lazy: only builds pay for it.)
-SOURCES = $(shell { find cmd pipeline report stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.sha256' | \
+SOURCES = $(shell { find cmd/tlpipe cmd/tlpipe-worker pipeline report stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.sha256' -o -name 'architectures.json' | \
 	LC_ALL=C sort | xargs cat go.mod go.sum; echo '$(GOEXPERIMENT)'; } | sha256sum | cut -c1-16)
 STAMP = -X tlpipe/pipeline/worker.build=$(SOURCES)
 
@@ -88,11 +88,11 @@ fuzz: ## give each parser broken input for FUZZTIME (default 30s)
 		go test -tags notensorflow ./$$(dirname $$file) -run '^$$' -fuzz "^$${target#func }\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s || exit 1; done
 
 bench: build pytorch ## measure tlpipe beside Keras, PyTorch, ONNX Runtime and OpenVINO, and how it scales (an hour, on an idle machine)
-	@savedmodels/bench/install.sh
+	@cmd/tlpipe-bench/install.sh
 	@$(CGO) go build -ldflags '$(call RPATH,$$ORIGIN/../.deps/tensorflow)' -o bin/tlpipe-bench ./cmd/tlpipe-bench
-	@DATA=$(DATA) .deps/bin/python savedmodels/bench/bench.py
-	@.deps/bench/bin/python savedmodels/bench/plot.py
-	@DATA=$(DATA) .deps/bin/python savedmodels/bench/runs.py
+	@DATA=$(DATA) .deps/bin/python cmd/tlpipe-bench/bench.py
+	@.deps/bench/bin/python cmd/tlpipe-bench/plot.py
+	@DATA=$(DATA) .deps/bin/python cmd/tlpipe-bench/runs.py
 
 test-gpu: build ## run the tests of the runtime and the quickstart on a GPU
 	@bin/tlpipe doctor | grep -q 'gpu:' || { echo "not run: TensorFlow finds no GPU here; make deps GPU=1 installs the build for NVIDIA's GPUs, and bin/tlpipe doctor shows what it finds" >&2; exit 1; }
@@ -100,10 +100,10 @@ test-gpu: build ## run the tests of the runtime and the quickstart on a GPU
 	@bin/tlpipe run configs/quickstart.yaml --device gpu:0 --store artifacts/gpu
 
 bench-tutorial: build pytorch ## measure the tutorial's case 4, whole, beside a script that goes the notebook's way (half an hour)
-	@DATA=$(DATA) .deps/bin/python savedmodels/bench/tutorial.py
+	@DATA=$(DATA) .deps/bin/python cmd/tlpipe-bench/tutorial.py
 
 bench-gpu: test-gpu ## measure README's configs on a GPU: accuracy, images/s, share of its peak (minutes)
-	@DATA=$(DATA) .deps/bin/python savedmodels/bench/gpu.py
+	@DATA=$(DATA) .deps/bin/python cmd/tlpipe-bench/gpu.py
 
 test-pytorch: build pytorch ## prove that the PyTorch half does the same
 	@.deps/pytorch/bin/python -m unittest discover -v -s pytorch -p '*_test.py'
@@ -122,22 +122,22 @@ audit: deps ## look up the pinned Go modules and Python packages among known vul
 	@.ci/audit
 
 test-data: build ## run small versions of the configs on the data in DATA
-	@DATA=$(DATA) configs/smoke.sh
+	@DATA=$(DATA) cmd/tlpipe-bench/figures/smoke.sh
 
 figures: build ## reproduce README's figures of frozen networks (minutes)
-	@DATA=$(DATA) configs/figures.sh short
+	@DATA=$(DATA) cmd/tlpipe-bench/figures/figures.sh short
 
 cases: build ## reproduce the rest of README's figures: whole networks trained, CIFAR-10 at 64 px (hours)
-	@DATA=$(DATA) configs/figures.sh long
+	@DATA=$(DATA) cmd/tlpipe-bench/figures/figures.sh long
 
 search: build ## choose case4's settings by cross-validation inside its training images (half an hour)
-	@.deps/bin/python configs/case4-search.py $(addprefix --overlay ,$(wildcard $(DATA)/hymenoptera.overlay.yaml))
+	@.deps/bin/python cmd/tlpipe-bench/figures/case4_search.py $(addprefix --overlay ,$(wildcard $(DATA)/hymenoptera.overlay.yaml))
 
 tutorial-figures: build pytorch ## reproduce README's figures beside the tutorial's notebook (half an hour)
-	@DATA=$(DATA) configs/figures.sh tutorial
+	@DATA=$(DATA) cmd/tlpipe-bench/figures/figures.sh tutorial
 
 tutorial: build pytorch ## run the four cases in Keras and PyTorch, small, and compare them on one page (minutes)
-	@DATA=$(DATA) configs/tutorial.sh
+	@DATA=$(DATA) cmd/tlpipe-bench/figures/tutorial.sh
 
 clean: ## delete what was built, but not the artifacts
 	rm -rf bin .deps

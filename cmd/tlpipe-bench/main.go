@@ -46,7 +46,7 @@ func main() {
 
 func run(ctx context.Context, args []string) error {
 	if len(args) != 2 {
-		return errors.New("savedmodels/bench/bench.py starts this program: export TASK, or serve TASK")
+		return errors.New("cmd/tlpipe-bench/bench.py starts this program: export TASK, or serve TASK")
 	}
 	var t task
 	if err := json.Unmarshal([]byte(args[1]), &t); err != nil {
@@ -122,7 +122,7 @@ func (t task) serve(ctx context.Context) error {
 		}
 	}
 	if t.Work != "featurize" {
-		if _, err := model.Run(ctx, "init", map[string]savedmodels.Tensor{"seed": scalar64(1)}); err != nil {
+		if _, err := model.Run(ctx, savedmodels.Init, map[string]savedmodels.Tensor{"seed": scalar64(1)}); err != nil {
 			return err
 		}
 	}
@@ -176,7 +176,7 @@ func (t task) featurize(ctx context.Context, model savedmodels.Model, x *formats
 	group.SetLimit(2)
 	for first := 0; first+t.Batch <= x.Shape[0]; first += t.Batch {
 		group.Go(func() error {
-			out, err := model.Run(ctx, "featurize", map[string]savedmodels.Tensor{"images": t.batch(x, first)})
+			out, err := model.Run(ctx, savedmodels.Featurize, map[string]savedmodels.Tensor{"images": t.batch(x, first)})
 			if err == nil && first == 0 {
 				check = floats(out["features"].Data[:4*8])
 			}
@@ -195,7 +195,7 @@ func (t task) train(ctx context.Context, model savedmodels.Model, x *formats.Arr
 		for _, label := range labels[first : first+t.Batch] {
 			y.Data = binary.LittleEndian.AppendUint32(y.Data, uint32(label))
 		}
-		out, err := model.Run(ctx, "train_step", map[string]savedmodels.Tensor{
+		out, err := model.Run(ctx, savedmodels.TrainStep, map[string]savedmodels.Tensor{
 			"x": batch, "labels": y, "learning_rate": {DType: savedmodels.Float32, Shape: []int64{}, Data: binary.LittleEndian.AppendUint32(nil, math.Float32bits(1e-5))},
 			"step": scalar64(0), "seed": scalar64(0),
 		})

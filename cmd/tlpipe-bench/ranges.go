@@ -39,7 +39,7 @@ func (t task) writeRanges(ctx context.Context) error {
 		return err
 	}
 	defer x.Close()
-	out, err := model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": t.batch(x, 0)})
+	out, err := model.Run(ctx, savedmodels.Calibrate, map[string]savedmodels.Tensor{"images": t.batch(x, 0)})
 	if err != nil {
 		return err
 	}
@@ -67,6 +67,6 @@ func (t task) setRanges(ctx context.Context, model savedmodels.Model) error {
 	for _, name := range convolutions() {
 		values.Data = binary.LittleEndian.AppendUint32(values.Data, math.Float32bits(ranges[name]))
 	}
-	_, err = model.Run(ctx, "set_ranges", map[string]savedmodels.Tensor{"ranges": values})
+	_, err = model.Run(ctx, savedmodels.SetRanges, map[string]savedmodels.Tensor{"ranges": values})
 	return err
 }

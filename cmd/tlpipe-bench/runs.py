@@ -72,8 +72,9 @@ def cosines(a, b):
 def operations(size, blocks=5):
     """Floating-point operations of the convolutions in VGG16's first blocks on an image of size × size: two for each product."""
     total, channels = 0, 3
-    for block, (layers, width) in enumerate([(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)][:blocks]):
-        for _ in range(layers):
+    architectures = json.loads((ROOT / "savedmodels" / "architectures.json").read_text(encoding="utf-8"))
+    for block, convolutions in enumerate(architectures["vgg16"]["blocks"][:blocks]):
+        for width in convolutions:
             total += 2 * (size >> block) ** 2 * 9 * channels * width
             channels = width
     return total
@@ -95,7 +96,7 @@ def main():
         row(f"`tlpipe {' '.join(command)}`", f"{1000 * median:.0f} ms, at most {1000 * most:.0f}", "50 ms")
 
     rates = {r["name"]: r["rates"]["tlpipe"][1] for r in json.loads((FOLDER / "results.json").read_text())} if (FOLDER / "results.json").exists() else {}
-    peak = json.loads(subprocess.run([".deps/pytorch/bin/python", "savedmodels/bench/peak.py"], check=True, capture_output=True, text=True).stdout)
+    peak = json.loads(subprocess.run([".deps/pytorch/bin/python", "cmd/tlpipe-bench/peak.py"], check=True, capture_output=True, text=True).stdout)
     for size in (32, 224):
         for precision, most in peak.items():
             rate = rates.get(f"featurize, {size} px, {precision}")

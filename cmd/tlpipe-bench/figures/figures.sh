@@ -2,7 +2,7 @@
 # Reproduces the figures in README: figures.sh short|long|tutorial runs configs from nothing and prints a table. It fails
 # if one misses what is wanted of it. DATA may be a folder with overlays for data whose official host cannot be reached.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../../.."
 store=$(mktemp -d)
 trap 'rm -rf "$store"' EXIT
 
@@ -17,7 +17,7 @@ row() {
 			{ cat "$store/log" >&2; exit 1; }
 		summaries+=("$store/$1-$seed.json")
 	done
-	.deps/bin/python configs/figures.py "$1" "$4" "$5" "${summaries[@]}" || missed=1
+	.deps/bin/python cmd/tlpipe-bench/figures/figures.py "$1" "$4" "$5" "${summaries[@]}" || missed=1
 	rm -rf "${store:?}/$1"
 }
 
@@ -37,8 +37,8 @@ halves() {
 				.deps/pytorch/bin/python pytorch/train.py "${configs[@]}" "${settings[@]}" --set "fine-tune.epochs=$epochs" --store "$out" --out "$out-pytorch-$epochs"
 		} >"$store/log" 2>&1 || { cat "$store/log" >&2; exit 1; }
 	done
-	.deps/bin/python configs/figures_tutorial.py "$name" tlpipe "$out"-[123].json
-	.deps/bin/python configs/figures_tutorial.py "$name" PyTorch "$out"-pytorch-[123]/summary.json
+	.deps/bin/python cmd/tlpipe-bench/figures/figures_tutorial.py "$name" tlpipe "$out"-[123].json
+	.deps/bin/python cmd/tlpipe-bench/figures/figures_tutorial.py "$name" PyTorch "$out"-pytorch-[123]/summary.json
 	rm -rf "$out"
 }
 

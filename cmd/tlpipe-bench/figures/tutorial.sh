@@ -2,7 +2,7 @@
 # The four cases in both halves, tlpipe and pytorch/train.py, on small settings, and one page that compares them. DATA
 # may be a folder with overlays for data whose official host cannot be reached.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../../.."
 store=artifacts/tutorial
 runs=()
 

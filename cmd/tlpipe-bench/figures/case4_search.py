@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Chooses case4's settings by repeated 5-fold cross-validation inside its training images; the test split is never looked at.
 
-    configs/case4-search.py [--overlay FILE] [--store DIR]
+    cmd/tlpipe-bench/figures/case4_search.py [--overlay FILE] [--store DIR]
 
 Each candidate is trained on four fifths of the training images and measured on the last fifth, five times; all that for
 three cuts into folds, since one cut of so few images ranks settings by chance. Printed best first: mean validation
@@ -16,7 +16,7 @@ import statistics
 import subprocess
 import sys
 
-HERE = pathlib.Path(__file__).resolve().parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 FOLDS = 5
 CUTS = (1, 2, 3)  # seeds of the split
 
@@ -29,7 +29,7 @@ LEARNING_RATE = ("0.001", "0.003", "0.01", "0.03")
 
 def train(settings, cut, fold, args):
     """The last epoch of one training, from fine-tune's history."""
-    command = [HERE.parent / "bin" / "tlpipe", "run", "-f", HERE / "case4.yaml"]
+    command = [ROOT / "bin" / "tlpipe", "run", "-f", ROOT / "configs" / "case4.yaml"]
     command += ["-f", args.overlay] if args.overlay else []
     command += ["--store", args.store, "--until", "fine-tune", "--summary-json", args.store / "summary.json"]
     for key, value in {**settings, "normalize.split": f"{{folds: {FOLDS}, fold: {fold}, seed: {cut}}}"}.items():

@@ -1,10 +1,14 @@
 """VGG16 up to block5_pool, averaged, as ONNX, for peers that read no SavedModel."""
 
+import json
+import pathlib
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-CONVOLUTIONS = [2, 2, 3, 3, 3]  # of each block
+ARCHITECTURES = pathlib.Path(__file__).resolve().parents[2] / "savedmodels" / "architectures.json"
+BLOCKS = json.loads(ARCHITECTURES.read_text(encoding="utf-8"))["vgg16"]["blocks"]  # of each, the filters of its convolutions
 
 
 def write(file, weights, ranges=None):
@@ -31,8 +35,8 @@ def write(file, weights, ranges=None):
     x = node("Sub", [x, constant("mean", np.reshape([123.68, 116.779, 103.939], (1, 3, 1, 1)))])
     if ranges:
         x = quantized(x, "pixels", np.float32(1), np.array(124, np.uint8))
-    for block, count in enumerate(CONVOLUTIONS, 1):
-        for conv in range(1, count + 1):
+    for block, filters in enumerate(BLOCKS, 1):
+        for conv in range(1, len(filters) + 1):
             name = f"block{block}_conv{conv}"
             kernel = weights[f"{name}/kernel"].transpose(3, 2, 0, 1)
             if (block, conv) == (1, 1):

@@ -2,7 +2,7 @@
 # Small versions of the configs, end to end on real data. DATA may be a folder with overlays for data whose official
 # host cannot be reached, beside the archives they name.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../../.."
 store=$(mktemp -d)
 trap 'rm -rf "$store"' EXIT
 

@@ -179,7 +179,7 @@ def compare(name, work, size, batch, precision, images):
     contenders = [Contender("tlpipe", [TLPIPE, "serve"], task)]
     for peer, python, script, variant in peers(work, precision):
         less = {"images": images // 25} if variant == "whole" else {}  # it takes as much longer
-        contenders.append(Contender(peer, [python, f"savedmodels/bench/{script}"], {**task, "variant": variant, **less}))
+        contenders.append(Contender(peer, [python, f"cmd/tlpipe-bench/{script}"], {**task, "variant": variant, **less}))
     if work in ("featurize", "decode"):  # equal work gives equal features, or the mean of each channel of the first image
         want = np.array(contenders[0].check)
         for contender in contenders[1:]:

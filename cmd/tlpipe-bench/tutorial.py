@@ -45,7 +45,7 @@ def main():
     weights = FOLDER / "imagenet.npz"
     np.savez(weights, **safetensors(next(STORE.glob("objects/*/*/weights.safetensors"))))
     task = json.dumps({"tree": str(tree), "weights": str(weights)})
-    script = json.loads(subprocess.run([TORCH, "savedmodels/bench/peer_tutorial.py", task], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    script = json.loads(subprocess.run([TORCH, "cmd/tlpipe-bench/peer_tutorial.py", task], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout)
     results["the notebook's way"] = script
     print(f"the notebook's way: {script['seconds']:.0f} s, {script['accuracies']}")
     for name in list(results)[:2]:
