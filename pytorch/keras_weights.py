@@ -1,7 +1,12 @@
 """Weights under Keras' names and in its layouts, so that what one half exported or trained fits the other."""
 
+import json
+import pathlib
+
 import torch
 from torch import nn
+
+ARCHITECTURES = json.loads((pathlib.Path(__file__).parents[1] / "savedmodels" / "architectures.json").read_text(encoding="utf-8"))
 
 
 def weighted(layers):
@@ -20,7 +25,7 @@ def keras_arrays(layers):
         if isinstance(part, nn.Conv2d):  # torch: [out, in, h, w]
             kernel = kernel.permute(2, 3, 1, 0)
         elif name == "fc1":  # behind flatten, which goes channels first in torch, channels last in Keras
-            kernel = kernel.view(-1, 512, 7, 7).permute(2, 3, 1, 0).flatten(0, 2)
+            kernel = kernel.view(len(kernel), -1, 7, 7).permute(2, 3, 1, 0).flatten(0, 2)
         else:  # torch: [out, in]
             kernel = kernel.T
         arrays |= {f"{name}/kernel": kernel.contiguous(), f"{name}/bias": part.bias.detach()}
@@ -37,7 +42,7 @@ def load_keras(layers, arrays):
         if isinstance(part, nn.Conv2d):
             kernel = kernel.permute(3, 2, 0, 1)
         elif name == "fc1":
-            kernel = kernel.view(7, 7, 512, -1).permute(3, 2, 0, 1).flatten(1)
+            kernel = kernel.view(7, 7, -1, kernel.shape[1]).permute(3, 2, 0, 1).flatten(1)
         else:
             kernel = kernel.T
         part.weight.data.copy_(kernel)
@@ -49,4 +54,4 @@ def card(network, images):
     model, recipe = network.model, network.recipe
     spec = {"backbone": model["backbone"], "input": model["input"], "preprocess": recipe, "taps": network.taps, "pooling": model["pooling"]}
     spec |= {"normalization": model["head"]["normalization"], "units": model["head"]["units"], "classes": len(images.classes)}
-    return {"spec": spec, "trained": {"decoded": images.decoded, "classes": images.classes, "recipe": recipe}}
+    return {"spec": spec, "architecture": ARCHITECTURES[model["backbone"]], "trained": {"decoded": images.decoded, "classes": images.classes, "recipe": recipe}}

@@ -49,7 +49,7 @@ except ImportError as missing:
 
 import artifacts
 from artifacts import Refused, rounded
-from keras_weights import card, keras_arrays, load_keras
+from keras_weights import ARCHITECTURES, card, keras_arrays, load_keras
 from optimization import class_weights, clip, make_optimizer, rate_factor
 from randomness import epoch_order, glorot
 
@@ -87,9 +87,9 @@ def check(settings, weights):
 
 def pretrained(model, weights, exported):
     """torchvision's VGG by its layers' Keras names: {"block1_conv1": conv and ReLU, …, "block5_pool": …, "fc1": …, "fc2": …}."""
-    make = {"vgg16": torchvision.models.vgg16, "vgg19": torchvision.models.vgg19}[model["backbone"]]
+    architecture = ARCHITECTURES[model["backbone"]]
     try:
-        vgg = make(weights="IMAGENET1K_V1" if weights == "torchvision" else None)
+        vgg = getattr(torchvision.models, architecture["torchvision"])(weights="IMAGENET1K_V1" if weights == "torchvision" else None)
     except (OSError, http.client.HTTPException, RuntimeError) as e:  # no network, a broken transfer, a damaged file
         hint = f"check the network, delete {torch.hub.get_dir()}/checkpoints if a file there is damaged, or take --weights keras"
         raise Refused(f"torchvision's own weights can't be had ({e}): {hint}", 1) from e
@@ -101,8 +101,10 @@ def pretrained(model, weights, exported):
         elif isinstance(layer, nn.MaxPool2d):
             layers[f"block{block}_pool"] = layer
             block, conv = block + 1, 1
-    layers["fc1"] = nn.Sequential(vgg.avgpool, nn.Flatten(), *vgg.classifier[:3])  # 7 × 7 positions, FC, ReLU, dropout
-    layers["fc2"] = vgg.classifier[3:6]
+    between = [vgg.avgpool, nn.Flatten()]  # 7 × 7 positions
+    for i in range(len(architecture["fc"])):
+        layers[f"fc{i + 1}"] = nn.Sequential(*between, *vgg.classifier[3 * i : 3 * i + 3])  # FC, ReLU, dropout
+        between = []
     if weights == "keras":
         load_keras(layers, load_file(exported / "weights.safetensors"))
     return layers
@@ -171,8 +173,8 @@ class Network(nn.Module):
     def forward(self, x, *vectors):
         """The trained part and the head: what featurize gives, or images where nothing is frozen, to logits [n, classes]."""
         x, vectors = x if self.frozen else self.preprocess(x), list(vectors)
-        if self.last_frozen in ("fc1", "fc2"):
-            x = F.dropout(x, 0.5, self.training)  # that of this layer: what is random can't be stored
+        if self.last_frozen and self.last_frozen.startswith("fc"):
+            x = F.dropout(x, ARCHITECTURES[self.model["backbone"]]["fc_dropout"], self.training)  # that of this layer: what is random can't be stored
         if self.last_frozen in self.taps:
             vectors.append(self.vector(x))
         x = torch.cat(vectors + self.run(x, self.trained)[1], 1)

@@ -2,7 +2,9 @@ package savedmodels
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -11,16 +13,19 @@ import (
 
 // Card says what a SavedModel is. It is card.json beside saved_model.pb.
 type Card struct {
-	Kind       string               `json:"kind"`     // prefix or suffix
-	Spec       json.RawMessage      `json:"spec"`     // a Prefix or a Suffix
-	Digest     string               `json:"digest"`   // SHA-256 over versions, spec and every tensor's name and bytes
-	Exporter   string               `json:"exporter"` // ExporterVersion of the program that exported it
+	Kind       string               `json:"kind"`    // prefix or suffix
+	Version    int                  `json:"version"` // of exports of this kind, see export.py
+	Spec       json.RawMessage      `json:"spec"`    // a Prefix or a Suffix
+	Digest     string               `json:"digest"`  // names the model: SHA-256 over kind, versions, spec and tensors
 	Keras      string               `json:"keras"`
 	TensorFlow string               `json:"tensorflow"`
 	Features   int                  `json:"features"` // numbers an image that featurize gives; 0: images are passed on
 	Signatures map[string]Signature `json:"signatures"`
 	Tensors    []TensorInfo         `json:"tensors"`   // by name, as exported: before any training
 	Trainable  []string             `json:"trainable"` // names of tensors, in network order
+
+	Architecture json.RawMessage `json:"architecture"`      // the backbone's entry of architectures.json, for other programs
+	Trained      json.RawMessage `json:"trained,omitempty"` // of a trained model: what training adds, see stages
 }
 
 // Signature lists what a signature takes and gives, by name.
@@ -43,7 +48,7 @@ type TensorInfo struct {
 	SHA256 string  `json:"sha256"`
 }
 
-// ReadCard reads the card of the SavedModel in dir. A card that is missing or no card is damage.
+// ReadCard reads the card of the SavedModel in dir. A card that is missing or no card is damage; one that can't be read now is not.
 func ReadCard(dir string) (Card, error) {
 	path := filepath.Join(dir, "card.json")
 	if info, err := os.Stat(path); err == nil {
@@ -52,8 +57,10 @@ func ReadCard(dir string) (Card, error) {
 		}
 	}
 	text, err := os.ReadFile(path)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
 		return Card{}, exit.Errorf(exit.Damaged, "no SavedModel of tlpipe: %w", err)
+	} else if err != nil {
+		return Card{}, fmt.Errorf("the card of a SavedModel can't be read: %w", err)
 	}
 	var card Card
 	if err := json.Unmarshal(text, &card); err != nil {

@@ -1,7 +1,7 @@
 """Export a Keras application as SavedModels that tlpipe trains and runs from Go.
 
 Takes a JSON file: {"kind": "prefix" or "suffix", "spec": {...}, "out": DIR, "cache": DIR, "weights_file": PATH or "",
-"exporter": TEXT, "digests": {"vgg16": {TENSOR: SHA256}}}. Fills DIR with a SavedModel and card.json and prints one line
+"versions": {PACKAGE: VERSION}, "digests": {BACKBONE: {TENSOR: SHA256}}}. Fills DIR with a SavedModel and card.json and prints one line
 of JSON: {"digest"}, or {"error", "hint"} with exit status 1. All else goes to stderr. With --watch-stdin it stops when
 its standard input is closed, which the end of the parent does, however it comes.
 
@@ -43,6 +43,7 @@ if "--watch-stdin" in sys.argv:  # from the start: loading TensorFlow takes seco
 import keras
 import tensorflow as tf
 
+from architectures import ARCHITECTURES
 from common import ExportError, path_of, sha256, signature_name
 from network import Network
 from serving import Serving
@@ -64,6 +65,12 @@ def signature(function, **inputs):
     return tf.function(function, autograph=False, jit_compile=False).get_concrete_function(**specs)
 
 
+# A model is named by its settings, its tensors and the version of its kind, and what was computed with a model is kept as long
+# as its name stays. Raise the version of a kind when the same settings and tensors would give a model that computes other
+# numbers, even in the last bit, or that has other signatures. A change of comments, messages or speed alone raises none.
+PREFIX_VERSION = 1
+
+
 def prefix_signatures(network):
     def featurize(images):
         return {"features": network.featurize(images)}
@@ -80,6 +87,9 @@ def prefix_signatures(network):
         rows, scalar = tf.TensorSpec([None], tf.int64), tf.TensorSpec([], tf.int64)
         signatures["featurize_augmented"] = signature(featurize_augmented, images=IMAGES, rows=rows, copy=scalar, seed=scalar)
     return signatures
+
+
+SUFFIX_VERSION = 1  # raised as PREFIX_VERSION is
 
 
 def suffix_signatures(classifier, serving):
@@ -134,14 +144,14 @@ def export(request):
             network.quantize()
         frozen = {path_of(v) for layer in network.frozen for v in layer.weights}
         variables = {name: v for name, v in variables.items() if name in frozen}
-        signatures = prefix_signatures(network)
+        version, signatures = PREFIX_VERSION, prefix_signatures(network)
     else:
         write_safetensors(out / "weights.safetensors", variables)
         classifier, serving = Classifier(network), Serving(network.size)
         variables |= {path_of(v): v.value for layer in classifier.head for v in layer.weights}
         variables |= dict(classifier.slots)
         trainable = [path_of(v) for v in classifier.trainable]
-        signatures = suffix_signatures(classifier, serving)
+        version, signatures = SUFFIX_VERSION, suffix_signatures(classifier, serving)
 
     module = tf.Module()
     for name in sorted(variables):
@@ -161,8 +171,9 @@ def export(request):
         tensors.append({"name": name, "shape": list(value.shape), "dtype": value.dtype.name, "sha256": sha256(value)})
     card = {
         "kind": request["kind"],
+        "version": version,
         "spec": spec,
-        "exporter": request["exporter"],
+        "architecture": ARCHITECTURES[spec["backbone"]],
         "keras": keras.__version__,
         "tensorflow": tf.__version__,
         "features": network.features(),
@@ -170,8 +181,7 @@ def export(request):
         "tensors": tensors,
         "trainable": trainable,
     }
-    hashed = {key: card[key] for key in ("kind", "exporter", "keras", "tensorflow", "spec")}
-    hashed["tensors"] = [[tensor["name"], tensor["sha256"]] for tensor in tensors]
+    hashed = {key: card[key] for key in ("kind", "version", "spec", "keras", "tensorflow", "tensors")}
     card["digest"] = hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
     (out / "card.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
     return card

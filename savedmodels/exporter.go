@@ -24,29 +24,33 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// scripts are export.py, which is started, and the modules it imports.
+// scripts are export.py, which is started, the modules it imports and the file of architectures that they read.
 //
-//go:embed *.py
+//go:embed *.py architectures.json
 var scripts embed.FS
 
 //go:embed requirements.txt
 var requirements string
 
-//go:embed vgg16-imagenet-notop.sha256
-var vgg16Digests string
+// imagenetDigests are files BACKBONE-imagenet-notop.sha256, of those backbones whose weights are verified.
+//
+//go:embed *-imagenet-notop.sha256
+var imagenetDigests embed.FS
 
 // ExporterVersion stands for everything in this program that an export depends on: the scripts, the packages they are
-// made for and the digests of the weights. It needs no Python.
+// made for and the digests of the weights. It needs no Python. It is in the key of an export, so that each change of a script
+// exports again, but not in Card.Digest, which names the model: where a change made no other model, what was computed with it
+// is kept.
 func ExporterVersion() string {
 	h := sha256.New()
-	entries, _ := scripts.ReadDir(".") // sorted by name; reading what is embedded can't fail
-	for _, entry := range entries {
-		text, _ := scripts.ReadFile(entry.Name())
-		fmt.Fprintf(h, "%s %d\n%s", entry.Name(), len(text), text)
+	for _, files := range []embed.FS{scripts, imagenetDigests} {
+		entries, _ := files.ReadDir(".") // sorted by name; reading what is embedded can't fail
+		for _, entry := range entries {
+			text, _ := files.ReadFile(entry.Name())
+			fmt.Fprintf(h, "%s %d\n%s", entry.Name(), len(text), text)
+		}
 	}
-	for _, text := range []string{requirements, vgg16Digests} {
-		fmt.Fprintf(h, "%d\n%s", len(text), text)
-	}
+	fmt.Fprintf(h, "%d\n%s", len(requirements), requirements)
 	return hex.EncodeToString(h.Sum(nil))
 }
 
@@ -69,6 +73,7 @@ func (e *Exporter) ExportPrefix(ctx context.Context, p Prefix, weightsFile, outD
 	if err := p.check("prefix"); err != nil {
 		return Card{}, exit.Errorf(exit.Usage, "export: %w", err)
 	}
+	p.Freeze = p.Cut()
 	return e.export(ctx, "prefix", p, weightsFile, outDir)
 }
 
@@ -77,6 +82,7 @@ func (e *Exporter) ExportSuffix(ctx context.Context, s Suffix, weightsFile, outD
 	if err := s.check("suffix"); err != nil {
 		return Card{}, exit.Errorf(exit.Usage, "export: %w", err)
 	}
+	s.Freeze = s.Cut()
 	if s.Units == nil {
 		s.Units = []int{}
 	}
@@ -100,7 +106,6 @@ type request struct {
 	Out         string                       `json:"out"`
 	Cache       string                       `json:"cache"`
 	WeightsFile string                       `json:"weights_file"`
-	Exporter    string                       `json:"exporter"`
 	Versions    map[string]string            `json:"versions"` // of the packages that the export's key stands for
 	Digests     map[string]map[string]string `json:"digests"`
 }
@@ -110,7 +115,12 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 	if err != nil {
 		return Card{}, err
 	}
-	req := request{Kind: kind, Spec: spec, Exporter: ExporterVersion(), Versions: pinned(requirements), Digests: map[string]map[string]string{"vgg16": digests(vgg16Digests)}}
+	req := request{Kind: kind, Spec: spec, Versions: pinned(requirements), Digests: map[string]map[string]string{}}
+	for _, backbone := range Backbones() {
+		if text, err := imagenetDigests.ReadFile(backbone + "-imagenet-notop.sha256"); err == nil {
+			req.Digests[backbone] = digests(string(text))
+		}
+	}
 	if req.Out, err = filepath.Abs(outDir); err != nil {
 		return Card{}, err
 	}
@@ -191,7 +201,7 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 		if answer.Hint != "" {
 			answer.Error += "; " + answer.Hint
 		}
-		return exit.FromText(errors.New(answer.Error))
+		return exit.FromText(errors.New(answer.Error), NoMemory()...)
 	}
 	var ended *exec.ExitError
 	switch last := stderr.lines(3); {
@@ -202,7 +212,7 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 	case strings.Contains(last, "ModuleNotFoundError"):
 		return exit.Errorf(exit.NoRuntime, "%s lacks a package: %s; run `make deps`", python, last)
 	default:
-		return exit.FromText(fmt.Errorf("python failed (%v): %s", failed, last)) // the exit code of Python is none of ours
+		return exit.FromText(fmt.Errorf("python failed (%v): %s", failed, last), NoMemory()...) // the exit code of Python is none of ours
 	}
 }
 

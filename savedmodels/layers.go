@@ -8,32 +8,6 @@ import (
 	"github.com/agext/levenshtein"
 )
 
-// Layer is one layer of a backbone. The last FC layer, which names ImageNet's classes, is none of them.
-type Layer struct {
-	Name     string
-	Stride   int  // pixels of the input for one position of the output; 0: an FC layer, which has one position
-	Channels int  // of the output
-	Weights  bool // has something to train
-}
-
-// Layers lists a backbone's layers in network order, by their Keras names; nil for an unknown backbone.
-func Layers(backbone string) []Layer {
-	convolutions := map[string][]int{"vgg16": {2, 2, 3, 3, 3}, "vgg19": {2, 2, 4, 4, 4}}[backbone]
-	channels := []int{64, 128, 256, 512, 512}
-	var layers []Layer
-	for block, n := range convolutions {
-		stride := 1 << block
-		for i := range n {
-			layers = append(layers, Layer{fmt.Sprintf("block%d_conv%d", block+1, i+1), stride, channels[block], true})
-		}
-		layers = append(layers, Layer{fmt.Sprintf("block%d_pool", block+1), 2 * stride, channels[block], false})
-	}
-	if layers == nil {
-		return nil
-	}
-	return append(layers, Layer{"fc1", 0, 4096, true}, Layer{"fc2", 0, 4096, true})
-}
-
 // CheckLayer is nil if the backbone has the layer, and otherwise an error that names the closest one.
 func CheckLayer(backbone, name string) error {
 	_, err := layerIndex(backbone, name)
@@ -43,7 +17,7 @@ func CheckLayer(backbone, name string) error {
 func layerIndex(backbone, name string) (int, error) {
 	layers := Layers(backbone)
 	if layers == nil {
-		return 0, fmt.Errorf("unknown backbone %q; expected vgg16 or vgg19", backbone)
+		return 0, fmt.Errorf("unknown backbone %q; expected one of %s", backbone, strings.Join(Backbones(), ", "))
 	}
 	closest, distance := "", 4
 	for i, l := range layers {
@@ -92,8 +66,8 @@ func (p Prefix) NothingFrozen() bool { return p.Freeze == "none" }
 // or size is impossible.
 func (p Prefix) FeatureSize() (int, error) {
 	layers := Layers(p.Backbone)
-	if p.Input[0] < 32 || p.Input[1] < 32 {
-		return 0, fmt.Errorf("input %d×%d is too small for %s; expected at least 32×32", p.Input[0], p.Input[1], p.Backbone)
+	if least := SmallestInput(p.Backbone); p.Input[0] < least || p.Input[1] < least {
+		return 0, fmt.Errorf("input %d×%d is too small for %s; expected at least %d×%d", p.Input[0], p.Input[1], p.Backbone, least, least)
 	}
 	if len(p.Taps) == 0 {
 		return 0, fmt.Errorf("no layer is tapped; expected at least one of %s", p.Backbone)

@@ -1,6 +1,7 @@
 package savedmodels
 
 import (
+	"slices"
 	"strings"
 	"testing"
 )
@@ -24,6 +25,19 @@ func TestLayers(t *testing.T) {
 		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: %v, expected %s", name, err, want)
 		}
+	}
+}
+
+// TestFurtherArchitecture has an entry of architectures.json that is not there.
+func TestFurtherArchitecture(t *testing.T) {
+	got := architecture{Blocks: [][]int{{8}, {16, 16}}, Positions: 3, FC: []int{32}}.layers()
+	want := []Layer{
+		{"block1_conv1", 1, 1, 8, true}, {"block1_pool", 1, 2, 8, false},
+		{"block2_conv1", 2, 2, 16, true}, {"block2_conv2", 2, 2, 16, true}, {"block2_pool", 2, 4, 16, false},
+		{"fc1", 3, 0, 32, true},
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("received %v, expected %v", got, want)
 	}
 }
 

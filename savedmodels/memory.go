@@ -50,33 +50,34 @@ func (p Prefix) forwardMemory() Memory {
 	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most*13/8) * floatBytes}
 }
 
-// What the first blocks take that go through in parts (PART_BLOCKS in network.py).
+// What the first blocks take that compute a few images at a time (PART_BYTES in network.py).
 const partBytes = 3 * 8 << 20
 
 // partsMemory is what a network of float32 or bfloat16 needs whose first blocks take a few images at a time. Behind them
 // kernels for Winograd's way have five times their size with those they are made of, and its tiles six times that of the maps.
 func (p Prefix) partsMemory(batches int) Memory {
-	size, share, behind, copies := floatBytes, 26, "block4", int64(5)
+	size, share, copies := floatBytes, 26, int64(5)
 	if p.Precision == "bfloat16" {
-		size, behind = size/2, "block3"
+		size /= 2
 		copies -= 2
 	}
 	if p.MatrixUnits { // no Winograd
 		share = 13
 		copies -= 2
 	}
-	m := p.behindParts(behind, size, share)
+	m := p.behindParts(size, share)
 	m.Fixed = processBytes + copies*p.weightBytes(p.Freeze) + int64(batches)*partBytes
 	return m
 }
 
-// behindParts is what an image takes where the blocks before the named one take a few images at a time: what these give
-// exists three times while it is put together, behind them share eighths of a layer's input and output, of size bytes.
-func (p Prefix) behindParts(behind string, size, share int) Memory {
+// behindParts is what an image takes where the first blocks compute a few images at a time: what these give exists three
+// times while it is put together, behind them share eighths of a layer's input and output, of size bytes.
+func (p Prefix) behindParts(size, share int) Memory {
+	inParts := architectures()[p.Backbone].InParts[p.Precision]
 	var in, first, most int
 	for _, l := range p.layersTo(p.Freeze) {
 		out := p.area(l) * l.Channels
-		if l.Name < behind {
+		if l.Block <= inParts {
 			first = out
 		} else {
 			most = max(most, in+out)
@@ -91,7 +92,7 @@ func (p Prefix) behindParts(behind string, size, share int) Memory {
 func (p Prefix) quantizedMemory(batches int) Memory {
 	images, _ := p.Calibration()
 	calibration := int64(batches*images) * p.forwardMemory().PerImage
-	m := p.behindParts("block4", 1, 13)
+	m := p.behindParts(1, 13)
 	m.Fixed = processBytes + 4*p.weightBytes(p.Freeze) + int64(batches)*partBytes + calibration
 	return m
 }
@@ -158,16 +159,15 @@ func (p Prefix) layersTo(name string) []Layer {
 
 // weightBytes are those of the layers up to the named one.
 func (p Prefix) weightBytes(name string) int64 {
-	const kernel, positions = 3 * 3, 7 * 7
+	const kernel = 3 * 3
+	positions := architectures()[p.Backbone].Positions
 	in, n := 3, 0
 	for _, l := range p.layersTo(name) {
-		switch {
-		case l.Name == "fc1":
-			n += positions * in * l.Channels
-		case l.Stride == 0:
-			n += in * l.Channels
-		case l.Weights:
+		if l.Stride > 0 && l.Weights {
 			n += kernel * in * l.Channels
+		} else if l.Weights {
+			n += positions * positions * in * l.Channels
+			positions = 1 // one FC layer behind another
 		}
 		in = l.Channels
 	}

@@ -5,37 +5,38 @@ import math
 import keras
 import tensorflow as tf
 
+from architectures import ARCHITECTURES, application, fc_layers, has_top
 from augmentation import Augmentation
 from common import ExportError
 from convolution import WINOGRAD_FILTERS, as_matrix, in_parts, side_by_side, trained_side_by_side, winograd, winograd_kernel
 from philox import dropout
 from quantization import Quantization
 
-# The FC layers of the backbone, with their weights for ImageNet's 224 × 224 pixels: 7 × 7 positions.
-FC = ["fc1", "fc2"]
-FC_UNITS = 4096
-FC_DROPOUT = 0.5  # behind each, while training
-POSITIONS = 7
-
-# The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this. The
-# matrix units that compute in bfloat16 want more of block 3 at a time.
-PART_BLOCKS = {"float32": ("block1", "block2", "block3"), "bfloat16": ("block1", "block2"), "uint8": ("block1", "block2", "block3")}
+# The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this. Matrix
+# units that compute in bfloat16 want more of block 3 at a time. Which blocks these are says architectures.json.
 PART_BYTES = 8 << 20
 
 
 class AdaptivePooling(keras.layers.Layer):
-    """Average pooling of any height and width to 7 × 7 positions, with the bins of torch.nn.AdaptiveAvgPool2d.
+    """Average pooling of any height and width to so many positions each way, with the bins of torch.nn.AdaptiveAvgPool2d.
 
     That of Keras has the same bins, but it takes no input with a single row or column, which 32 pixels become.
     """
 
+    def __init__(self, positions, **options):
+        super().__init__(**options)
+        self.positions = positions
+
+    def get_config(self):
+        return super().get_config() | {"positions": self.positions}
+
     def call(self, x):
         _, height, width, _ = x.shape
-        x = tf.stack([tf.reduce_mean(x[:, first:end], 1) for first, end in bins(height)], 1)
-        return tf.stack([tf.reduce_mean(x[:, :, first:end], 2) for first, end in bins(width)], 2)
+        x = tf.stack([tf.reduce_mean(x[:, first:end], 1) for first, end in bins(height, self.positions)], 1)
+        return tf.stack([tf.reduce_mean(x[:, :, first:end], 2) for first, end in bins(width, self.positions)], 2)
 
     def compute_output_shape(self, shape):
-        return (shape[0], POSITIONS, POSITIONS, shape[3])
+        return (shape[0], self.positions, self.positions, shape[3])
 
 
 class Network:
@@ -52,13 +53,15 @@ class Network:
         self.dtype = tf.bfloat16 if features_only and layout == "bfloat16" else tf.float32
         self.spec = spec
         self.size = spec["input"]
-        application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[spec["backbone"]]
-        self.base = application(include_top=False, weights=None, input_shape=(*self.size, 3))
-        self.positions, self.flatten = AdaptivePooling(dtype="float32"), keras.layers.Flatten(dtype="float32")
+        self.architecture, self.fc = ARCHITECTURES[spec["backbone"]], fc_layers(spec["backbone"])
+        self.base = application(spec["backbone"])(include_top=False, weights=None, input_shape=(*self.size, 3))
+        self.last_block = self.base.layers[-1].name
+        self.positions = AdaptivePooling(self.architecture["positions"], dtype="float32")
+        self.flatten = keras.layers.Flatten(dtype="float32")
         if has_top(spec):
             x = self.flatten(self.positions(self.base.output))
-            for name in FC:
-                x = keras.layers.Dense(FC_UNITS, "relu", kernel_initializer="zeros", name=name)(x)
+            for name, units in self.fc.items():
+                x = keras.layers.Dense(units, "relu", kernel_initializer="zeros", name=name)(x)
             self.base = keras.Model(self.base.input, x)
         if self.dtype != tf.float32:
             self.base = keras.models.clone_model(self.base, clone_function=lambda layer: recast(layer, self.dtype.name))
@@ -70,10 +73,7 @@ class Network:
             if name not in names and name != "none":
                 raise ExportError(f"{spec['backbone']} has no layer {name}", "its layers are " + ", ".join(names))
         self.layers = chain[: names.index(spec["taps"][-1]) + 1]
-        # The cut is the last tensor that no trainable variable comes before: a pooling layer joins the frozen side.
         cut = 0 if spec["freeze"] == "none" else names.index(spec["freeze"]) + 1
-        while 0 < cut < len(self.layers) and not self.layers[cut].weights:
-            cut += 1
         self.frozen, self.trained = self.layers[:cut], self.layers[cut:]
         self.pool = {
             "avg": keras.layers.GlobalAveragePooling2D(dtype="float32"),
@@ -123,9 +123,9 @@ class Network:
     def run(self, x, layers, taps, random=None):
         """random: None, or (seed, step) while training."""
         for layer in layers:
-            if layer.name == FC[0]:
-                x = self.flatten(self.positions(self.real(self.base.get_layer("block5_pool"), x)))
-            x = drop(self.apply(layer, x), layer.name, random)
+            if layer.name == next(iter(self.fc)):
+                x = self.flatten(self.positions(self.real(self.base.get_layer(self.last_block), x)))
+            x = self.drop(self.apply(layer, x), layer.name, random)
             if layer.name in self.spec["taps"]:
                 taps[layer.name] = self.tap(layer, x)
         return x
@@ -173,7 +173,8 @@ class Network:
     def first_blocks(self, images, taps):
         """The output of the first blocks of the frozen side, in parts, and the layers that are left."""
         dtype, enter = (tf.uint8, self.quantization.pixels) if self.quantization else (self.dtype, self.preprocess)
-        layers = [layer for layer in self.frozen if layer.name.startswith(PART_BLOCKS[dtype.name])]
+        blocks = tuple(f"block{i + 1}_" for i in range(self.architecture["blocks_in_parts"][self.spec["precision"]]))
+        layers = [layer for layer in self.frozen if layer.name.startswith(blocks)]
         tapped = [layer.name for layer in layers if layer.name in self.spec["taps"]]
 
         def run(images):
@@ -195,7 +196,7 @@ class Network:
                 return x
             sizes = [self.pooled(name) for name in self.spec["taps"]]
             *rest, x = tf.split(x, sizes, axis=1)
-            return tf.concat([*rest, drop(x, self.spec["taps"][-1], random)], 1)
+            return tf.concat([*rest, self.drop(x, self.spec["taps"][-1], random)], 1)
         taps = {}
         if not self.frozen:
             x = self.preprocess(x)
@@ -205,11 +206,17 @@ class Network:
             sizes = [math.prod(shape)] + [self.pooled(name) for name in self.beside]
             x, *rest = tf.split(x, sizes, axis=1)
             taps.update(zip(self.beside, rest))
-            x = drop(tf.reshape(x, [-1, *shape]), last.name, random)
+            x = self.drop(tf.reshape(x, [-1, *shape]), last.name, random)
             if last.name in self.spec["taps"]:
                 taps[last.name] = self.tap(last, x)
         self.run(x, self.trained, taps, random)
         return tf.concat([taps[name] for name in self.spec["taps"]], 1)
+
+    def drop(self, x, layer, random):
+        """Dropout behind an FC layer of the backbone; other layers have none."""
+        if not random or layer not in self.fc:
+            return x
+        return dropout(x, self.architecture["fc_dropout"], *random, -1 - list(self.fc).index(layer))
 
     def pooled(self, name):
         """The length of a tap's vector."""
@@ -240,19 +247,9 @@ def recast(layer, dtype):
     return type(layer).from_config(layer.get_config() | {"dtype": dtype})
 
 
-def bins(size):
-    """Where each of the 7 positions begins and ends among so many; they overlap where 7 does not divide them."""
-    return [(i * size // POSITIONS, math.ceil((i + 1) * size / POSITIONS)) for i in range(POSITIONS)]
-
-
-def has_top(spec):
-    """Whether the network reaches the FC layers. They have seven times the weights of the rest."""
-    return spec["taps"][-1] in FC
-
-
-def drop(x, layer, random):
-    """Dropout behind an FC layer of the backbone; other layers have none."""
-    return dropout(x, FC_DROPOUT, *random, -1 - FC.index(layer)) if random and layer in FC else x
+def bins(size, positions):
+    """Where each position begins and ends among so many; they overlap where their number does not divide the size."""
+    return [(i * size // positions, math.ceil((i + 1) * size / positions)) for i in range(positions)]
 
 
 def flat(x):

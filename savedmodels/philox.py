@@ -18,11 +18,11 @@ def uniform(shape, key):
 
 
 def initial(variable, seed):
-    """The random start of a variable, a pure function of seed: Glorot uniform for kernels, zero for biases."""
-    if len(variable.shape) == 1:
+    """The random start of a variable, a pure function of seed: zero for biases, Glorot uniform as Keras has it for all else."""
+    if path_of(variable).split("/")[-1] == "bias":
         return tf.zeros(variable.shape)
-    receptive = math.prod(variable.shape[:-2])
-    limit = math.sqrt(6.0 / (receptive * (variable.shape[-2] + variable.shape[-1])))
+    *receptive, fan_in, fan_out = (*variable.shape, variable.shape[-1]) if len(variable.shape) == 1 else variable.shape
+    limit = math.sqrt(6.0 / (math.prod(receptive) * (fan_in + fan_out)))
     key = tf.random.fold_in(tf.stack([seed, tf.constant(-1, tf.int64)]), zlib.crc32(path_of(variable).encode()), PHILOX)
     return uniform(variable.shape, key) * (2 * limit) - limit
 

@@ -59,11 +59,18 @@ type Options struct {
 	Trust bool // load a model whatever its graph does; see tfruntime/trust
 }
 
+// JPEGBatch is how many small files a JPEGDecoder decodes fastest in one call: a call of TensorFlow costs as much as a file of
+// 32 × 32 pixels.
+const JPEGBatch = 16
+
 // JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored, at 1/scale (1, 2, 4 or 8) of their size: EXIF's
 // orientation is not applied. use is given the pixels of part of file i, [height, width, 3], good until it returns; it is
 // called in the goroutine that called, and what it was given is void if there is an error. The decoder may be called from
 // several goroutines.
 type JPEGDecoder func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error
+
+// NoMemory is how TensorFlow says that memory ran out, see exit.FromText.
+func NoMemory() []string { return []string{"oom when allocating", "resource_exhausted"} }
 
 // Runtime is the TensorFlow library.
 type Runtime interface {

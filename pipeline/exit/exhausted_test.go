@@ -34,7 +34,7 @@ func TestFromText(t *testing.T) {
 		"signature train_step: Incompatible shapes: [16,5] vs. [15,5]":                               "",
 		"F external/local_xla/xla/tsl/platform/default/env.cc:74] Check failed: ret == 0 (11 vs. 0)": "",
 	} {
-		err := FromText(errors.New(text))
+		err := FromText(errors.New(text), "oom when allocating", "resource_exhausted")
 		if code := Code(err); (code == Resources) != (want != "") || !strings.HasPrefix(err.Error(), want) || !strings.Contains(err.Error(), text) {
 			t.Errorf("%s: code %d, %v", text, code, err)
 		}
@@ -52,6 +52,9 @@ func TestFromText(t *testing.T) {
 	}
 	if err := syscall.Setrlimit(syscall.RLIMIT_AS, &before); err != nil {
 		t.Fatal(err)
+	}
+	if err := FromText(errors.New("OOM when allocating")); Code(err) != Failed {
+		t.Errorf("a phrase that nobody gave: %v", err)
 	}
 	known := Errorf(Damaged, "no space left on device")
 	if err := FromText(fmt.Errorf("load: %w", known)); Code(err) != Damaged || FromText(nil) != nil {

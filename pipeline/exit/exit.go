@@ -13,11 +13,11 @@ const (
 	Done        = 0   // everything asked for is done
 	Failed      = 1   // a stage or command failed
 	Usage       = 2   // wrong usage or an invalid config
-	Gate        = 3   // the run is complete, but a gate of evaluate was missed
-	Rejected    = 4   // more images were rejected than decode.max_rejected allows
+	Gate        = 3   // the run is complete, but its result missed a limit that the settings set
+	Rejected    = 4   // more of the input was rejected than the settings allow
 	Locked      = 11  // another process holds the store
 	Damaged     = 12  // a stored artifact does not match its digests
-	NoRuntime   = 13  // TensorFlow (or Python with Keras, for an export) could not be found or loaded
+	NoRuntime   = 13  // a library or program that a stage computes with could not be found or loaded
 	Resources   = 14  // memory or disk: refused before the start, or hit
 	Interrupted = 130 // stopped by Ctrl-C or SIGTERM; the next run continues
 )

@@ -15,8 +15,8 @@ const (
 	RunStart   = "run_start" // Text: the run's ID
 	StageStart = "stage_start"
 	Progress   = "progress"  // Done of Total units
-	Completed  = "completed" // a durable piece of work: shard, checkpoint, file. Never redone after a kill
-	Epoch      = "epoch"     // metrics of one epoch in Values
+	Completed  = "completed" // a durable piece of work, such as a file. Never redone after a kill
+	Epoch      = "epoch"     // one of several passes is done: what was measured, in Values, and as Text for people
 	Span       = "span"      // a piece of work that began at Time, on the lane Unit; only of a run that is profiled
 	Note       = "note"
 	Warning    = "warning"
@@ -29,7 +29,7 @@ type Event struct {
 	Type    string             `json:"message_type"`
 	Time    time.Time          `json:"time"`
 	Stage   string             `json:"stage,omitempty"`
-	Unit    string             `json:"unit,omitempty"`  // images, steps, bytes; for Completed: shard, checkpoint
+	Unit    string             `json:"unit,omitempty"`  // what is counted, such as bytes; for Completed what was completed, such as file
 	Index   int64              `json:"index,omitempty"` // which piece was completed
 	Done    int64              `json:"done,omitempty"`
 	Total   int64              `json:"total,omitempty"` // 0: not known
@@ -118,9 +118,9 @@ func (r *Reporter) Span(lane, name string) (end func()) {
 	}
 }
 
-// Epoch reports the metrics of a finished epoch (counted from 1).
-func (r *Reporter) Epoch(epoch, epochs int, values map[string]float64) {
-	r.send(Event{Type: Epoch, Epoch: epoch, Epochs: epochs, Values: values})
+// Epoch reports what was measured in a finished epoch (counted from 1), for programs and as text for people.
+func (r *Reporter) Epoch(epoch, epochs int, values map[string]float64, text string) {
+	r.send(Event{Type: Epoch, Epoch: epoch, Epochs: epochs, Values: values, Text: text})
 }
 
 // Notef tells the user something worth knowing.

@@ -100,15 +100,7 @@ func Text(e Event) string {
 	case StageStart:
 		return fmt.Sprintf("▶ %s (%s)", e.Stage, e.Text)
 	case Epoch:
-		text := fmt.Sprintf("  epoch %*d/%d", len(strconv.Itoa(e.Epochs)), e.Epoch, e.Epochs)
-		for _, value := range []struct{ before, name string }{
-			{"  loss ", "loss"}, {", val ", "val_loss"}, {"  accuracy ", "accuracy"}, {", val ", "val_accuracy"}, {"  rate ", "learning_rate"},
-		} {
-			if v, ok := e.Values[value.name]; ok {
-				text += fmt.Sprintf("%s%.3g", value.before, v)
-			}
-		}
-		return text
+		return fmt.Sprintf("  epoch %*d/%d  %s", len(strconv.Itoa(e.Epochs)), e.Epoch, e.Epochs, e.Text)
 	case Note:
 		return fmt.Sprintf("  %s: %s", e.Stage, e.Text)
 	case Warning:

@@ -19,7 +19,7 @@ func story() []Event {
 		{Type: Progress, Stage: "decode", Unit: "images", Done: 2000, Total: 4000},
 		{Type: Warning, Stage: "decode", Text: "2 images were rejected"},
 		{Type: Completed, Stage: "decode", Unit: "shard", Index: 1},
-		{Type: Epoch, Stage: "fine-tune", Epoch: 1, Epochs: 3, Values: map[string]float64{"loss": 0.5, "accuracy": 0.75, "learning_rate": 0.01}},
+		{Type: Epoch, Stage: "fine-tune", Epoch: 1, Epochs: 3, Values: map[string]float64{"loss": 0.5, "accuracy": 0.75, "learning_rate": 0.01}, Text: "loss 0.5  accuracy 0.75  rate 0.01"},
 		{Type: StageEnd, Stage: "decode", Status: "ran", Seconds: 130},
 		{Type: StageEnd, Stage: "fetch", Status: "cached"},
 		{Type: StageEnd, Stage: "fetch", Status: "failed", Seconds: 3},

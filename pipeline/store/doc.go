@@ -9,7 +9,7 @@
 //	                              it used; stages/, a relative symlink to each of them, for people
 //	latest/<config name>          a relative symlink to the stages/ of a config's last run that got to its end, for people
 //	tags/<name>                   the ID of a run that gc keeps
-//	pytorch/<config name>/        what pytorch/train.py made; the store itself never touches it
+//	other names                   what other programs keep here; the store itself never touches it
 //	tlpipe-store.json             says that the directory is a store, and the format of all this
 //	lock                          who holds the store (flock; the text names the holder)
 //

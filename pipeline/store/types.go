@@ -14,7 +14,7 @@ type ActionID string
 // Artifact is a finished, immutable directory in the store.
 type Artifact struct {
 	ID       string // hex SHA-256 of its manifest
-	Type     string // such as "images" or "features"
+	Type     string // what kind of result it is, in the words of whoever made it
 	Dir      string // absolute path of the directory
 	Identity string // what keys of later stages hash: the ID, unless the manifest names another identity
 }

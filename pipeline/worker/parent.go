@@ -27,6 +27,8 @@ type Client struct {
 	Held *os.File // the store's lock, inherited so that it is held as long as the child lives; nil: none
 	Want Identity // of the child; another is refused
 
+	NoMemory []string // how the child's libraries say that memory ran out, see exit.FromText
+
 	Output func(json.RawMessage) error // receives what the child emits, as it comes; an error ends the child
 }
 
@@ -145,11 +147,10 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	}
 	status, _ := exited.Sys().(syscall.WaitStatus)
 	said := c.said(logFrom)
-	short := exit.FromText(errors.New(said))
+	short := exit.FromText(errors.New(said), c.NoMemory...)
 	switch {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:
-		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; "+
-			"lower batch_size (of decode: workers) or free memory and run again: finished work is kept and the run continues from it")
+		return exit.Errorf(exit.Resources, "the TensorFlow process was killed (SIGKILL), as a system short of memory does; %s", exit.LessMemory)
 	case !hello && exit.Code(short) == exit.Resources:
 		return fmt.Errorf("the model runtime does not start: %w", short)
 	case !hello:

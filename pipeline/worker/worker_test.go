@@ -196,9 +196,9 @@ func TestHowChildrenEnd(t *testing.T) {
 		says        string
 	}{
 		{"bad", "serve", exit.Rejected, "3 of 4 images are unreadable"},
-		{"killed", "serve", exit.Resources, "lower batch_size (of decode: workers)"},
+		{"killed", "serve", exit.Resources, exit.LessMemory},
 		{"crash", "serve", exit.Failed, "crashed: F tensorflow/core: check failed, SIGABRT: abort"},
-		{"crowded", "serve", exit.Resources, "memory ran out:   what():  std::bad_alloc, SIGABRT: abort; lower batch_size (of decode: workers)"},
+		{"crowded", "serve", exit.Resources, "memory ran out:   what():  std::bad_alloc, SIGABRT: abort; " + exit.LessMemory},
 		{"few threads", "serve", exit.Resources, "too few processes and threads are allowed: F0000 00:00:1 24922 env.cc:84] Check failed: ret == 0 (11 vs. 0) Thread creation via pthread_create() failed., SIGABRT: abort; finished"},
 		{"panics", "serve", exit.Failed, "a fault of tlpipe itself: runtime error: index out of range [0] with length 0, in tlpipe/pipeline/worker.TestMain.func1 (worker_test.go:"},
 		{"panics elsewhere", "serve", exit.Failed, "a fault of tlpipe itself ended its worker: panic: nobody recovers this, in tlpipe/pipeline/worker.TestMain.func1.1 (worker_test.go:"},

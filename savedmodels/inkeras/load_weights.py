@@ -26,15 +26,15 @@ def build(card):
     """The network that card.json (its path, or what it holds) describes: keras.applications' base model up to its last
     tap, and the head. Its weights are not those of the trained model."""
     card = card if isinstance(card, dict) else json.loads(pathlib.Path(card).read_text(encoding="utf-8"))
-    spec, channels = card["spec"], card["trained"]["decoded"][2]
+    spec, architecture, channels = card["spec"], card["architecture"], card["trained"]["decoded"][2]
     images = keras.Input((None, None, channels), name="images")
-    application = {"vgg16": keras.applications.VGG16, "vgg19": keras.applications.VGG19}[spec["backbone"]]
+    application = getattr(keras.applications, architecture["keras"])
     base = application(include_top=False, weights=None, input_tensor=preprocess(images, spec, channels))
     outputs = {layer.name: layer.output for layer in base.layers}
-    if {"fc1", "fc2"} & set(spec["taps"]):
-        outputs["fc1"] = keras.layers.Dense(4096, "relu", name="fc1")(keras.layers.Flatten()(seven(base.output)))
-        if "fc2" in spec["taps"]:
-            outputs["fc2"] = keras.layers.Dense(4096, "relu", name="fc2")(outputs["fc1"])
+    if spec["taps"][-1] not in outputs:  # an FC layer
+        x = keras.layers.Flatten()(positions(base.output, architecture["positions"]))
+        for i, units in enumerate(architecture["fc"], 1):
+            x = outputs[f"fc{i}"] = keras.layers.Dense(units, "relu", name=f"fc{i}")(x)
     pooling = {
         "avg": keras.layers.GlobalAveragePooling2D,
         "max": keras.layers.GlobalMaxPooling2D,
@@ -66,13 +66,13 @@ def preprocess(images, spec, channels):
     return keras.layers.Rescaling([1 / (255 * s) for s in std], offset=[-m / s for m, s in zip(mean, std)])(x)
 
 
-def seven(x):
-    """Average pooling to 7 × 7 positions with the bins of torch.nn.AdaptiveAvgPool2d, whatever the input's size."""
+def positions(x, count):
+    """Average pooling to so many positions each way with the bins of torch.nn.AdaptiveAvgPool2d, whatever the input's size."""
 
     def bins(n):
-        shares = np.zeros([7, n], np.float32)
-        for i in range(7):
-            first, end = i * n // 7, -(-(i + 1) * n // 7)
+        shares = np.zeros([count, n], np.float32)
+        for i in range(count):
+            first, end = i * n // count, -(-(i + 1) * n // count)
             shares[i, first:end] = 1 / (end - first)
         return shares
 

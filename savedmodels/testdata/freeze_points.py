@@ -1,4 +1,4 @@
-"""Freeze VGG16 (random weights) at each of its layers and at none. Usage: freeze_points.py FOLDER_OF_EXPORT_PY. Prints
+"""Freeze VGG16 (random weights) at layers. Usage: freeze_points.py FOLDER_OF_EXPORT_PY LAYER..., where none is a LAYER. Prints
 for each a line: the name, the length of what featurize gives, how far the class probabilities of the suffix on the
 prefix are from those of predict, and those from keras.applications.VGG16; then, of a step of SGD on stored features
 beside the same step of Keras on the whole network, whose frozen layers are not trainable: how far the changes of the
@@ -46,12 +46,12 @@ def keras_step(first):
 images = tf.constant(np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3)), tf.uint8)
 labels = tf.constant([0, 1])
 names = [layer.name for layer in keras.applications.VGG16(include_top=False, weights=None).layers[1:]]
-for name in [*names, "none"]:
+for place, name in enumerate(sys.argv[2:]):
     network = Network(SPEC | {"freeze": name})
     load_weights(network, {})
     classifier = Classifier(network)
     classifier.init(tf.constant(0, tf.int64))  # of the layers that train: what load_weights gave them
-    if name == names[0]:  # Keras' own network, with the weights of the first
+    if place == 0:  # Keras' own network, with the weights of the first
         base = keras.applications.VGG16(include_top=False, weights=None, input_shape=(32, 32, 3))
         base.set_weights(network.base.get_weights())
         taps = [keras.layers.GlobalAveragePooling2D()(base.get_layer(tap).output) for tap in SPEC["taps"]]

@@ -15,7 +15,7 @@ from weights import from_file, load_weights
 
 folder = sys.argv[2]
 random = np.random.default_rng(1)
-network.FC_UNITS = 6  # of 4,096, so that all is small
+network.ARCHITECTURES["vgg16"]["fc"] = [6, 6]  # of 4,096, so that all is small
 
 
 def check(name, ok):
@@ -48,7 +48,7 @@ def numpy_pooling(x):
 
 
 def test_pooling(height, width):
-    pool = tf.function(network.AdaptivePooling(), autograph=False)
+    pool = tf.function(network.AdaptivePooling(7), autograph=False)
     x = random.normal(size=(2, height, width, 3)).astype(np.float32)
     want, weight = numpy_pooling(x), random.normal(size=(2, 7, 7, 3)).astype(np.float32)
     with tf.GradientTape() as tape:
@@ -103,7 +103,7 @@ def dropped(x, y):
 
 
 def test_dropout():
-    network.FC_UNITS = 400
+    network.ARCHITECTURES["vgg16"]["fc"] = [400, 400]
     images = tf.constant(random.integers(0, 256, (4, 32, 32, 3)).astype(np.uint8))
     step = [tf.constant(n, tf.int64) for n in (1, 2, 3)]
     for freeze in ["none", "block5_pool", "fc1", "fc2"]:
@@ -119,7 +119,7 @@ def test_dropout():
         inner = plain[:, 400:] if freeze == "fc2" else dense(net.base.get_layer("fc2"), first[:, :400])
         check(f"frozen through {freeze}: fc2 is not dropped", dropped(inner, first[:, 400:]))
         check("fc1 and fc2 drop the same", not np.array_equal(first[:, :400] == 0, first[:, 400:] == 0))
-    network.FC_UNITS = 6
+    network.ARCHITECTURES["vgg16"]["fc"] = [6, 6]
 
 
 def test_files():

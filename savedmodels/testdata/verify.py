@@ -15,7 +15,7 @@ digests = {name: digest for digest, name, _ in lines}
 arrays = {name: np.zeros([int(n) for n in shape.split("x")], np.float32) for _, name, shape in lines[:3]}
 digests["block1_conv1/kernel"] = sha256(arrays["block1_conv1/kernel"])
 try:
-    verify(arrays, digests, "the source")
+    verify(arrays, digests, "vgg19", "the source")
 except ExportError as e:
     print(e.error.split(":")[1].strip())
 file = pathlib.Path(sys.argv[3]) / "vgg16-imagenet-notop.npz"

@@ -5,6 +5,7 @@ package tfruntime
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -33,6 +34,56 @@ func TestExportRepeats(t *testing.T) {
 	spec.Classes = 6
 	if _, other := exportSuffix(t, spec); other.Digest == card.Digest {
 		t.Error("another number of classes has the same digest")
+	}
+}
+
+// TestIdentity exports with changed scripts: a comment leaves the digests and all files as they were, a tensor or a version
+// does not.
+func TestIdentity(t *testing.T) {
+	suffix := suffixOf(small("block1_pool"))
+	suffix.Units, suffix.LearningRates = []int{8}, map[string]float64{}
+	specs := map[string]any{"prefix": small("block1_pool"), "suffix": suffix}
+	export := func(changes map[string][2]string) (digests, graphs map[string]string) {
+		t.Helper()
+		scripts := t.TempDir()
+		if err := os.CopyFS(scripts, os.DirFS("..")); err != nil {
+			t.Fatal(err)
+		}
+		for name, change := range changes {
+			before := string(read(t, filepath.Join("..", name)))
+			after := strings.Replace(before, change[0], change[1], 1)
+			if after == before {
+				t.Fatalf("%s has no %q", name, change[0])
+			}
+			if err := os.WriteFile(filepath.Join(scripts, name), []byte(after), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		digests, graphs = map[string]string{}, map[string]string{}
+		for kind, dir := range exportAll(t, scripts, specs) {
+			card, err := savedmodels.ReadCard(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			digests[kind], graphs[kind] = card.Digest, string(read(t, filepath.Join(dir, "saved_model.pb")))+string(read(t, filepath.Join(dir, "card.json")))
+		}
+		return digests, graphs
+	}
+	before, graphs := export(nil)
+	comments := map[string][2]string{}
+	for _, name := range []string{"export.py", "network.py", "philox.py", "training.py"} {
+		comments[name] = [2]string{"\nimport ", "\n# A comment.\n\nimport "}
+	}
+	if after, same := export(comments); !maps.Equal(after, before) || !maps.Equal(same, graphs) {
+		t.Errorf("comments were changed: digests %v, before %v; the same files: %v", after, before, maps.Equal(same, graphs))
+	}
+	tensors, _ := export(map[string][2]string{"philox.py": {"* (2 * limit) - limit", "* limit - limit / 2"}})
+	if tensors["prefix"] == before["prefix"] || tensors["suffix"] == before["suffix"] {
+		t.Errorf("tensors were changed: digests %v, before %v", tensors, before)
+	}
+	version, _ := export(map[string][2]string{"export.py": {"PREFIX_VERSION = ", "PREFIX_VERSION = 1 + "}})
+	if version["prefix"] == before["prefix"] || version["suffix"] != before["suffix"] {
+		t.Errorf("the version of one kind was raised: digests %v, before %v", version, before)
 	}
 }
 
@@ -93,7 +144,7 @@ func TestTorchConvention(t *testing.T) {
 
 func TestChangedWeights(t *testing.T) {
 	printed := python(t, "verify.py", "..", "../vgg16-imagenet-notop.sha256", t.TempDir())
-	if want := "block1_conv1/bias is not that of VGG16 on ImageNet\nNone\n"; printed != want {
+	if want := "block1_conv1/bias is not that of vgg19 on ImageNet\nNone\n"; printed != want {
 		t.Errorf("received %q, expected %q", printed, want)
 	}
 }

@@ -5,11 +5,14 @@ package tfruntime
 import (
 	"bytes"
 	"encoding/binary"
+	"encoding/json"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/cpuid/v2"
@@ -66,6 +69,30 @@ func exportSuffix(t *testing.T, s savedmodels.Suffix) (string, savedmodels.Card)
 	card, err := exporter(t).ExportSuffix(t.Context(), s, "", dir)
 	checkCard(t, s.Prefix, card, err)
 	return dir, card
+}
+
+// exportAll exports in one process, with the scripts in a folder. The names of specs begin with the kind, such as "suffix in
+// float16"; the folders that it fills have the same names.
+func exportAll(t *testing.T, scripts string, specs map[string]any) (dirs map[string]string) {
+	t.Helper()
+	type request struct {
+		Kind string `json:"kind"`
+		Spec any    `json:"spec"`
+		Out  string `json:"out"`
+	}
+	dir, requests := t.TempDir(), []request{}
+	dirs = map[string]string{}
+	for name, spec := range specs {
+		kind, _, _ := strings.Cut(name, " ")
+		dirs[name] = filepath.Join(dir, strconv.Itoa(len(dirs)))
+		requests = append(requests, request{kind, spec, dirs[name]})
+	}
+	text, err := json.Marshal(requests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	python(t, "exports.py", scripts, write(t, text))
+	return dirs
 }
 
 // checkCard also holds Go's idea of the network against Keras'.

@@ -18,9 +18,6 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// jpegs is how many files one call decodes where there are as many: a call costs as much as a file of 32 × 32 pixels.
-const jpegs = 16
-
 // JPEG gives libtensorflow's decoder.
 func (Runtime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 	transform := "INTEGER_ACCURATE"
@@ -31,7 +28,7 @@ func (Runtime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 	if err != nil {
 		return nil, err
 	}
-	many, err := newJPEGSession(transform, 1, jpegs)
+	many, err := newJPEGSession(transform, 1, savedmodels.JPEGBatch)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +37,7 @@ func (Runtime) JPEG(fast bool) (savedmodels.JPEGDecoder, error) {
 		reduced[scale] = sync.OnceValues(func() (*jpegSession, error) { return newJPEGSession(transform, scale, 1) })
 	}
 	return func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error {
-		if len(files) == jpegs && scale == 1 {
+		if len(files) == savedmodels.JPEGBatch && scale == 1 {
 			return many.decode(files, part, use)
 		}
 		one := one

@@ -112,3 +112,17 @@ func trainingEqualsKeras(t *testing.T, spec savedmodels.Prefix) {
 		}
 	}
 }
+
+// TestArchitectures holds architectures.json against the networks that Keras builds.
+func TestArchitectures(t *testing.T) {
+	var ours strings.Builder
+	for _, backbone := range savedmodels.Backbones() {
+		for _, l := range savedmodels.Layers(backbone) {
+			has := map[bool]string{true: "True", false: "False"}[l.Weights]
+			fmt.Fprintln(&ours, backbone, l.Name, l.Stride, l.Channels, has)
+		}
+	}
+	if keras := python(t, "architectures.py", ".."); keras != ours.String() {
+		t.Errorf("Keras has\n%s\nsavedmodels.Layers\n%s", keras, ours.String())
+	}
+}

@@ -64,7 +64,7 @@ func (m *model) Run(ctx context.Context, name string, inputs map[string]savedmod
 	var results map[string]savedmodels.Tensor
 	var err error
 	if caught := catch(func() { results, err = m.exec(s, inputs) }); caught != nil {
-		return nil, exit.FromText(fmt.Errorf("signature %s: %w", name, caught))
+		return nil, exit.FromText(fmt.Errorf("signature %s: %w", name, caught), savedmodels.NoMemory()...)
 	}
 	return results, err
 }
@@ -153,7 +153,7 @@ func (m *model) Save(dir string) error {
 		m.loaded.Exec([]tf.Output{m.output(m.saver.GetSaveTensorName())}, map[tf.Output]*tf.Tensor{m.output(m.saver.GetFilenameTensorName()): path})
 	})
 	if err != nil {
-		return exit.FromText(fmt.Errorf("save the variables in %s: %w", folder, err))
+		return exit.FromText(fmt.Errorf("save the variables in %s: %w", folder, err), savedmodels.NoMemory()...)
 	}
 	entries, err := os.ReadDir(folder)
 	if err != nil {

@@ -116,10 +116,10 @@ func TestModel(t *testing.T) {
 			`expected device cpu or gpu:N, received "tpu"`:                             {Device: "tpu", Threads: 1, Precision: "float32"},
 			`expected device cpu or gpu:N, received "gpu:x"`:                           {Device: "gpu:x", Threads: 1, Precision: "float32"},
 			`expected precision float32, bfloat16, int8 or float16, received "float8"`: {Device: "cpu", Threads: 1, Precision: "float8"},
-			"precision int8 is for the CPU; take float32 on gpu:0":                     {Device: "gpu:0", Threads: 1, Precision: "int8"},
-			"precision float16 is for GPUs; take bfloat16":                             {Device: "cpu", Threads: 1, Precision: "float16"},
+			"precision is int8, which needs a CPU with VNNI; here models run on gpu:0": {Device: "gpu:0", Threads: 1, Precision: "int8"},
+			"precision is float16, which is for GPUs; here models run on cpu":          {Device: "cpu", Threads: 1, Precision: "float16"},
 			"jit_compile is for GPUs: on a CPU XLA":                                    {Device: "cpu", Threads: 1, Precision: "float32", JITCompile: true},
-			"no device gpu:99: TensorFlow found cpu":                                   {Device: "gpu:99", Threads: 1, Precision: "float32"},
+			"no device gpu:99: TensorFlow found cpu; set --device":                     {Device: "gpu:99", Threads: 1, Precision: "float32"},
 		} {
 			if _, err := New().Load(dir, opts); err == nil || !strings.HasPrefix(err.Error(), want) {
 				t.Errorf("received %v, expected %s", err, want)

@@ -15,7 +15,6 @@ import (
 	tf "github.com/galeone/tensorflow/tensorflow/go"
 	corepb "github.com/galeone/tensorflow/tensorflow/go/core/protobuf/for_core_protos_go_proto"
 	tg "github.com/galeone/tfgo"
-	"github.com/klauspost/cpuid/v2"
 	"google.golang.org/protobuf/proto"
 
 	"tlpipe/pipeline/exit"
@@ -87,8 +86,11 @@ func (Runtime) Load(dir string, opts savedmodels.Options) (savedmodels.Model, er
 	}
 	if opts.Device != "cpu" {
 		found, err := devices(config)
-		if err != nil || len(found) < 2 {
-			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s (%v); set --device to one of them", opts.Device, names(found), err)
+		if err != nil {
+			return nil, exit.Errorf(exit.NoRuntime, "no device %s: %w", opts.Device, err)
+		}
+		if len(found) < 2 {
+			return nil, exit.Errorf(exit.NoRuntime, "no device %s: TensorFlow found %s; set --device to one of them", opts.Device, names(found))
 		}
 	}
 	return open(dir, config, opts.Trust)
@@ -124,13 +126,13 @@ func open(dir string, config *corepb.ConfigProto, trusted bool) (savedmodels.Mod
 	}
 	m := &model{signatures: signatures, saver: graph.SaverDef}
 	err = catch(func() { m.loaded = tg.LoadModel(dir, []string{"serve"}, &tf.SessionOptions{Config: options}) })
-	if err = exit.FromText(err); exit.Code(err) == exit.Resources {
+	if err = exit.FromText(err, savedmodels.NoMemory()...); exit.Code(err) == exit.Resources {
 		return nil, fmt.Errorf("load %s: %w", dir, err)
 	} else if err != nil {
 		return nil, exit.Errorf(exit.Damaged, "load %s: %w", dir, err)
 	}
-	if _, ok := signatures["prepare"]; ok {
-		if _, err := m.Run(context.Background(), "prepare", nil); err != nil {
+	if _, ok := signatures[savedmodels.Prepare]; ok {
+		if _, err := m.Run(context.Background(), savedmodels.Prepare, nil); err != nil {
 			return nil, fmt.Errorf("load %s: %w", dir, err)
 		}
 	}
@@ -161,40 +163,25 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 	default:
 		return nil, exit.Errorf(exit.Usage, "expected device cpu or gpu:N, received %q", opts.Device)
 	}
-	switch opts.Precision {
-	case "float32":
-	case "int8":
-		if opts.Device != "cpu" {
-			return nil, exit.Errorf(exit.Usage, "precision int8 is for the CPU; take float32 on %s", opts.Device)
-		}
-		if !cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI) {
-			return nil, exit.Errorf(exit.Usage, "precision int8 needs a CPU with VNNI, which this one lacks; take float32 or auto")
-		}
+	host := savedmodels.ThisHost(opts.Device)
+	precision, err := host.Precision(opts.Precision)
+	if err != nil {
+		return nil, err
+	}
+	if err := host.CheckJIT(opts.JITCompile); err != nil {
+		return nil, err
+	}
+	config.GraphOptions = &corepb.GraphOptions{}
+	switch precision {
+	case "float32", "int8":
 	case "bfloat16":
-		if opts.Device != "cpu" {
-			return nil, exit.Errorf(exit.Usage, "precision bfloat16 is for the CPU; take float32 on %s", opts.Device)
-		}
-		if !cpuid.CPU.Has(cpuid.AVX512BF16) && !cpuid.CPU.Has(cpuid.AMXBF16) {
-			return nil, exit.Errorf(exit.Usage, "precision bfloat16 needs a CPU with AVX512_BF16 or AMX, which this one lacks; take float32 or auto")
-		}
-		config.GraphOptions = &corepb.GraphOptions{
-			RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecisionOnednnBfloat16: corepb.RewriterConfig_ON},
-		}
+		config.GraphOptions.RewriteOptions = &corepb.RewriterConfig{AutoMixedPrecisionOnednnBfloat16: corepb.RewriterConfig_ON}
 	case "float16":
-		if opts.Device == "cpu" {
-			return nil, exit.Errorf(exit.Usage, "precision float16 is for GPUs; take bfloat16 or float32 on the CPU")
-		}
-		config.GraphOptions = &corepb.GraphOptions{RewriteOptions: &corepb.RewriterConfig{AutoMixedPrecision: corepb.RewriterConfig_ON}}
+		config.GraphOptions.RewriteOptions = &corepb.RewriterConfig{AutoMixedPrecision: corepb.RewriterConfig_ON}
 	default:
 		return nil, exit.Errorf(exit.Usage, "expected precision float32, bfloat16, int8 or float16, received %q", opts.Precision)
 	}
 	if opts.JITCompile {
-		if opts.Device == "cpu" {
-			return nil, exit.Errorf(exit.Usage, "jit_compile is for GPUs: on a CPU XLA runs convolutions without oneDNN, fifty times slower")
-		}
-		if config.GraphOptions == nil {
-			config.GraphOptions = &corepb.GraphOptions{}
-		}
 		config.GraphOptions.OptimizerOptions = &corepb.OptimizerOptions{GlobalJitLevel: corepb.OptimizerOptions_ON_1}
 	}
 	return config, nil

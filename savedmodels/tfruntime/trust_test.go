@@ -3,16 +3,15 @@
 package tfruntime
 
 import (
-	"encoding/json"
-	"fmt"
-	"path/filepath"
+	"maps"
+	"slices"
 	"testing"
 
 	"tlpipe/savedmodels"
 	"tlpipe/savedmodels/tfruntime/trust"
 )
 
-// TestExportsAreTrusted exports every kind of network, and does not load it.
+// TestExportsAreTrusted exports every kind of network, and does not load it. Together they have the signatures that Go calls.
 func TestExportsAreTrusted(t *testing.T) {
 	specs := map[string]any{}
 	prefix := func(name string, change func(p *savedmodels.Prefix)) {
@@ -74,26 +73,16 @@ func TestExportsAreTrusted(t *testing.T) {
 		s.Augment.MixUp = 0.2
 	})
 
-	type request struct {
-		Kind        string         `json:"kind"`
-		Spec        any            `json:"spec"`
-		Out         string         `json:"out"`
-		Cache       string         `json:"cache"`
-		WeightsFile string         `json:"weights_file"`
-		Exporter    string         `json:"exporter"`
-		Digests     map[string]any `json:"digests"`
-	}
-	dir, dirs, requests := t.TempDir(), map[string]string{}, []request{}
-	for name, spec := range specs {
-		dirs[name] = filepath.Join(dir, fmt.Sprint(len(dirs)))
-		requests = append(requests, request{Kind: name[:6], Spec: spec, Out: dirs[name]})
-	}
-	text, err := json.Marshal(requests)
-	if err != nil {
-		t.Fatal(err)
-	}
-	python(t, "exports.py", "..", write(t, text))
+	dirs := exportAll(t, "..", specs)
+	exported := map[string]bool{}
 	for name, dir := range dirs {
+		card, err := savedmodels.ReadCard(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for signature := range card.Signatures {
+			exported[signature] = true
+		}
 		saved, err := readSavedModel(dir)
 		if err != nil {
 			t.Fatal(err)
@@ -101,5 +90,8 @@ func TestExportsAreTrusted(t *testing.T) {
 		if err := trust.Check(saved); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if got, want := slices.Sorted(maps.Keys(exported)), slices.Sorted(slices.Values(savedmodels.Signatures())); !slices.Equal(got, want) {
+		t.Errorf("export.py names the signatures %q, Go knows %q", got, want)
 	}
 }

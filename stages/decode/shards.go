@@ -12,6 +12,7 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/guard"
 	"tlpipe/pipeline/sanitize"
+	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 	"tlpipe/stages/parallel"
@@ -168,7 +169,7 @@ func (d *decoding) together() int {
 	if d.imageBytes() > small {
 		return 1
 	}
-	return 16
+	return savedmodels.JPEGBatch
 }
 
 // read reads items into results, beginning with from.

@@ -143,7 +143,7 @@ func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodel
 		if err != nil {
 			return err
 		}
-		out, err := model.Run(ctx, "predict", map[string]savedmodels.Tensor{"images": b.Tensor()})
+		out, err := model.Run(ctx, savedmodels.Predict, map[string]savedmodels.Tensor{"images": b.Tensor()})
 		if err != nil {
 			return err
 		}

@@ -91,7 +91,7 @@ func (e *Examples) Each(ctx context.Context, model savedmodels.Model, rows []int
 		if err != nil {
 			return err
 		}
-		out, err := model.Run(ctx, "evaluate", map[string]savedmodels.Tensor{"x": b.Tensor(), "labels": b.LabelTensor()})
+		out, err := model.Run(ctx, savedmodels.Evaluate, map[string]savedmodels.Tensor{"x": b.Tensor(), "labels": b.LabelTensor()})
 		if err != nil {
 			return err
 		}

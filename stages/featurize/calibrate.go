@@ -51,7 +51,7 @@ func (w *writer) calibrate(ctx context.Context) error {
 		if err := examples.ReadImages(w.images, w.dataset, b.Batch, parallel.Part(rows, i, size)); err != nil {
 			return err
 		}
-		got, err := w.model.Run(ctx, "calibrate", map[string]savedmodels.Tensor{"images": b.Tensor()})
+		got, err := w.model.Run(ctx, savedmodels.Calibrate, map[string]savedmodels.Tensor{"images": b.Tensor()})
 		b.ranges = got["ranges"].Data
 		return err
 	}) {
@@ -73,7 +73,7 @@ func (w *writer) calibrate(ctx context.Context) error {
 	for _, largest := range ranges {
 		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(largest))
 	}
-	_, err := w.model.Run(ctx, "set_ranges", map[string]savedmodels.Tensor{
+	_, err := w.model.Run(ctx, savedmodels.SetRanges, map[string]savedmodels.Tensor{
 		"ranges": {DType: savedmodels.Float32, Shape: []int64{int64(len(ranges))}, Data: data},
 	})
 	return err

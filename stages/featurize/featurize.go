@@ -74,7 +74,9 @@ func (f featurize) key(_ context.Context, in pipeline.Inputs) ([]store.Line, err
 	if err != nil {
 		return nil, err
 	}
-	lines, err := key.Settings(f.settings)
+	resolved := *f.settings
+	resolved.Precision, resolved.BatchSize = precision, BatchSize(f.batchSize())
+	lines, err := key.Settings(&resolved)
 	if precision == "int8" {
 		calibrated, err := f.calibrationLine(in[formats.DatasetType])
 		if err != nil {
@@ -82,8 +84,6 @@ func (f featurize) key(_ context.Context, in pipeline.Inputs) ([]store.Line, err
 		}
 		lines = append(lines, calibrated)
 	}
-	key.Set(lines, "precision", precision)
-	key.Set(lines, "batch_size", strconv.Itoa(f.batchSize()))
 	return slices.Concat(lines, machine, rows, key.Inputs(in, formats.ImagesType, formats.PrefixType)), err
 }
 

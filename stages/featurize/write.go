@@ -123,9 +123,9 @@ func (w *writer) pass(row int64) error {
 
 // compute adds the features of a batch, of the images themselves or of a copy.
 func (w *writer) compute(ctx context.Context, b *computed, copyIndex int) error {
-	signature, inputs := "featurize", map[string]savedmodels.Tensor{"images": b.Padded(w.batchSize)}
+	signature, inputs := savedmodels.Featurize, map[string]savedmodels.Tensor{"images": b.Padded(w.batchSize)}
 	if copyIndex > 0 {
-		signature = "featurize_augmented"
+		signature = savedmodels.FeaturizeAugmented
 		inputs["rows"], inputs["copy"], inputs["seed"] = b.RowTensor(w.batchSize), examples.Int64Scalar(int64(copyIndex)), examples.Int64Scalar(w.seed)
 	}
 	got, err := w.model.Run(ctx, signature, inputs)

@@ -108,7 +108,7 @@ func (f fineTune) takeOver(ctx context.Context, job *pipeline.Job, t *trainer) e
 			return fmt.Errorf("%s: %w", formats.EndState, err)
 		}
 	}
-	if _, err := t.model.Run(ctx, "set_state", end); err != nil {
+	if _, err := t.model.Run(ctx, savedmodels.SetState, end); err != nil {
 		return fmt.Errorf("continue from %s: %w", dir, err)
 	}
 	t.TrainingState = formats.TrainingState{Step: last.Step, History: history, From: len(history)}
@@ -166,5 +166,5 @@ func (f fineTune) variablesOf(ctx context.Context, dir string, report *progress.
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
-	return model.Run(ctx, "get_state", nil)
+	return model.Run(ctx, savedmodels.GetState, nil)
 }

@@ -69,9 +69,9 @@ func (f fineTune) resolved() ([]store.Line, error) {
 	if err := machine.CheckJIT("fine-tune", f.settings.JITCompile, f.env.Machine); err != nil {
 		return nil, err
 	}
-	lines, err := key.Settings(f.settings)
-	key.Set(lines, "precision", precision)
-	return lines, err
+	resolved := *f.settings
+	resolved.Precision = precision
+	return key.Settings(&resolved)
 }
 
 func (f fineTune) run(ctx context.Context, job *pipeline.Job) (err error) {

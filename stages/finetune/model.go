@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -12,6 +11,7 @@ import (
 	"strings"
 
 	"tlpipe/pipeline"
+	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/machine"
 )
@@ -33,7 +33,7 @@ func (f fineTune) writeModel(ctx context.Context, job *pipeline.Job, t *trainer,
 	if err := copyAssets(job.Out, suffix); err != nil {
 		return err
 	}
-	if _, err := t.model.Run(ctx, "set_serving", info.Serving().Inputs()); err != nil {
+	if _, err := t.model.Run(ctx, savedmodels.SetServing, info.Serving().Inputs()); err != nil {
 		return err
 	}
 	if err := t.model.Save(job.Out); err != nil {
@@ -54,13 +54,9 @@ func (f fineTune) writeModel(ctx context.Context, job *pipeline.Job, t *trainer,
 }
 
 func (f fineTune) writeCard(job *pipeline.Job, t *trainer, info formats.Trained, kept formats.EpochResult) error {
-	text, err := os.ReadFile(filepath.Join(job.Inputs[formats.SuffixType].Dir, "card.json"))
+	card, err := savedmodels.ReadCard(job.Inputs[formats.SuffixType].Dir)
 	if err != nil {
 		return err
-	}
-	card := map[string]json.RawMessage{} // all of the export's card, whatever it holds
-	if err := json.Unmarshal(text, &card); err != nil {
-		return fmt.Errorf("card of the export: %w", err)
 	}
 	info.Steps, info.Epoch = t.Step, kept.Epoch
 	info.Metrics = map[string]formats.SplitMetrics{formats.Train: {Accuracy: kept.Accuracy, Loss: kept.Loss}}
@@ -71,7 +67,7 @@ func (f fineTune) writeCard(job *pipeline.Job, t *trainer, info formats.Trained,
 		info.Images[formats.Val] = len(t.val)
 		info.Metrics[formats.Val] = formats.SplitMetrics{Accuracy: *kept.ValAccuracy, Loss: *kept.ValLoss}
 	}
-	if card["trained"], err = json.Marshal(info); err != nil {
+	if card.Trained, err = json.Marshal(info); err != nil {
 		return err
 	}
 	return formats.WriteJSON(filepath.Join(job.Out, "card.json"), card)

@@ -51,7 +51,7 @@ func (t *trainer) stepsPerEpoch() int64 {
 // begin takes up the newest checkpoint. Where there is none it initializes the model, and then calls previous unless
 // that is nil.
 func (t *trainer) begin(ctx context.Context, previous func(context.Context) error) error {
-	if _, err := t.model.Run(ctx, "init", map[string]savedmodels.Tensor{"seed": examples.Int64Scalar(t.seed)}); err != nil {
+	if _, err := t.model.Run(ctx, savedmodels.Init, map[string]savedmodels.Tensor{"seed": examples.Int64Scalar(t.seed)}); err != nil {
 		return err
 	}
 	found, variables, best, err := t.saved.load()
@@ -59,7 +59,7 @@ func (t *trainer) begin(ctx context.Context, previous func(context.Context) erro
 		return err
 	}
 	if found != nil {
-		if _, err := t.model.Run(ctx, "set_state", variables); err != nil {
+		if _, err := t.model.Run(ctx, savedmodels.SetState, variables); err != nil {
 			return fmt.Errorf("continue from %s: %w", checkpointName(found), err)
 		}
 		t.TrainingState, t.best = *found, best
@@ -144,7 +144,7 @@ func (t *trainer) learningRate(step int64) float64 {
 
 // step trains one batch. A step is never cut short: it is done or it is not.
 func (t *trainer) step(ctx context.Context, b *examples.Batch) error {
-	signature, inputs := "train_step", map[string]savedmodels.Tensor{
+	signature, inputs := savedmodels.TrainStep, map[string]savedmodels.Tensor{
 		"x": b.Tensor(), "labels": b.LabelTensor(),
 		"learning_rate": examples.Float32Scalar(float32(t.learningRate(t.Step))),
 		"step":          examples.Int64Scalar(t.Step), "seed": examples.Int64Scalar(t.seed),
@@ -153,7 +153,7 @@ func (t *trainer) step(ctx context.Context, b *examples.Batch) error {
 		inputs["class_weights"] = examples.Float32Vector(t.classWeights)
 	}
 	if len(t.History) < t.settings.HeadFirstEpochs {
-		signature = "train_head"
+		signature = savedmodels.TrainHead
 	}
 	out, err := t.model.Run(context.WithoutCancel(ctx), signature, inputs)
 	if err != nil {
@@ -209,7 +209,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 	}
 	t.History = append(t.History, result)
 	t.Loss, t.Correct, t.Images = 0, 0, 0
-	t.report.Epoch(result.Epoch, t.settings.Epochs, values)
+	t.report.Epoch(result.Epoch, t.settings.Epochs, values, result.Line())
 	if t.finished() {
 		if Saturated(certain, len(t.val)) {
 			t.report.Warnf("%s", SaturatedText(certain, len(t.val), formats.Val, t.help))
@@ -236,7 +236,7 @@ func (t *trainer) improves(r formats.EpochResult) bool {
 }
 
 func (t *trainer) variables(ctx context.Context) (formats.State, error) {
-	variables, err := t.model.Run(context.WithoutCancel(ctx), "get_state", nil)
+	variables, err := t.model.Run(context.WithoutCancel(ctx), savedmodels.GetState, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -268,14 +268,14 @@ func (t *trainer) keep(ctx context.Context) (formats.EpochResult, error) {
 	kept := t.History[len(t.History)-1]
 	if t.Best != nil && t.Best.Epoch != kept.Epoch {
 		kept = t.History[t.Best.Epoch-1]
-		end, err := t.model.Run(ctx, "get_state", nil)
+		end, err := t.model.Run(ctx, savedmodels.GetState, nil)
 		if err != nil {
 			return kept, err
 		}
 		if formats.State(end).NotFinite() == "" {
 			t.end = end
 		}
-		if _, err := t.model.Run(ctx, "set_state", t.best); err != nil {
+		if _, err := t.model.Run(ctx, savedmodels.SetState, t.best); err != nil {
 			return kept, fmt.Errorf("back to the best epoch %d: %w", kept.Epoch, err)
 		}
 	}

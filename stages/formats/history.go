@@ -31,3 +31,14 @@ type EpochResult struct {
 	ValLoss      *float64 `json:"val_loss,omitempty"`
 	ValAccuracy  *float64 `json:"val_accuracy,omitempty"`
 }
+
+// Line is what a person reads of an epoch.
+func (r EpochResult) Line() string {
+	val := func(value *float64) string {
+		if value == nil {
+			return ""
+		}
+		return fmt.Sprintf(", val %.3g", *value)
+	}
+	return fmt.Sprintf("loss %.3g%s  accuracy %.3g%s  rate %.3g", r.Loss, val(r.ValLoss), r.Accuracy, val(r.ValAccuracy), r.LearningRate)
+}

@@ -77,18 +77,15 @@ type SplitMetrics struct {
 }
 
 // ReadTrained reads how a model artifact came about.
-func ReadTrained(modelDir string) (Trained, error) {
-	var card struct {
-		Trained Trained `json:"trained"`
-	}
-	text, err := os.ReadFile(filepath.Join(modelDir, "card.json"))
+func ReadTrained(modelDir string) (trained Trained, err error) {
+	card, err := savedmodels.ReadCard(modelDir)
 	if err != nil {
-		return Trained{}, err
+		return trained, err
 	}
-	if err := json.Unmarshal(text, &card); err != nil {
-		return Trained{}, fmt.Errorf("%s: card.json: %w", modelDir, err)
+	if err := json.Unmarshal(card.Trained, &trained); err != nil {
+		return trained, fmt.Errorf("%s: card.json: %w", modelDir, err)
 	}
-	return card.Trained, nil
+	return trained, nil
 }
 
 // ValMetrics are the metrics on val of the weights in a model artifact, with the number of images; nil without val.

@@ -13,12 +13,3 @@ func Inputs(in pipeline.Inputs, types ...string) []store.Line {
 	}
 	return lines
 }
-
-// Set replaces the value of a key line.
-func Set(lines []store.Line, name, value string) {
-	for i := range lines {
-		if lines[i].Name == name {
-			lines[i].Value = value
-		}
-	}
-}

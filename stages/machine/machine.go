@@ -4,10 +4,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/klauspost/cpuid/v2"
-
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/worker"
+	"tlpipe/savedmodels"
 )
 
 // Machine is what results can depend on besides settings and inputs, resolved before any key is computed.
@@ -17,17 +16,13 @@ type Machine struct {
 	Device     string `json:"device"`     // cpu or gpu:N
 	Memory     int64  `json:"memory"`     // bytes that the device has; 0: not known
 	VNNI       bool   `json:"vnni"`       // whether the CPU multiplies bytes in hardware
-	CPUClass   string `json:"cpu_class"`  // the vector instructions TensorFlow uses here: amx, avx512_bf16, avx512, avx2 or sse
+	CPUClass   string `json:"cpu_class"`  // as savedmodels.Host has it
 }
 
-// BFloat16 reports whether models can run in bfloat16, which is so where they run on a CPU that multiplies it in
-// hardware. On another TensorFlow aborts the process.
-func (m Machine) BFloat16() bool {
-	return m.Device == "cpu" && (m.CPUClass == "avx512_bf16" || m.CPUClass == "amx")
+// Host is what decides how models can run.
+func (m Machine) Host() savedmodels.Host {
+	return savedmodels.Host{Device: m.Device, CPUClass: m.CPUClass, VNNI: m.VNNI}
 }
-
-// Int8 reports whether models can run in int8: without VNNI the products of bytes overflow or take longer than float32.
-func (m Machine) Int8() bool { return m.Device == "cpu" && m.VNNI }
 
 // Linked is what the worker says of the TensorFlow library it links.
 type Linked struct {
@@ -43,7 +38,8 @@ type Linked struct {
 // Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
 // there is none.
 func (l Linked) Machine(device string) (Machine, error) {
-	m := Machine{TensorFlow: l.TensorFlow, Build: l.Build, Device: device, CPUClass: cpuClass(), VNNI: cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI), Memory: TotalMemory()}
+	host := savedmodels.ThisHost(device)
+	m := Machine{TensorFlow: l.TensorFlow, Build: l.Build, Device: device, CPUClass: host.CPUClass, VNNI: host.VNNI, Memory: TotalMemory()}
 	found := append(slices.Clone(l.Devices), "cpu")
 	if device == "" {
 		m.Device = found[0]
@@ -55,19 +51,4 @@ func (l Linked) Machine(device string) (Machine, error) {
 		m.Memory = l.Memory[i]
 	}
 	return m, nil
-}
-
-func cpuClass() string {
-	switch cpu := cpuid.CPU; {
-	case cpu.Supports(cpuid.AMXBF16, cpuid.AMXTILE):
-		return "amx"
-	case cpu.Supports(cpuid.AVX512BF16):
-		return "avx512_bf16"
-	case cpu.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL):
-		return "avx512"
-	case cpu.Supports(cpuid.AVX2, cpuid.FMA3):
-		return "avx2"
-	default:
-		return "sse"
-	}
 }

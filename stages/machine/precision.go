@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"strings"
 
 	"tlpipe/pipeline/exit"
@@ -9,27 +10,17 @@ import (
 
 // ResolvePrecision is the precision a stage computes in on this machine.
 func ResolvePrecision(stage, setting string, m Machine) (string, error) {
-	switch {
-	case setting == "auto" && m.BFloat16():
-		return "bfloat16", nil
-	case setting == "auto":
-		return "float32", nil
-	case setting == "bfloat16" && !m.BFloat16():
-		return "", exit.Errorf(exit.Usage, "%s.precision is bfloat16, which needs a CPU that has it in hardware; here models run on %s (%s), and TensorFlow would abort: set float32 or auto",
-			stage, m.Device, m.CPUClass)
-	case setting == "int8" && !m.Int8():
-		return "", exit.Errorf(exit.Usage, "%s.precision is int8, which needs a CPU with VNNI; here models run on %s (%s): set float32 or auto",
-			stage, m.Device, m.CPUClass)
-	case setting == "float16" && m.Device == "cpu":
-		return "", exit.Errorf(exit.Usage, "%s.precision is float16, which is for GPUs: set bfloat16, float32 or auto", stage)
+	precision, err := m.Host().Precision(setting)
+	if err != nil {
+		return "", fmt.Errorf("%s.%w", stage, err)
 	}
-	return setting, nil
+	return precision, nil
 }
 
 // CheckJIT refuses XLA where it does harm.
 func CheckJIT(stage string, jit bool, m Machine) error {
-	if jit && m.Device == "cpu" {
-		return exit.Errorf(exit.Usage, "%s.jit_compile is for GPUs: on a CPU XLA runs convolutions without oneDNN, fifty times slower: set it to false", stage)
+	if err := m.Host().CheckJIT(jit); err != nil {
+		return fmt.Errorf("%s.%w", stage, err)
 	}
 	return nil
 }

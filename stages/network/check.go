@@ -12,7 +12,8 @@ import (
 
 // Problems reports impossible networks.
 func (m Settings) Problems(report func(path, format string, args ...any)) {
-	const least, most = 32, 4096 // pixels
+	const most = 4096 // pixels
+	least := savedmodels.SmallestInput(m.Backbone)
 	for i, side := range m.Input {
 		if side < least || side > most {
 			report(fmt.Sprintf("model.input[%d]", i), "%s takes images of %d to %d pixels, received %d", m.Backbone, least, most, side)

@@ -1,14 +1,28 @@
 package network
 
+import (
+	"github.com/invopop/jsonschema"
+
+	"tlpipe/savedmodels"
+)
+
 // Settings says which network, where it is cut and which head it gets.
 type Settings struct {
-	Backbone      string `yaml:"backbone" jsonschema:"enum=vgg16,enum=vgg19" jsonschema_description:"the base model, a Keras application"`
+	Backbone      string `yaml:"backbone" jsonschema_description:"the base model, a Keras application"`
 	Weights       string `yaml:"weights" jsonschema_description:"imagenet, random, or the path of a .h5, .weights.h5 or .keras file"`
 	Input         []int  `yaml:"input" jsonschema:"minItems=2,maxItems=2" jsonschema_description:"height and width in pixels, at least 32"`
 	TruncateAt    Taps   `yaml:"truncate_at" jsonschema_description:"last layer kept, by its Keras name, fc2 at most; a list taps several and concatenates them"`
 	FreezeThrough string `yaml:"freeze_through" jsonschema_description:"last frozen layer; none: everything trains"`
 	Pooling       string `yaml:"pooling" jsonschema:"enum=avg,enum=max,enum=none" jsonschema_description:"of each tapped layer but fc1 and fc2; none flattens"`
 	Head          Head   `yaml:"head"`
+}
+
+// JSONSchemaExtend lists the backbones, which no tag can.
+func (Settings) JSONSchemaExtend(s *jsonschema.Schema) {
+	backbone, _ := s.Properties.Get("backbone")
+	for _, name := range savedmodels.Backbones() {
+		backbone.Enum = append(backbone.Enum, name)
+	}
 }
 
 // Head is the new classifier: hidden FC layers, then one FC layer with an output for each class.

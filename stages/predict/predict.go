@@ -167,7 +167,7 @@ func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]flo
 		return nil, nil
 	}
 	images := savedmodels.Tensor{DType: savedmodels.Uint8, Shape: []int64{int64(n), int64(shape[0]), int64(shape[1]), int64(shape[2])}, Data: b.pixels}
-	out, err := model.Run(ctx, "predict", map[string]savedmodels.Tensor{"images": images})
+	out, err := model.Run(ctx, savedmodels.Predict, map[string]savedmodels.Tensor{"images": images})
 	if err != nil {
 		return nil, err
 	}

@@ -39,21 +39,15 @@ func OpenTrained(dir string) (*Classifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, "card.json"))
-	if err != nil {
-		return nil, err
-	}
-	var made struct {
-		Trained *formats.Trained `json:"trained"`
-	}
-	var spec savedmodels.Suffix
-	if err := errors.Join(json.Unmarshal(text, &made), json.Unmarshal(card.Spec, &spec)); err != nil {
-		return nil, exit.Errorf(exit.Damaged, "%s: card.json is damaged: %w", dir, err)
-	}
-	if made.Trained == nil {
+	if card.Trained == nil || string(card.Trained) == "null" {
 		return nil, exit.Errorf(exit.Usage, "%s is an exported model that is not trained; give the folder that fine-tune makes", dir)
 	}
-	t := &Classifier{Trained: *made.Trained, input: spec.Input, room: imagefile.NewRoom()}
+	var trained formats.Trained
+	var spec savedmodels.Suffix
+	if err := errors.Join(json.Unmarshal(card.Trained, &trained), json.Unmarshal(card.Spec, &spec)); err != nil {
+		return nil, exit.Errorf(exit.Damaged, "%s: card.json is damaged: %w", dir, err)
+	}
+	t := &Classifier{Trained: trained, input: spec.Input, room: imagefile.NewRoom()}
 	if len(spec.Taps) > 0 {
 		t.memory = spec.PredictMemory()
 	}
