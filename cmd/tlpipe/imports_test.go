@@ -10,6 +10,7 @@ import (
 // storeys are the rooms below stages from the bottom up: each may import those of storeys before its own, and package
 // stages, which lists the stages, may import all.
 var storeys = [][]string{
+	{"standin"},
 	{"archivefs", "imagefile", "imagefile/heif", "key", "parallel", "shuffle", "wording"},
 	{"formats", "sources"},
 	{"machine", "examples"},

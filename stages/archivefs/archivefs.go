@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+
+	"tlpipe/stages/standin"
 )
 
 // Limits of what is read: an archive beyond them is hostile or broken.
@@ -36,6 +38,7 @@ type Entry struct {
 const (
 	encrypted = 1 << iota
 	endMarked // LZMA data have a mark at their end
+	repeated  // another entry of the name stands before it
 )
 
 // Archive is an open archive.
@@ -44,6 +47,7 @@ type Archive struct {
 	Skipped  []string // names of devices and unsafe entries
 	Dangling []string // names of links that lead to nothing in the archive; their entries cannot be read
 	Circular []string // names of links to folders that they lie in; they have no entries
+	Repeated []string // names that more than one entry has, other than folders; the last counts, as where an archive is unpacked
 	Recoded  []string // names of a zip that say nothing of their encoding and are no UTF-8, as read
 
 	file       *os.File
@@ -118,7 +122,9 @@ func open(ctx context.Context, name, scratch string) (_ *Archive, err error) {
 		if n, err = io.ReadFull(plain, head); err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, err
 		}
-		switch {
+		switch other := standin.Of(head[:n], "an archive"); {
+		case other != "":
+			return nil, fmt.Errorf("packed with %s: %s", p.name, other)
 		case n == len(head) && len(bytes.Trim(head, "\x00")) == 0:
 			return nil, notAnArchive(head[:n])
 		case n < len(head):
@@ -138,7 +144,16 @@ func open(ctx context.Context, name, scratch string) (_ *Archive, err error) {
 			return nil, err
 		}
 	default:
-		return nil, notAnArchive(head[:n])
+		held, err := hasZipDirectory(f)
+		if err != nil {
+			return nil, err
+		}
+		if !held {
+			return nil, notAnArchive(head[:n])
+		}
+		if err := a.listZip(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if err := a.resolveLinks(ctx); err != nil {
 		return nil, err
@@ -237,6 +252,12 @@ func (a *Archive) add(name string, e Entry) (int, error) {
 	}
 	e.Name = clean
 	if i, ok := a.seen[clean]; ok {
+		if before := a.Entries[i]; !before.Dir || !e.Dir {
+			if before.flags&repeated == 0 {
+				a.Repeated = append(a.Repeated, clean)
+			}
+			e.flags |= repeated
+		}
 		a.Entries[i] = e
 		delete(a.unreadable, i)
 		delete(a.links, i)

@@ -172,6 +172,9 @@ func TestOpenRefuses(t *testing.T) {
 	}{
 		"empty":           {nil, "archive archive: empty file: 0 bytes"},
 		"web page":        {[]byte("<!DOCTYPE html><html>"), "a web page (HTML), not an archive"},
+		"Git LFS":         {[]byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"), "a pointer of Git LFS, not an archive; run `git lfs pull`"},
+		"page in a gzip":  {gzipped(t, []byte("<!DOCTYPE html><html>")), "packed with gzip: a web page (HTML)"},
+		"a program":       {[]byte("MZ\x90\x00 and no zip behind it"), "a program, which is not read; unpack what it holds"},
 		"7z":              {[]byte("7z\xbc\xaf\x27\x1c"), "a 7z file, which is not read; zip, tar and tar packed with"},
 		"cut bzip2":       {[]byte("BZh91AY&SY"), "truncated: the bzip2 data end early"},
 		"text":            {[]byte("hello, world"), `not an archive: it begins with "hello, w"`},

@@ -16,6 +16,8 @@ import (
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
 	"github.com/ulikunitz/xz/lzma"
+
+	"tlpipe/stages/standin"
 )
 
 // A packed file may unpack to maxRatio times its size and spare bytes more. Beyond it, it is made to fill a disk.
@@ -229,9 +231,13 @@ func notAnArchive(head []byte) error {
 			return fmt.Errorf("a %s file, which is not read; %s, so pack it again", other.name, advice)
 		}
 	}
-	text := bytes.ToLower(bytes.TrimLeft(head, "\xef\xbb\xbf \t\r\n"))
-	if bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.Contains(text, []byte("<html")) {
-		return errors.New("a web page (HTML), not an archive; look at what its address gives in a browser")
+	for _, program := range []string{"MZ", "\x7fELF", "#!"} {
+		if bytes.HasPrefix(head, []byte(program)) {
+			return fmt.Errorf("a program, which is not read; unpack what it holds (if it does that itself, run it), and give the folder of what comes out; %s", advice)
+		}
+	}
+	if other := standin.Of(head, "an archive"); other != "" {
+		return errors.New(other)
 	}
 	if len(bytes.Trim(head, "\x00")) == 0 {
 		return errors.New("not an archive: nothing is in it: it is the tar of an empty folder, or a file of zeros; look at what its source holds")

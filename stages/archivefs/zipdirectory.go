@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 )
 
 // Lengths of the fixed parts of a zip's records.
@@ -34,6 +35,20 @@ type zipMember struct {
 // isZip tells by the first bytes; a zip of nothing has but the end of its directory.
 func isZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
+}
+
+// hasZipDirectory tells a zip behind a program or a text, of which many an archive unpacks itself, by its end.
+func hasZipDirectory(f *os.File) (bool, error) {
+	info, err := f.Stat()
+	if err != nil {
+		return false, err
+	}
+	d := &disk{file: f}
+	directory, err := findDirectory(d, info.Size())
+	if d.failed != nil {
+		return false, d.failed
+	}
+	return err == nil && directory.count > 0 && directoryAt(d, directory.at), d.failed
 }
 
 var errNoDirectory = errors.New("truncated or damaged: no zip directory at its end; remove it and fetch it again")
@@ -125,33 +140,55 @@ func findDirectory(file io.ReaderAt, size int64) (zipDirectory, error) {
 	if err := readAt(file, tail, size-int64(len(tail))); err != nil {
 		return zipDirectory{}, err
 	}
-	end := -1
-	for i := len(tail) - endBytes; i >= 0 && end < 0; i-- {
-		if bytes.HasPrefix(tail[i:], []byte("PK\x05\x06")) && i+endBytes+int(binary.LittleEndian.Uint16(tail[i+20:])) <= len(tail) {
-			end = i
+	last, lastErr := zipDirectory{}, error(nil)
+	for i := len(tail) - endBytes; i >= 0; i-- {
+		if !bytes.HasPrefix(tail[i:], []byte("PK\x05\x06")) || i+endBytes+int(binary.LittleEndian.Uint16(tail[i+20:])) > len(tail) {
+			continue
+		}
+		d, err := directoryBefore(file, size, tail[i:])
+		if err == nil && (d.count == 0 || directoryAt(file, d.at)) {
+			return d, nil
+		}
+		if last == (zipDirectory{}) && lastErr == nil { // a comment may look like a record
+			last, lastErr = d, err
 		}
 	}
-	if end < 0 {
-		return zipDirectory{}, errNoDirectory
+	if last == (zipDirectory{}) && lastErr == nil {
+		lastErr = errNoDirectory
 	}
-	record := tail[end:]
+	return last, lastErr
+}
+
+// directoryAt says whether a directory begins there.
+func directoryAt(file io.ReaderAt, at int64) bool {
+	var signature [4]byte
+	return readAt(file, signature[:], at) == nil && string(signature[:]) == "PK\x01\x02"
+}
+
+// directoryBefore finds the directory by its record, with which the rest of the file begins.
+func directoryBefore(file io.ReaderAt, size int64, record []byte) (zipDirectory, error) {
 	disk := binary.LittleEndian.Uint16(record[4:])
 	count := uint64(binary.LittleEndian.Uint16(record[10:]))
 	length, start := uint64(binary.LittleEndian.Uint32(record[12:])), uint64(binary.LittleEndian.Uint32(record[16:]))
-	behind := size - int64(len(tail)-end) // of the directory
+	behind := size - int64(len(record)) // of the directory
 	if count == 0xffff || length == 0xffffffff || start == 0xffffffff {
 		var locator [end64LocatorBytes]byte
 		var large [end64Bytes]byte
 		if err := readAt(file, locator[:], behind-end64LocatorBytes); err == nil && string(locator[:4]) == "PK\x06\x07" {
-			at := binary.LittleEndian.Uint64(locator[8:])
-			if err := readAt(file, large[:], int64(min(at, uint64(size)))); err != nil {
+			at := int64(min(binary.LittleEndian.Uint64(locator[8:]), uint64(size)))
+			err := readAt(file, large[:], at)
+			if string(large[:4]) != "PK\x06\x06" { // something stands before the zip: the record is right before its locator
+				at = behind - end64LocatorBytes - end64Bytes
+				err = readAt(file, large[:], at)
+			}
+			if err != nil {
 				return zipDirectory{}, err
 			}
 			if string(large[:4]) != "PK\x06\x06" {
 				return zipDirectory{}, errNoDirectory
 			}
 			count, length = binary.LittleEndian.Uint64(large[32:]), binary.LittleEndian.Uint64(large[40:])
-			start, behind = binary.LittleEndian.Uint64(large[48:]), int64(at)
+			start, behind = binary.LittleEndian.Uint64(large[48:]), at
 		}
 	}
 	if disk != 0 && disk != 0xffff {
@@ -163,8 +200,7 @@ func findDirectory(file io.ReaderAt, size int64) (zipDirectory, error) {
 	d := zipDirectory{at: behind - int64(length), count: count}
 	d.base = d.at - int64(start)
 	if d.base > 0 { // unless the length is wrong, and the directory stands where it says
-		var signature [4]byte
-		if readAt(file, signature[:], int64(start)) == nil && string(signature[:]) == "PK\x01\x02" {
+		if directoryAt(file, int64(start)) {
 			d.at, d.base = int64(start), 0
 		}
 	}

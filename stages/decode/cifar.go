@@ -7,6 +7,7 @@ import (
 
 	"tlpipe/stages/archivefs"
 	"tlpipe/stages/imagefile"
+	"tlpipe/stages/standin"
 )
 
 // The images of CIFAR are 32 by 32 pixels in three planes: red, green, blue.
@@ -139,6 +140,9 @@ func (c *cifarArchive) read(name string) ([]byte, error) {
 	data, err := c.archive.Read(i, nil)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if other := standin.Of(data, "a part of CIFAR"); other != "" {
+		return nil, fmt.Errorf("%s: %s", name, other)
 	}
 	return data, nil
 }

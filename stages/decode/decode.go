@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/store"
@@ -191,6 +192,9 @@ func (s *Settings) open(ctx context.Context, job *pipeline.Job, opts imagefile.O
 		}
 	}
 	note(archive.Skipped, "device or unsafe name in the archive is left out", "devices or unsafe names in the archive are left out")
+	repeated := slices.DeleteFunc(slices.Clone(archive.Repeated), archivefs.Junk)
+	note(repeated, "name stands in the archive more than once: the last file of that name counts, as where it is unpacked",
+		"names stand in the archive more than once: the last file of each name counts, as where it is unpacked")
 	note(archive.Recoded, "name in the zip does not say its encoding and is read in that of DOS (CP437); where that is wrong, pack it again with names in UTF-8",
 		"names in the zip do not say their encoding and are read in that of DOS (CP437); where that is wrong, pack it again with names in UTF-8")
 	note(archive.Dangling, "link in the archive leads to nothing in it and cannot be read", "links in the archive lead to nothing in it and cannot be read")

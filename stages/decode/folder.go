@@ -43,6 +43,7 @@ func openFolder(archive *archivefs.Archive, s *Settings, opts imagefile.Options)
 	}
 	f.noteNested()
 	f.noteSpellings(archive.Entries)
+	f.noteUseless(l.exclude, archive.Entries)
 	return f.source(archive, opts), nil
 }
 

@@ -56,7 +56,7 @@ func TestDecodeFolder(t *testing.T) {
 		}
 	}
 	out := readDir(t, job.Out)
-	if want := "{\"path\":\"train/cat/broken.png\",\"reason\":\"a web page (HTML), not an image\"}\n"; out["rejected.jsonl"] != want {
+	if want := "{\"path\":\"train/cat/broken.png\",\"reason\":\"a web page (HTML), not an image; look at what its address gives in a browser\"}\n"; out["rejected.jsonl"] != want {
 		t.Errorf("rejected.jsonl is %s", out["rejected.jsonl"])
 	}
 	names := slices.Sorted(maps.Keys(out))

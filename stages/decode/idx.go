@@ -16,6 +16,7 @@ import (
 
 	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
+	"tlpipe/stages/standin"
 )
 
 // maxIDX is the most bytes an IDX file may unpack to.
@@ -219,8 +220,8 @@ func readPacked(r io.Reader, dims, packed int) ([]byte, error) {
 // parseIDX takes an IDX file apart: a magic number, the dimensions as big-endian uint32, the values.
 func parseIDX(file []byte, dims int) (shape []int, values []byte, err error) {
 	header := 4 + 4*dims
-	if text := bytes.ToLower(file[:min(len(file), 512)]); bytes.Contains(text, []byte("<html")) {
-		return nil, nil, errors.New("a web page (HTML), not an IDX file; look at what its address gives in a browser")
+	if other := standin.Of(file, "an IDX file"); other != "" {
+		return nil, nil, errors.New(other)
 	}
 	if len(file) < header {
 		return nil, nil, fmt.Errorf("%d bytes, too short for the header of an IDX file", len(file))

@@ -64,39 +64,6 @@ func noPicture(archive *archivefs.Archive, i int) bool {
 	return err != nil || !imagefile.Known(head)
 }
 
-// Excluded says whether one of the patterns matches the name or a folder it lies in. As in .gitignore, a pattern with a
-// slash that is not its last character is matched with the path, any other with the last part of it.
-func Excluded(patterns []string, name string) bool {
-	for _, pattern := range patterns {
-		pattern = strings.TrimSuffix(pattern, "/")
-		whole := strings.Contains(pattern, "/")
-		pattern = strings.TrimPrefix(pattern, "/")
-		for part := name; part != "."; part = path.Dir(part) {
-			subject := part
-			if !whole {
-				subject = path.Base(part)
-			}
-			if ok, _ := path.Match(pattern, subject); ok { // problems reports a bad pattern
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// Excluding is the pattern that excluded matches with a folder, and with nothing else.
-func Excluding(folder string) string {
-	if !strings.Contains(folder, "/") {
-		return "/" + patternOf(folder)
-	}
-	return patternOf(folder)
-}
-
-// patternOf is the pattern of decode.exclude that matches a name.
-func patternOf(name string) string {
-	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
-}
-
 // excludingRejected is the list for decode.exclude that leaves out what was rejected; "" where that would take pictures with it.
 func excludingRejected(rejected []formats.Rejected) string {
 	pictures := []string{"", ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".heic", ".heif", ".avif"}

@@ -15,7 +15,7 @@ import (
 type Settings struct {
 	Format      string               `yaml:"format" jsonschema:"enum=image-folder,enum=cifar10,enum=cifar100,enum=idx" jsonschema_description:"image-folder: SPLIT/CLASS/FILE; cifar10, cifar100: the binary or python archives; idx: the MNIST family"`
 	Splits      map[string]string    `yaml:"splits" jsonschema_description:"image-folder: which folder is train, which val and which test, as in {train: train, val: val, test: test}; by default train or training, val, valid or validation, and test or testing, in any case of letters; {train: .} takes a folder of classes without splits, as is done by default where there is no folder train and all folders hold pictures"`
-	Exclude     []string             `yaml:"exclude" jsonschema_description:"file names or patterns (as in .gitignore, without **) that are left out"`
+	Exclude     []string             `yaml:"exclude" jsonschema_description:"file names or patterns (as in .gitignore, without ** and !) that are left out"`
 	Size        int                  `yaml:"size" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"the shorter side is scaled to this, then the centre square is cut out; 0 keeps the size, which then must be the same for all"`
 	Resize      string               `yaml:"resize" jsonschema:"enum=antialias,enum=bilinear" jsonschema_description:"how images are scaled to size: antialias as torchvision's Resize and CenterCrop, bilinear as Keras' image_dataset_from_directory with crop_to_aspect_ratio"`
 	Background  imagefile.Background `yaml:"background"`
@@ -53,8 +53,8 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 		seen[name] = true
 	}
 	for i, pattern := range s.Exclude {
-		if _, err := path.Match(pattern, ""); err != nil || pattern == "" || strings.Contains(pattern, "**") {
-			report(fmt.Sprintf("%sexclude[%d]", at, i), "%q is not a valid pattern; * stands for any characters but /, ? for one, [a-z] for a range", pattern)
+		if problem := patternProblem(pattern); problem != "" {
+			report(fmt.Sprintf("%sexclude[%d]", at, i), "%s", problem)
 		}
 	}
 	if s.Format == "image-folder" {

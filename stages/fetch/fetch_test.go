@@ -250,6 +250,8 @@ func TestFetchFails(t *testing.T) {
 		{"content", Settings{ContentSHA256: zeros, Sources: []Source{{URL: s.URL + "/gzip"}}}, "/gzip: expected content_sha256 " + zeros + ", received " + digest},
 		{"web page", Settings{Sources: []Source{{URL: s.URL + "/html", SHA256: digest}}}, `/html: got an HTML page (2.0 KiB, "Sign in & wait\x1b[1m") instead of the data, expected sha256 ` + digest},
 		{"web page without a digest", Settings{Sources: []Source{{URL: s.URL + "/html"}}}, `got an HTML page (2.0 KiB, "Sign in & wait\x1b[1m") instead of the data`},
+		{"a pointer of Git LFS", Settings{Sources: []Source{{Path: place("lfs", []byte("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n")), SHA256: digest}}}, "lfs: got a pointer of Git LFS, not the data; run `git lfs pull` in the clone that it is from, expected sha256 " + digest},
+		{"a message without a digest", Settings{Sources: []Source{{Path: place("xml", []byte("<?xml version=\"1.0\"?><Error><Code>AccessDenied</Code></Error>"))}}}, "xml: got an error message of a server (XML)"},
 		{"empty", Settings{Sources: []Source{{URL: s.URL + "/empty"}}}, "/empty: got an empty file"},
 		{"secrets", Settings{Sources: []Source{{URL: "http://user:hidden@" + host + "/gone?token=hidden"}}}, "\n  " + s.URL + "/gone: the server answers 404"},
 		{"secrets of the server", Settings{Sources: []Source{{URL: s.URL + "/moved"}}}, `failed to parse Location header "http://host:port/x"`},

@@ -24,6 +24,7 @@ import (
 
 	"tlpipe/stages/formats"
 	"tlpipe/stages/sources"
+	"tlpipe/stages/standin"
 )
 
 const (
@@ -179,16 +180,16 @@ func verify(raw, content *meter, file File, src Source) error {
 		if check.want == "" || check.want == check.got {
 			continue
 		}
-		if page := webPage(raw); page != "" {
-			return &wrongContent{fmt.Sprintf("got %s instead of the data, expected %s %s", page, check.name, check.want)}
+		if other := raw.otherThanData(); other != "" {
+			return &wrongContent{fmt.Sprintf("got %s, expected %s %s", other, check.name, check.want)}
 		}
 		return &wrongContent{fmt.Sprintf("expected %s %s, received %s (%s)", check.name, check.want, check.got, humanize.IBytes(uint64(raw.bytes)))}
 	}
 	if src.SHA256 != "" || src.MD5 != "" || file.ContentSHA256 != "" {
 		return nil
 	}
-	if page := webPage(raw); page != "" {
-		return &wrongContent{fmt.Sprintf("got %s instead of the data", page)}
+	if other := raw.otherThanData(); other != "" {
+		return &wrongContent{"got " + other}
 	}
 	if raw.bytes == 0 {
 		return &wrongContent{"got an empty file"}
@@ -197,6 +198,14 @@ func verify(raw, content *meter, file File, src Source) error {
 }
 
 var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
+
+// otherThanData says what stands in for the data; "" if nothing is known to.
+func (m *meter) otherThanData() string {
+	if page := webPage(m); page != "" {
+		return page + " instead of the data"
+	}
+	return standin.Of(m.head, "the data")
+}
 
 // webPage describes a file that is a web page; for any other it is empty.
 func webPage(m *meter) string {

@@ -120,7 +120,7 @@ func (t *Trained) Scaling() imagefile.Options {
 
 // Serving tells the served signatures what readImage does.
 func (t *Trained) Serving() savedmodels.Serving {
-	s := savedmodels.Serving{Decoded: t.Decoded, Crop: t.Recipe.Crop}
+	s := savedmodels.Serving{Decoded: t.Decoded, Crop: t.Recipe.Crop, Background: t.Background}
 	switch options := t.Scaling(); {
 	case options.Size == 0:
 		s.Resize = savedmodels.Keep

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/image/bmp"
 
 	"tlpipe/stages/imagefile/heif"
+	"tlpipe/stages/standin"
 )
 
 // codec reads one file format.
@@ -125,11 +126,12 @@ func notAnImage(data []byte) error {
 	head := bytes.ToLower(bytes.TrimLeft(data[:min(len(data), 512)], "\xef\xbb\xbf \t\r\n"))
 	seems := func(what string) error { return fmt.Errorf("%s; %s are read", what, Formats()) }
 	begins := func(magic ...string) bool { return starts(magic...)(data) }
+	if other := standin.Of(data, "an image"); other != "" {
+		return errors.New(other)
+	}
 	switch {
 	case len(data) == 0:
 		return errors.New("empty file: 0 bytes")
-	case bytes.HasPrefix(head, []byte("<!doctype html")), bytes.Contains(head, []byte("<html")):
-		return errors.New("a web page (HTML), not an image")
 	case bytes.Contains(head, []byte("<svg")):
 		return seems("an SVG drawing")
 	case begins("II+\x00", "MM\x00+"):

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/sources"
+	"tlpipe/stages/standin"
 )
 
 func ExportKey(spec any) ([]store.Line, error) {
@@ -76,6 +78,30 @@ func (m Settings) Weighted(ctx context.Context, digests *sources.Digests, spec s
 	if err != nil {
 		return spec, fmt.Errorf("model.weights: %w", err)
 	}
+	if err := holdsWeights(path); err != nil {
+		return spec, err
+	}
 	spec.Weights = "sha256:" + digest
 	return spec, nil
+}
+
+// holdsWeights refuses a file that is known to hold none, before Keras says of it that its signature is not found.
+func holdsWeights(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("model.weights: %w", err)
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, standin.Head))
+	if err != nil {
+		return fmt.Errorf("model.weights: %w", err)
+	}
+	other := standin.Of(head, "weights")
+	if len(head) == 0 {
+		other = "empty"
+	}
+	if other != "" {
+		return exit.Errorf(exit.Usage, "model.weights: %s is %s", path, other)
+	}
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"tlpipe/pipeline/exit"
@@ -58,6 +59,17 @@ func TestWeightsOfExport(t *testing.T) {
 		n.Weights = path
 		if err := n.HasWeights(env.Digests)(t.Context()); err == nil {
 			t.Errorf("%s is taken for weights", path)
+		}
+	}
+	for text, want := range map[string]string{
+		"": "is empty",
+		"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n": "is a pointer of Git LFS, not weights; run `git lfs pull`",
+		"<!DOCTYPE html><html>": "is a web page (HTML)",
+	} {
+		write(text)
+		n.Weights = path
+		if err := n.HasWeights(sources.NewDigests(t.TempDir()))(t.Context()); exit.Code(err) != exit.Usage || !strings.Contains(err.Error(), path+" "+want) {
+			t.Errorf("%q is taken for weights: %v", text, err)
 		}
 	}
 	n.Weights = "random"

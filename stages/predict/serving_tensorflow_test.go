@@ -18,8 +18,12 @@ import (
 	"tlpipe/savedmodels"
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/imagefile"
 	"tlpipe/stages/machine"
 )
+
+// pictures is the folder of small ones of each kind.
+const pictures = "../imagefile/testdata/"
 
 // TestServing asks for image files of many sizes and kinds what predict answers and what the served signatures answer.
 func TestServing(t *testing.T) {
@@ -29,26 +33,29 @@ func TestServing(t *testing.T) {
 	}
 	suffix, files := exportForServing(t, python), picturesToServe(t)
 	type setting struct {
-		name    string
-		decoded [3]int
-		resize  string
-		crop    int
-		files   []string
+		name       string
+		decoded    [3]int
+		resize     string
+		crop       int
+		background imagefile.Background
+		files      []string
 	}
 	settings := []setting{
-		{"antialiased", [3]int{48, 48, 3}, "antialias", 0, files},
-		{"cropped", [3]int{48, 48, 3}, "antialias", 40, files[:8]},
-		{"bilinear", [3]int{56, 56, 3}, "bilinear", 48, files},
-		{"gray", [3]int{40, 40, 1}, "antialias", 0, files},
-		{"not scaled", [3]int{48, 48, 3}, "", 0, files[:8]},
-		{"other files", [3]int{48, 48, 3}, "", 0, []string{"../imagefile/testdata/animated.webp", "serving_tensorflow_test.go"}},
-		{"no square", [3]int{48, 47, 3}, "", 30, files},
+		{"antialiased", [3]int{48, 48, 3}, "antialias", 0, nil, files},
+		{"cropped", [3]int{48, 48, 3}, "antialias", 40, nil, files[:8]},
+		{"bilinear", [3]int{56, 56, 3}, "bilinear", 48, nil, files},
+		{"gray", [3]int{40, 40, 1}, "antialias", 0, nil, files},
+		{"not scaled", [3]int{48, 48, 3}, "", 0, nil, files[:8]},
+		{"other files", [3]int{48, 48, 3}, "", 0, nil, []string{pictures + "animated.webp", "serving_tensorflow_test.go"}},
+		{"on white", [3]int{48, 48, 3}, "antialias", 0, imagefile.White, files},
+		{"on a color, gray", [3]int{40, 40, 1}, "bilinear", 32, imagefile.Background{10, 200, 30}, files},
+		{"no square", [3]int{48, 47, 3}, "", 30, nil, files},
 	}
 	list := map[string][]string{}
 	predicted := map[string][]Prediction{}
 	for _, s := range settings {
 		dir := filepath.Join(t.TempDir(), s.name)
-		trainedForServing(t, suffix, dir, &formats.Trained{Decoded: s.decoded, Resize: s.resize, Recipe: formats.Recipe{Crop: s.crop}, Threads: 2})
+		trainedForServing(t, suffix, dir, &formats.Trained{Decoded: s.decoded, Resize: s.resize, Background: s.background, Recipe: formats.Recipe{Crop: s.crop}, Threads: 2})
 		list[dir] = s.files
 		predicted[dir] = predictServed(t, dir, s.files)
 	}
@@ -242,9 +249,9 @@ func picturesToServe(t *testing.T) []string {
 		files = append(files, file)
 	}
 	for _, pattern := range []string{"*.jpg", "*.png", "*.gif", "rgb.bmp"} {
-		found, err := filepath.Glob("../imagefile/testdata/" + pattern)
-		if err != nil {
-			t.Fatal(err)
+		found, err := filepath.Glob(pictures + pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("%d pictures %s: %v", len(found), pattern, err)
 		}
 		files = append(files, found...)
 	}

@@ -1,0 +1,45 @@
+// Package standin tells small files that stand where data should, and hold none of it: the pointers that Git LFS, git-annex
+// and DVC leave in a clone, and what a server says in place of a file.
+package standin
+
+import (
+	"bytes"
+	"strings"
+)
+
+// Head is how many bytes of a file are enough to tell.
+const Head = 512
+
+// Of says what stands where something was wanted, such as "an image", by its first bytes, and what to do; "" where it may be
+// what was wanted.
+func Of(head []byte, wanted string) string {
+	other := func(what, advice string) string { return what + ", not " + wanted + "; " + advice }
+	const (
+		clone = " in the clone that it is from"
+		look  = "look at what its address gives in a browser"
+	)
+	text := string(bytes.ToLower(bytes.TrimLeft(head[:min(len(head), Head)], "\xef\xbb\xbf \t\r\n")))
+	begins := func(with ...string) bool {
+		for _, w := range with {
+			if strings.HasPrefix(text, w) {
+				return true
+			}
+		}
+		return false
+	}
+	switch {
+	case begins("version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/"):
+		return other("a pointer of Git LFS", "run `git lfs pull`"+clone)
+	case begins("/annex/objects/", "../.git/annex/objects/", ".git/annex/objects/"):
+		return other("a pointer of git-annex", "run `git annex get`"+clone)
+	case begins("outs:\n- ", "outs:\r\n- "):
+		return other("a pointer of DVC", "run `dvc pull`"+clone)
+	case begins("<!doctype html", "<html"), begins("<") && strings.Contains(text, "<html"):
+		return other("a web page (HTML)", look)
+	case begins("<error>", "<?xml") && strings.Contains(text, "<error>"):
+		return other("an error message of a server (XML)", look)
+	case begins("{") && (strings.Contains(text, `"error`) || strings.Contains(text, `"message"`) || strings.Contains(text, `"detail"`)):
+		return other("a message of a server (JSON)", look)
+	}
+	return ""
+}
