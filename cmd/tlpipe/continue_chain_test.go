@@ -68,6 +68,11 @@ func TestContinueChain(t *testing.T) {
 		t.Errorf("images through fine-tune: %v, want as many in the two epochs more as in the first two", images)
 	}
 	expect("two more, again", exit.Done, "", more...)
+	for command, want := range map[string]string{"status": "fine-tune      stored", "explain": "fine-tune: cached"} {
+		if out, err := c.command(append([]string{command, "chain.yaml"}, epochs("4")...)...).Output(); err != nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s of a continued training, %v:\n%s", command, err, out)
+		}
+	}
 	expect("four at once", exit.Done, "evaluate fine-tune", epochs("4")...)
 	if read("variables/variables.data-00000-of-00001") != weights || read("history.jsonl") != history {
 		t.Error("four epochs at once give other weights or another history than two and two")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -163,4 +164,30 @@ func (e *experiment) continueLast(c *cli.Context) error {
 	e.env.Continue = previous
 	e.pipeline.Stages = stages.Pipeline(&e.config, e.env)
 	return nil
+}
+
+// planned looks every stage up, as Plan does. A training that was continued is found although nobody says --continue
+// again.
+func (e *experiment) planned(ctx context.Context) ([]pipeline.Step, error) {
+	steps, err := e.pipeline.Plan(ctx)
+	fineTune := e.config.Stages.FineTune
+	if err != nil || fineTune == nil || trained(steps) {
+		return steps, err
+	}
+	env := e.env
+	if env.Continue, err = finetune.LastTraining(e.store, e.config.Name, fineTune.Epochs); err != nil {
+		return steps, nil // nothing was continued
+	}
+	continued := *e.pipeline
+	continued.Stages = stages.Pipeline(&e.config, env)
+	again, err := continued.Plan(ctx)
+	if err != nil || !trained(again) {
+		return steps, err
+	}
+	return again, nil
+}
+
+// trained reports whether the model is stored.
+func trained(steps []pipeline.Step) bool {
+	return slices.ContainsFunc(steps, func(s pipeline.Step) bool { return s.Stage.Name == "fine-tune" && s.Status == pipeline.Cached })
 }

@@ -23,7 +23,7 @@ func explainCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			steps, err := e.pipeline.Plan(c.Context)
+			steps, err := e.planned(c.Context)
 			if err != nil {
 				return err
 			}

@@ -24,7 +24,7 @@ func statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			steps, err := e.pipeline.Plan(c.Context)
+			steps, err := e.planned(c.Context)
 			if err != nil {
 				return err
 			}
