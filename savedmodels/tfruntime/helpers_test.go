@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -82,10 +84,10 @@ func exportAll(t *testing.T, scripts string, specs map[string]any) (dirs map[str
 	}
 	dir, requests := t.TempDir(), []request{}
 	dirs = map[string]string{}
-	for name, spec := range specs {
+	for _, name := range slices.Sorted(maps.Keys(specs)) { // names in a graph have counters, so the order counts
 		kind, _, _ := strings.Cut(name, " ")
 		dirs[name] = filepath.Join(dir, strconv.Itoa(len(dirs)))
-		requests = append(requests, request{kind, spec, dirs[name]})
+		requests = append(requests, request{kind, specs[name], dirs[name]})
 	}
 	text, err := json.Marshal(requests)
 	if err != nil {
