@@ -12,10 +12,11 @@
 //     a TIFF the first is taken, on the whole canvas.
 //   - HEIC and AVIF are decoded by libheif (package heif), to the last bit; of AVIF a few levels off libavif, which computes with
 //     fewer bits. They are turned by their own properties: EXIF does not count.
-//   - TIFF is read where its pixels are of 1, 8 or 16 bits, gray, in a palette, RGB, RGB with alpha or CMYK, side by side or in
-//     planes, not packed or by PackBits, LZW, Deflate or as a fax. What Pillow reads beyond that and this does not: TIFF packed
-//     with JPEG, Zstandard, LZMA or WebP, in YCbCr or Lab, of 2, 4 or 32 bits or floating point, and BigTIFF; JPEG 2000, JPEG XL,
-//     Netpbm, Photoshop's documents, icons and others that hold no photographs.
+//   - TIFF is read where its pixels are of 1, 2, 4, 8 or 16 bits, gray, in a palette, RGB or CMYK, with alpha or other channels
+//     behind them, side by side or in planes, not packed or by PackBits, LZW, Deflate or as a fax. What Pillow reads beyond that
+//     and this does not: TIFF packed with JPEG, Zstandard, LZMA or WebP, in YCbCr or Lab, of 32 bits, signed or floating point,
+//     and BigTIFF; JPEG 2000, JPEG XL, Netpbm, Photoshop's documents, icons and others that hold no photographs. The reason says
+//     which it is.
 //   - Gray becomes three equal channels; 16 bits become 8 by keeping the high byte.
 //   - Alpha is dropped, not blended, as Keras, TensorFlow and Pillow's convert("RGB") do: the colors that it hides come out. A GIF
 //     stores none, and outside the frame of an animation there is none: there it is black. With Options.Background pixels are

@@ -124,7 +124,9 @@ func (c codec) reason(err error) error {
 // notAnImage says what a file that no decoder reads seems to be.
 func notAnImage(data []byte) error {
 	head := bytes.ToLower(bytes.TrimLeft(data[:min(len(data), 512)], "\xef\xbb\xbf \t\r\n"))
-	seems := func(what string) error { return fmt.Errorf("%s; %s are read", what, Formats()) }
+	seems := func(what string) error {
+		return fmt.Errorf("%s; %s are read: convert it to PNG", what, Formats())
+	}
 	begins := func(magic ...string) bool { return starts(magic...)(data) }
 	if other := standin.Of(data, "an image"); other != "" {
 		return errors.New(other)
@@ -147,9 +149,9 @@ func notAnImage(data []byte) error {
 	case begins("P1", "P2", "P3", "P4", "P5", "P6", "P7"):
 		return seems("a Netpbm image (PBM, PGM, PPM)")
 	case len(data) >= 12 && string(data[4:8]) == "ftyp":
-		return seems("a video, or an image in a container of video")
+		return fmt.Errorf("a video, or an image in a container of video; %s are read", Formats())
 	case begins("%PDF"):
 		return errors.New("a PDF document, not an image")
 	}
-	return seems(fmt.Sprintf("not an image: it begins with %q", data[:min(len(data), 8)]))
+	return fmt.Errorf("not an image: it begins with %q; %s are read", data[:min(len(data), 8)], Formats())
 }

@@ -30,6 +30,9 @@ func TestFormatsAsTheirReferences(t *testing.T) {
 		{"rgb.tif", 29, 23, 0, 0}, {"lzw.tif", 29, 23, 0, 0}, {"deflate.tif", 29, 23, 0, 0}, {"packbits.tif", 29, 23, 0, 0},
 		{"alpha.tif", 29, 23, 0, 0}, {"cmyk.tif", 29, 23, 1, 0.5}, {"palette.tif", 29, 23, 0, 0}, {"gray.tif", 29, 23, 0, 0},
 		{"bits.tif", 29, 23, 0, 0}, {"turned.tif", 23, 29, 0, 0}, {"pages.tif", 29, 23, 0, 0}, {"planes.tif", 29, 23, 0, 0},
+		{"gray-alpha.tif", 29, 23, 0, 0}, {"gray-alpha-tiles.tif", 29, 23, 0, 0}, {"palette-alpha.tif", 29, 23, 0, 0}, {"white-2.tif", 29, 23, 0, 0},
+		{"gray-4.tif", 29, 23, 0, 0}, {"gray-4-reversed.tif", 29, 23, 0, 0}, {"palette-4.tif", 29, 23, 0, 0}, {"five.tif", 29, 23, 0, 0},
+		{"cmyk-five.tif", 29, 23, 1, 0.5},
 		{"rgb16.tif", 29, 23, 0, 0}, {"gray16.tif", 29, 23, 0, 0}, {"tiles.tif", 29, 23, 0, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {

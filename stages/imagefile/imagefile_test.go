@@ -234,32 +234,52 @@ func pngHeader(width, height uint32) []byte {
 	return binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(chunk))
 }
 
+// tiffWith is a TIFF in gray in which a tag has another value.
+func tiffWith(t *testing.T, tag, value int) []byte {
+	t.Helper()
+	data := bytes.Clone(read(t, "gray-4.tif"))
+	at := int(binary.LittleEndian.Uint32(data[4:]))
+	for i := range int(binary.LittleEndian.Uint16(data[at:])) {
+		entry := data[at+2+12*i:]
+		switch known := int(binary.LittleEndian.Uint16(entry)); {
+		case tag == tagSampleFormat && known == tagCompression: // which has its default
+			binary.LittleEndian.PutUint16(entry, tagSampleFormat)
+			fallthrough
+		case known == tag:
+			binary.LittleEndian.PutUint16(entry[8:], uint16(value))
+		}
+	}
+	return data
+}
+
 func TestReasons(t *testing.T) {
 	photo := read(t, "baseline.jpg")
 	for name, c := range map[string]struct {
 		data []byte
 		want string
 	}{
-		"empty":         {nil, "empty file"},
-		"web page":      {[]byte("\n<!DOCTYPE HTML><title>404"), "a web page (HTML), not an image"},
-		"text":          {[]byte("hello, world"), `not an image: it begins with "hello, w"`},
-		"svg":           {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), "an SVG drawing"},
-		"bigtiff":       {[]byte("II+\x00\x08\x00\x00\x00"), "a BigTIFF image; JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC and AVIF are read"},
-		"jpeg 2000":     {[]byte("\x00\x00\x00\x0cjP  \x0d\x0a\x87\x0a"), "a JPEG 2000 image; JPEG,"},
-		"video":         {[]byte("\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"), "a video"},
-		"cut tiff":      {read(t, "lzw.tif")[:300], "truncated: the TIFF data end early"},
-		"cut heic":      {read(t, "odd.heic")[:600], "HEIC image: "},
-		"cut avif":      {read(t, "odd.avif")[:300], "AVIF image: "},
-		"heic header":   {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), "HEIC image: "},
-		"cut jpeg":      {photo[:len(photo)*2/3], "truncated: the JPEG data end early"},
-		"cut header":    {photo[:30], "truncated: the JPEG data end early"},
-		"cut png":       {read(t, "noise.png")[:1000], "PNG image: invalid format: not enough pixel data"},
-		"cut gif":       {read(t, "first-frame.gif")[:100], "GIF"},
-		"cut webp":      {read(t, "lossless.webp")[:60], "WebP"},
-		"cut bmp":       {read(t, "rgb.bmp")[:100], "truncated: the BMP data end early"},
-		"cut animation": {read(t, "animated.webp")[:120], "truncated: the WebP data end early"},
-		"bomb":          {pngHeader(1<<20, 1<<20), "PNG image of 1048576 × 1048576 pixels: more than 200 million are refused"},
-		"long bomb":     {pngHeader(1, 1<<30), "more than 200 million"},
+		"empty":          {nil, "empty file"},
+		"web page":       {[]byte("\n<!DOCTYPE HTML><title>404"), "a web page (HTML), not an image"},
+		"text":           {[]byte("hello, world"), `not an image: it begins with "hello, w"`},
+		"svg":            {[]byte(`<svg xmlns="http://www.w3.org/2000/svg"/>`), "an SVG drawing"},
+		"bigtiff":        {[]byte("II+\x00\x08\x00\x00\x00"), "a BigTIFF image; JPEG, PNG, GIF, BMP, WebP, TIFF, HEIC and AVIF are read"},
+		"jpeg 2000":      {[]byte("\x00\x00\x00\x0cjP  \x0d\x0a\x87\x0a"), "a JPEG 2000 image; JPEG,"},
+		"video":          {[]byte("\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2"), "a video"},
+		"tiff in Lab":    {tiffWith(t, tagPhotometric, 8), "TIFF image: pixels in Lab: not read in a TIFF; convert it to PNG, 8 bits a channel"},
+		"tiff of floats": {tiffWith(t, tagSampleFormat, 3), "TIFF image: values that are not whole numbers from 0 on: not read in a TIFF; convert it to PNG, 8 bits a channel"},
+		"cut tiff":       {read(t, "lzw.tif")[:300], "truncated: the TIFF data end early"},
+		"cut heic":       {read(t, "odd.heic")[:600], "HEIC image: "},
+		"cut avif":       {read(t, "odd.avif")[:300], "AVIF image: "},
+		"heic header":    {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"), "HEIC image: "},
+		"cut jpeg":       {photo[:len(photo)*2/3], "truncated: the JPEG data end early"},
+		"cut header":     {photo[:30], "truncated: the JPEG data end early"},
+		"cut png":        {read(t, "noise.png")[:1000], "PNG image: invalid format: not enough pixel data"},
+		"cut gif":        {read(t, "first-frame.gif")[:100], "GIF"},
+		"cut webp":       {read(t, "lossless.webp")[:60], "WebP"},
+		"cut bmp":        {read(t, "rgb.bmp")[:100], "truncated: the BMP data end early"},
+		"cut animation":  {read(t, "animated.webp")[:120], "truncated: the WebP data end early"},
+		"bomb":           {pngHeader(1<<20, 1<<20), "PNG image of 1048576 × 1048576 pixels: more than 200 million are refused"},
+		"long bomb":      {pngHeader(1, 1<<30), "more than 200 million"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := Decode(c.data, Options{Size: 8})

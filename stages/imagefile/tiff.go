@@ -50,11 +50,22 @@ var pixelTags = []int{
 	tagTileOffsets, tagTileByteCounts, tagExtraSamples, tagSampleFormat,
 }
 
+// What the first channel of a pixel is (tagPhotometric), and those behind the colors (tagExtraSamples).
 const (
-	photometricGray = 1
-	photometricRGB  = 2
-	photometricCMYK = 5
+	photometricWhite   = 0 // gray, of which 0 is white
+	photometricGray    = 1
+	photometricRGB     = 2
+	photometricPalette = 3
+	photometricCMYK    = 5
+
+	alphaAssociated   = 1 // premultiplied
+	alphaUnassociated = 2
 )
+
+// photometrics names what is not read.
+var photometrics = map[int]string{
+	4: "a mask", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab", 32803: "a camera's raw values", 32844: "LogL", 32845: "LogLuv", 34892: "a camera's raw values",
+}
 
 // tiffFile is the first page of a TIFF: what each tag holds.
 type tiffFile struct {
@@ -132,123 +143,85 @@ func (t tiffFile) short(n uint16) tiffValue {
 	return tiffValue{3, t.order.AppendUint16(nil, n)}
 }
 
+func (t tiffFile) long(n int) tiffValue {
+	return tiffValue{4, t.order.AppendUint32(nil, uint32(n))}
+}
+
 func readTIFFHeader(data []byte) (header, error) {
 	t, err := readTIFF(data)
 	if err != nil {
 		return header{}, err
 	}
 	h := header{width: t.number(tagWidth, 0), height: t.number(tagHeight, 0), turn: turnOf(t.number(tagOrientation, 0)), pixelBytes: 8}
-	if t.number(tagBitsPerSample, 1) > 8 || t.number(tagPlanes, 1) == 2 {
+	bits, samples := t.number(tagBitsPerSample, 1), t.number(tagSamplesPerPixel, 1)
+	if bits > 8 {
 		h.pixelBytes = 16
+	}
+	if !t.plain() {
+		h.pixelBytes = 8 + 2*min(bits, 32)*min(samples, mostSamples)/8
 	}
 	return h, nil
 }
 
-// decodeTIFF reads the first page of a TIFF with golang.org/x/image/tiff, and by its means CMYK, samples without a meaning and
-// pixels whose channels lie apart.
+// decodeTIFF reads the first page of a TIFF with golang.org/x/image/tiff, or by its means the plain values of the pixels.
 func decodeTIFF(data []byte) (image.Image, error) {
 	t, err := readTIFF(data)
 	if err != nil {
 		return nil, err
 	}
-	samples, photometric, extra := t.number(tagSamplesPerPixel, 1), t.number(tagPhotometric, -1), t.number(tagExtraSamples, 0)
-	four := samples == 4 && (photometric == photometricCMYK || photometric == photometricRGB && extra != 1 && extra != 2)
-	switch {
-	case t.number(tagPlanes, 1) == 2 && samples > 1:
-		return t.decodePlanes(samples, photometric, extra)
-	case four: // read as RGB with alpha
-		m, err := t.decode(map[int]tiffValue{tagPhotometric: t.short(photometricRGB), tagExtraSamples: t.short(2)})
-		if err != nil {
-			return nil, err
-		}
-		return fourChannels(m, photometric == photometricCMYK)
+	var m image.Image
+	if t.plain() {
+		m, err = t.decode(nil)
+	} else {
+		m, err = t.decodeSamples()
 	}
-	m, err := t.decode(nil)
-	const group3, group4 = 3, 4
-	packing := t.number(tagCompression, 1)
-	if gray, ok := m.(*image.Gray); ok && photometric == photometricGray && (packing == group3 || packing == group4) {
-		for i, v := range gray.Pix { // of a fax, x/image takes white for white; libtiff takes it for 0, which here is black
+	var unsupported tiff.UnsupportedError
+	if errors.As(err, &unsupported) {
+		what := string(unsupported)
+		if name := photometrics[t.number(tagPhotometric, -1)]; name != "" {
+			what = "pixels in " + name
+		}
+		return nil, fmt.Errorf("%s: not read in a TIFF; convert it to PNG, 8 bits a channel", what)
+	}
+	if gray, ok := m.(*image.Gray); ok && t.isFax() && t.number(tagPhotometric, -1) == photometricGray {
+		for i, v := range gray.Pix { // x/image takes white for white; libtiff takes it for 0, which here is black
 			gray.Pix[i] = 255 - v
 		}
 	}
 	return m, err
 }
 
-// fourChannels says what the channels of NRGBA are: CMYK, or RGB with one without a meaning.
-func fourChannels(m image.Image, cmyk bool) (image.Image, error) {
-	var pix []byte
-	switch m := m.(type) {
-	case *image.NRGBA:
-		pix = m.Pix
-	case *image.NRGBA64:
-		for i := 0; i < len(m.Pix); i += 2 {
-			pix = append(pix, m.Pix[i])
-		}
-	default:
-		return nil, errTIFF
-	}
-	if cmyk {
-		return &image.CMYK{Pix: pix, Stride: 4 * m.Bounds().Dx(), Rect: m.Bounds()}, nil
-	}
-	for i := 3; i < len(pix); i += 4 {
-		pix[i] = 255
-	}
-	return &image.NRGBA{Pix: pix, Stride: 4 * m.Bounds().Dx(), Rect: m.Bounds()}, nil
+// isFax says whether pixels are packed as a fax packs them.
+func (t tiffFile) isFax() bool {
+	const group3, group4 = 3, 4
+	packing := t.number(tagCompression, 1)
+	return packing == group3 || packing == group4
 }
 
-// decodePlanes reads each channel as a gray picture.
-func (t tiffFile) decodePlanes(samples, photometric, extra int) (image.Image, error) {
-	cmyk, rgb := photometric == photometricCMYK && samples == 4, photometric == photometricRGB && (samples == 3 || samples == 4)
-	if !cmyk && !rgb {
-		return nil, fmt.Errorf("unsupported feature: %d channels in planes of their own", samples)
+// plain says whether x/image reads it right by itself.
+func (t tiffFile) plain() bool {
+	samples, bits, extra := t.number(tagSamplesPerPixel, 1), t.number(tagBitsPerSample, 1), t.number(tagExtraSamples, 0)
+	packing, fill := t.number(tagCompression, 1), t.number(tagFillOrder, 1)
+	if samples > 1 && t.number(tagPlanes, 1) == 2 || packing == 1 && fill == 2 || t.number(tagSampleFormat, 1) != 1 {
+		return false
 	}
-	whole := image.Rect(0, 0, t.number(tagWidth, 0), t.number(tagHeight, 0))
-	m := image.NewNRGBA(whole)
-	for i := 3; i < len(m.Pix); i += 4 {
-		m.Pix[i] = 255
+	switch t.number(tagPhotometric, -1) {
+	case photometricWhite, photometricGray:
+		return samples == 1 && (bits == 1 || bits == 8 || bits == 16)
+	case photometricPalette:
+		return samples == 1 && (bits == 1 || bits == 8)
+	case photometricRGB:
+		return (bits == 8 || bits == 16) && (samples == 3 || samples == 4 && (extra == alphaAssociated || extra == alphaUnassociated))
+	case photometricCMYK:
+		return false
 	}
-	for c := range samples {
-		replaced := map[int]tiffValue{tagPhotometric: t.short(photometricGray), tagSamplesPerPixel: t.short(1),
-			tagBitsPerSample: t.short(uint16(t.number(tagBitsPerSample, 1))), tagExtraSamples: {}, tagSampleFormat: {}}
-		for _, tag := range []int{tagStripOffsets, tagStripByteCounts, tagTileOffsets, tagTileByteCounts} {
-			if v, ok := t.tags[tag]; ok {
-				n := len(v.raw) / v.size() / samples * v.size()
-				replaced[tag] = tiffValue{v.kind, v.raw[c*n:][:n]}
-			}
-		}
-		plane, err := t.decode(replaced)
-		if err != nil {
-			return nil, err
-		}
-		if plane.Bounds() != whole {
-			return nil, errTIFF
-		}
-		switch plane := plane.(type) {
-		case *image.Gray:
-			for i, v := range plane.Pix {
-				m.Pix[4*i+c] = v
-			}
-		case *image.Gray16:
-			for i := 0; i < len(plane.Pix); i += 2 {
-				m.Pix[2*i+c] = plane.Pix[i]
-			}
-		default:
-			return nil, errTIFF
-		}
-	}
-	if cmyk || samples == 4 && extra != 1 && extra != 2 {
-		return fourChannels(m, cmyk)
-	}
-	if samples == 4 && extra == 1 {
-		return (*image.RGBA)(m), nil // premultiplied
-	}
-	return m, nil
+	return true // it says what it does not read
 }
 
 // decode reads the page with some of its tags replaced; those without a value are left out.
 func (t tiffFile) decode(replaced map[int]tiffValue) (image.Image, error) {
 	if what := map[int]string{6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}[t.number(tagCompression, 1)]; what != "" {
-		return nil, fmt.Errorf("its pixels are packed with %s, which is not read in a TIFF; save it as PNG or with LZW", what)
+		return nil, fmt.Errorf("its pixels are packed with %s, which is not read in a TIFF; convert it to PNG, or pack it with LZW", what)
 	}
 	file := slices.Clone(t.data)
 	var directory []byte

@@ -201,6 +201,44 @@ tiff("rgb16.tif", wide, photometric="rgb", byteorder=">")
 tiff("gray16.tif", wide[..., 0].copy(), photometric="minisblack")
 tiff("tiles.tif", np.asarray(odd), photometric="rgb", tile=(16, 16), compression="zlib", predictor=True)
 
+# TIFF with alpha beside gray, tiles with differences, few bits, channels without a meaning.
+deep = np.asarray(hidden.convert("LA"))
+save("gray-alpha.tif", hidden.convert("LA"), compression="tiff_lzw", tiffinfo={317: 2})
+tifffile.imwrite(here / "gray-alpha-tiles.tif", deep, photometric="minisblack", extrasamples=["unassalpha"], planarconfig="contig",
+                 tile=(16, 16), compression="zlib", predictor=True)
+golden("gray-alpha-tiles.tif", Image.open(here / "gray-alpha-tiles.tif"))
+
+
+def plain_tiff(name, pixels, photometric, bits=8, **tags):
+    """A TIFF as nobody here writes it: uint8 [height, width, channels], packed into so many bits."""
+    h, w, channels = pixels.shape
+    first = {True: "little", False: "big"}[tags.get("fill") == 2]
+    rows = (pixels.reshape(h, -1, 1) >> np.arange(bits - 1, -1, -1) & 1).astype("u1").reshape(h, -1)
+    body = np.packbits(rows, axis=1, bitorder=first).tobytes()
+    body += b"\0" * (len(body) % 2)
+    entries = {256: w, 257: h, 258: [bits] * channels, 259: 1, 262: photometric, 273: 8, 277: channels, 278: h, 279: len(body)}
+    entries |= {{"fill": 266, "extra": 338, "palette": 320}[k]: v for k, v in tags.items()}
+    directory, more, at = b"", b"", 8 + len(body) + 2 + 12 * len(entries) + 4
+    for tag, values in sorted(entries.items()):
+        values = np.atleast_1d(np.asarray(values, "<u2"))
+        data = values.tobytes()
+        if len(data) > 4:
+            data, more = (at + len(more)).to_bytes(4, "little"), more + data
+        directory += np.asarray([tag, 3], "<u2").tobytes() + len(values).to_bytes(4, "little") + data.ljust(4, b"\0")
+    head = b"II*\0" + (8 + len(body)).to_bytes(4, "little")
+    put(name, head + body + len(entries).to_bytes(2, "little") + directory + bytes(4) + more)
+
+
+luma = np.asarray(odd.convert("L"))[..., None]
+colors = np.random.default_rng(8).integers(0, 256, 768) * 257
+plain_tiff("white-2.tif", luma >> 6, 0, bits=2)
+plain_tiff("gray-4.tif", luma >> 4, 1, bits=4)
+plain_tiff("gray-4-reversed.tif", luma >> 4, 1, bits=4, fill=2)
+plain_tiff("palette-4.tif", luma >> 4, 3, bits=4, palette=colors[:48])
+plain_tiff("palette-alpha.tif", np.dstack([luma, np.asarray(hidden)[..., 3]]), 3, palette=colors, extra=2)
+plain_tiff("five.tif", np.dstack([np.asarray(odd), luma, luma]), 2, extra=[0, 0])
+plain_tiff("cmyk-five.tif", np.dstack([np.asarray(odd_cmyk), luma]), 5, extra=0)
+
 if sys.argv[1:] == ["formats"]:
     sys.exit()
 import keras
