@@ -13,6 +13,7 @@ import (
 
 	"tlpipe/stages/formats"
 	"tlpipe/stages/normalize"
+	"tlpipe/stages/wording"
 )
 
 // census counts the images of a data set. It is what the settings of later stages must fit, and takes milliseconds.
@@ -47,7 +48,7 @@ func takeCensus(dir string) (*census, error) {
 		line := lines.Bytes()
 		split, err := splitOfLine(line)
 		if err != nil || row >= len(labels) || labels[row] < 0 || int(labels[row]) >= len(c.classes) {
-			return nil, fmt.Errorf("%s: line %d does not fit the %d images beside it", path, row+1, len(labels))
+			return nil, fmt.Errorf("%s: line %d does not fit the %s beside it", path, row+1, wording.Count(len(labels), "image"))
 		}
 		if c.counts[split] == nil {
 			c.counts[split] = make([]int, len(c.classes))
@@ -60,7 +61,7 @@ func takeCensus(dir string) (*census, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	if row != len(labels) {
-		return nil, fmt.Errorf("%s has %d lines for %d images", path, row, len(labels))
+		return nil, fmt.Errorf("%s has %s for %s", path, wording.Count(row, "line"), wording.Count(len(labels), "image"))
 	}
 	return c, nil
 }

@@ -1,5 +1,7 @@
 package stages
 
+import "tlpipe/stages/wording"
+
 // gray reports whether settings alone tell that images have no colour.
 func (c *Config) gray() bool { return c.Stages.Decode != nil && c.Stages.Decode.Format == "idx" }
 
@@ -37,7 +39,7 @@ func (c *Config) featurizeProblems(report func(path, format string, args ...any)
 	case f.Copies > 1 && !on:
 		report("stages.featurize.copies", "all %d copies of an image would be the same: say in featurize.augment how they are changed, such as {flip: horizontal}, or leave copies out", f.Copies)
 	case t != nil && f.Copies > t.Epochs:
-		report("stages.featurize.copies", "each epoch trains on one copy, so %d epochs never use all of %d: set copies to %d at most, or more fine-tune.epochs", t.Epochs, f.Copies, t.Epochs)
+		report("stages.featurize.copies", "each epoch trains on one copy, so %s never %s all of %d: set copies to %d at most, or more fine-tune.epochs", wording.Count(t.Epochs, "epoch"), wording.Plural(t.Epochs, "uses", "use"), f.Copies, t.Epochs)
 	}
 	if f.Seed != 0 && f.Copies < 2 {
 		report("stages.featurize.seed", "it seeds the copies of featurize.copies, and there are none: leave it out")

@@ -19,10 +19,10 @@ import (
 func (c *Config) splitDataProblems(d *census, report func(path, format string, args ...any)) {
 	const at = "stages.normalize.split."
 	s := c.Stages.Normalize.Split
-	own := fmt.Sprintf("the data has a val split of its own, %d images%s", d.total(formats.Val), d.inFolder(formats.Val))
+	own := fmt.Sprintf("the data has a val split of its own, %s%s", wording.Count(d.total(formats.Val), "image"), d.inFolder(formats.Val))
 	switch {
 	case s.Test > 0 && d.has(formats.Test):
-		report(at+"test", "decode already gives %d test images%s: leave split.test out", d.total(formats.Test), d.inFolder(formats.Test))
+		report(at+"test", "decode already gives %s%s: leave split.test out", wording.Count(d.total(formats.Test), "test image"), d.inFolder(formats.Test))
 		return
 	case s.Val > 0 && d.has(formats.Val):
 		report(at+"val", "%s: leave split.val out%s", own, c.withoutVal(d))

@@ -13,6 +13,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/wording"
 )
 
 // keepRuns is how many runs gc keeps by default of one config file with one set of settings.
@@ -81,7 +82,7 @@ func collectGarbage(c *cli.Context) error {
 
 // confirm asks whether more than half of a store may go.
 func confirm(c *cli.Context, report store.GCReport) error {
-	question := fmt.Sprintf("this deletes %d of %d artifacts, %s in all", report.Artifacts, report.Artifacts+report.KeptCount, humanize.IBytes(uint64(report.Bytes)))
+	question := fmt.Sprintf("this deletes %s, %s in all", wording.Share(report.Artifacts, report.Artifacts+report.KeptCount, "artifact"), humanize.IBytes(uint64(report.Bytes)))
 	in, ok := c.App.Reader.(*os.File)
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return exit.Errorf(exit.Usage, "%s, which is more than half: nothing was deleted; if that is meant, say so with --yes", question)

@@ -105,7 +105,7 @@ func (s summary) print(w io.Writer, e *experiment) {
 		}
 		fmt.Fprintf(w, "%s accuracy %.4f", split, m["accuracy"])
 		if interval, ok := m["accuracy_interval"].([]any); ok && len(interval) == 2 {
-			fmt.Fprintf(w, " (95 %% interval %.4f to %.4f, %v images)", interval[0], interval[1], m["count"])
+			fmt.Fprintf(w, " (95 %% interval %.4f to %.4f, %s)", interval[0], interval[1], imageCount(m["count"]))
 		}
 		fmt.Fprintln(w)
 	}
@@ -146,4 +146,12 @@ func (s summary) made(stage string) bool {
 	return slices.ContainsFunc(s.inOrder, func(r pipeline.StageResult) bool {
 		return r.Path != "" && (stage == "" || r.Stage == stage)
 	})
+}
+
+// imageCount is a number of images, which a summary read from a file holds as a float64.
+func imageCount(count any) string {
+	if text := fmt.Sprint(count); text != "1" {
+		return text + " images"
+	}
+	return "1 image"
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/urfave/cli/v2"
 
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/wording"
 
 	"tlpipe/pipeline/exit"
 )
@@ -41,7 +42,7 @@ func verify(c *cli.Context) error {
 	for _, d := range damages {
 		fmt.Fprintln(c.App.Writer, d)
 	}
-	fmt.Fprintf(c.App.Writer, "%d files, %s read, %d damaged\n", files, humanize.IBytes(uint64(bytes)), len(damages))
+	fmt.Fprintf(c.App.Writer, "%s, %s read, %d damaged\n", wording.Count(int(files), "file"), humanize.IBytes(uint64(bytes)), len(damages))
 	if len(damages) == 0 {
 		return nil
 	}

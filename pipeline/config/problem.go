@@ -56,7 +56,7 @@ func (ps Problems) Error() string {
 		texts = append(texts, p.String())
 	}
 	if more := len(sorted) - most; more > 0 {
-		texts = append(texts, fmt.Sprintf("and %d more problems like these", more))
+		texts = append(texts, "and "+count(more, "more problem")+" like these")
 	}
 	return strings.Join(texts, "\n\n")
 }

@@ -9,6 +9,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/wording"
 )
 
 // Comparison is what is to be said of some runs beside each other. Its JSON form is what compare --json prints.
@@ -143,7 +144,7 @@ func some(names []string) string {
 	if len(names) <= most {
 		return strings.Join(names, ", ")
 	}
-	return fmt.Sprintf("%s … (%d classes)", strings.Join(names[:most], ", "), len(names))
+	return fmt.Sprintf("%s … (%s)", strings.Join(names[:most], ", "), wording.Count(len(names), "class"))
 }
 
 func (c *Comparison) compareSettings() {

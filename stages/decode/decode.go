@@ -181,7 +181,7 @@ func (s *Settings) open(ctx context.Context, job *pipeline.Job, opts imagefile.O
 		err = src.settleClasses()
 	}
 	if n := len(archive.Skipped); err != nil && n > 0 {
-		err = fmt.Errorf("%w\n%d devices or unsafe names in the archive are left out, such as %q; if those are the images, pack them again with names that are relative to their folder", err, n, archive.Skipped[0])
+		err = fmt.Errorf("%w\n%d %s left out, such as %q; if those are the images, pack them again with names that are relative to their folder", err, n, wording.Plural(n, "device or unsafe name in the archive is", "devices or unsafe names in the archive are"), archive.Skipped[0])
 	}
 	if err != nil {
 		return nil, errors.Join(err, archive.Close())

@@ -11,6 +11,7 @@ import (
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/wording"
 )
 
 // finish judges what was rejected and writes what goes with the shards.
@@ -103,12 +104,12 @@ func withList(err error, n int, list string) error {
 
 // judge fails if too many images were rejected, and warns if any were.
 func (d *decoding) judge(rejected []formats.Rejected, maxRejected float64) error {
-	total := len(d.src.items)
+	n, total := len(rejected), len(d.src.items)
 	if err := tooMany(rejected, total, maxRejected); err != nil || len(rejected) == 0 {
 		return err
 	}
-	d.job.Progress.Warnf("%d of %d images could not be read and are left out (%s lists them); the first:%s",
-		len(rejected), total, formats.RejectedFile, firstOf(rejected))
+	d.job.Progress.Warnf("%s could not be read and %s left out (%s lists %s); the first:%s",
+		wording.Share(n, total, "image"), wording.Plural(n, "is", "are"), formats.RejectedFile, wording.Plural(n, "it", "them"), firstOf(rejected))
 	return nil
 }
 
@@ -118,12 +119,12 @@ func tooMany(rejected []formats.Rejected, total int, maxRejected float64) error 
 	share := float64(n) / float64(max(total, 1))
 	switch {
 	case n > 0 && n == total:
-		return exit.Errorf(exit.Rejected, "none of the %d images could be read; the first:%s", total, firstOf(rejected))
+		return exit.Errorf(exit.Rejected, "%s; the first:%s", wording.Plural(total, "the only image could not be read", fmt.Sprintf("none of the %d images could be read", total)), firstOf(rejected))
 	case share > maxRejected:
 		return exit.Errorf(exit.Rejected,
-			"%d of %d images (%.4g%%) could not be read, decode.max_rejected allows %.4g%%; the first:%s\n"+
-				"repair them, leave them out with decode.exclude%s, or set decode.max_rejected to %.2g: that continues from what is done",
-			n, total, 100*share, 100*maxRejected, firstOf(rejected), excludingRejected(rejected), roundUp(share))
+			"%s (%.4g%%) could not be read, decode.max_rejected allows %.4g%%; the first:%s\n"+
+				"repair %[5]s, leave %[5]s out with decode.exclude%[6]s, or set decode.max_rejected to %.2[7]g: that continues from what is done",
+			wording.Share(n, total, "image"), 100*share, 100*maxRejected, firstOf(rejected), wording.Plural(n, "it", "them"), excludingRejected(rejected), roundUp(share))
 	}
 	return nil
 }
@@ -163,8 +164,10 @@ func (d *decoding) judgeClasses() error {
 			continue
 		}
 		if lost[it.class]++; lost[it.class] == images[it.class] {
-			return exit.Errorf(exit.Rejected, "none of the %d training images of class %s could be read; the last: %s: %s",
-				images[it.class], sanitize.Name(d.src.classes[it.class]), sanitize.Name(it.path), r.Reason)
+			n := images[it.class]
+			none := wording.Plural(n, "the only training image", fmt.Sprintf("none of the %d training images", n))
+			return exit.Errorf(exit.Rejected, "%s of class %s could %sbe read; the last: %s: %s",
+				none, sanitize.Name(d.src.classes[it.class]), wording.Plural(n, "not ", ""), sanitize.Name(it.path), r.Reason)
 		}
 	}
 	return nil

@@ -94,8 +94,8 @@ func TestDecodeFolderErrors(t *testing.T) {
 		"no such test":     {files: []archiveFile{ok("train/a/1.png")}, splits: map[string]string{"train": "train", "test": "val"}, want: `no folder "val" in the archive, which decode.splits takes as test; it has the folders train`},
 		"no classes":       {files: []archiveFile{ok("train/1.png")}, want: `folder "train" holds no class folders`},
 		"other size":       {files: []archiveFile{ok("train/a/1.png"), {"train/a/2.png", tinyPNG(t, 5, 4, 1)}}, want: "train/a/2.png is 4 pixels high and 5 wide, the images before it are 4 and 4; set decode.size"},
-		"all unreadable":   {files: []archiveFile{{"train/a/1.png", nil}}, want: "none of the 1 images could be read; the first:\n  train/a/1.png: empty file: 0 bytes"},
-		"class unreadable": {files: []archiveFile{ok("train/a/1.png"), {"train/b/1.png", nil}}, want: "none of the 1 training images of class b could be read; the last: train/b/1.png: empty file"},
+		"all unreadable":   {files: []archiveFile{{"train/a/1.png", nil}}, want: "the only image could not be read; the first:\n  train/a/1.png: empty file: 0 bytes"},
+		"class unreadable": {files: []archiveFile{ok("train/a/1.png"), {"train/b/1.png", nil}}, want: "the only training image of class b could not be read; the last: train/b/1.png: empty file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &Settings{Format: "image-folder", Splits: c.splits, MaxRejected: 0.9}

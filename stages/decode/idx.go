@@ -17,6 +17,7 @@ import (
 	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
 	"tlpipe/stages/standin"
+	"tlpipe/stages/wording"
 )
 
 // maxIDX is the most bytes an IDX file may unpack to.
@@ -95,7 +96,7 @@ func openIDXPart(dir string, entries []os.DirEntry, split string) (part idxPart,
 		return part, fmt.Errorf("%s: %w", labelsFile, err)
 	}
 	if len(labels) != dims[0] {
-		return part, fmt.Errorf("%s holds %d images, %s holds %d labels", imagesFile, dims[0], labelsFile, len(labels))
+		return part, fmt.Errorf("%s holds %s, %s holds %s", imagesFile, wording.Count(dims[0], "image"), labelsFile, wording.Count(len(labels), "label"))
 	}
 	return idxPart{imagesFile, [3]int{dims[1], dims[2], 1}, pixels, labels}, nil
 }
@@ -114,11 +115,11 @@ func idxClasses(occurs [256]bool, names []string) ([]string, error) {
 	case len(names) > highest:
 		return slices.Clone(names), nil
 	case len(names) != 0 && len(names) != len(labels):
-		want := fmt.Sprintf("give %d names", highest+1)
+		want := "give " + wording.Count(highest+1, "name")
 		if len(labels) <= highest {
-			want = fmt.Sprintf("%d of them occur: give %d names, or %d to name the labels from 0 on", len(labels), len(labels), highest+1)
+			want = fmt.Sprintf("%d of them %s: give %s, or %d to name the labels from 0 on", len(labels), wording.Plural(len(labels), "occurs", "occur"), wording.Count(len(labels), "name"), highest+1)
 		}
-		return nil, fmt.Errorf("decode.class_names has %d names, the labels go from %d to %d; %s", len(names), lowest, highest, want)
+		return nil, fmt.Errorf("decode.class_names has %s, the labels go from %d to %d; %s", wording.Count(len(names), "name"), lowest, highest, want)
 	}
 	classes := make([]string, highest+1)
 	for label := range classes {

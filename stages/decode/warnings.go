@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"tlpipe/stages/formats"
+	"tlpipe/stages/wording"
 )
 
 func Warnings(dir string) (list []string) {
@@ -11,8 +12,8 @@ func Warnings(dir string) (list []string) {
 	if err != nil {
 		return nil
 	}
-	if total := info.Count + info.Rejected; info.Rejected > 0 {
-		list = append(list, fmt.Sprintf("%d of %d images could not be read and are left out: decode's rejected.jsonl lists them", info.Rejected, total))
+	if n, total := info.Rejected, info.Count+info.Rejected; n > 0 {
+		list = append(list, fmt.Sprintf("%s could not be read and %s left out: decode's rejected.jsonl lists %s", wording.Share(n, total, "image"), wording.Plural(n, "is", "are"), wording.Plural(n, "it", "them")))
 	}
 	if warning := transparentWarning(info); warning != "" {
 		list = append(list, warning)
@@ -25,6 +26,6 @@ func transparentWarning(info formats.ImagesInfo) string {
 	if info.Transparent == 0 || info.Background != nil {
 		return ""
 	}
-	return fmt.Sprintf("%d of %d images have transparent pixels, and the colours hidden below them are used as they are: decode.background says what shows instead, such as white",
-		info.Transparent, info.Count)
+	return fmt.Sprintf("%s %s transparent pixels, and the colours hidden below them are used as they are: decode.background says what shows instead, such as white",
+		wording.Share(info.Transparent, info.Count, "image"), wording.Plural(info.Transparent, "has", "have"))
 }

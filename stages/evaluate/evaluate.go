@@ -20,6 +20,7 @@ import (
 	"tlpipe/stages/machine"
 	"tlpipe/stages/network"
 	"tlpipe/stages/parallel"
+	"tlpipe/stages/wording"
 )
 
 // leastAgreement is the gate on served_agreement that holds without being asked for: the model that was measured must be
@@ -202,7 +203,7 @@ func (s *Settings) Check(a store.Artifact) error {
 		}
 	}
 	if len(missed) > 0 {
-		return exit.Errorf(exit.Gate, "gate missed on %s (%d images): %s", report.Split, report.Count, strings.Join(missed, "; "))
+		return exit.Errorf(exit.Gate, "gate missed on %s (%s): %s", report.Split, wording.Count(report.Count, "image"), strings.Join(missed, "; "))
 	}
 	return nil
 }

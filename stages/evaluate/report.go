@@ -13,6 +13,7 @@ import (
 
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/wording"
 )
 
 const (
@@ -81,7 +82,7 @@ func predictionTable(split string, classes []string, predictions []prediction, r
 // reportText is report.txt: what a person wants to see first.
 func reportText(r *formats.Report, warnings, classes []string, matrix [][]int) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %d images, %d classes\n\n", r.Split, r.Count, len(classes))
+	fmt.Fprintf(&b, "%s: %s, %s\n\n", r.Split, wording.Count(r.Count, "image"), wording.Count(len(classes), "class"))
 	for _, text := range warnings {
 		fmt.Fprintf(&b, "warning: %s\n", text)
 	}
@@ -104,8 +105,8 @@ func reportText(r *formats.Report, warnings, classes []string, matrix [][]int) s
 		fmt.Fprintf(w, "macro precision\t%.4f\nmacro recall\t%.4f\nmacro F1\t%.4f\n", r.Macro.Precision, r.Macro.Recall, r.Macro.F1)
 		fmt.Fprintf(w, "calibration error\t%.4f\texpected, %d bins\n", r.Calibration.ECE, calibrationBins)
 		if r.ServedAgreement != nil {
-			fmt.Fprintf(w, "served agreement\t%.4f\tfrom pixels on %d images, probabilities differ by at most %.6f\n",
-				*r.ServedAgreement, r.Served, *r.ServedDifference)
+			fmt.Fprintf(w, "served agreement\t%.4f\tfrom pixels on %s, probabilities differ by at most %.6f\n",
+				*r.ServedAgreement, wording.Count(r.Served, "image"), *r.ServedDifference)
 		}
 	})
 	b.WriteString("\n")

@@ -17,6 +17,7 @@ import (
 	"tlpipe/savedmodels"
 	"tlpipe/stages/examples"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/wording"
 )
 
 const spareDisk = 64 << 20 // bytes left free beside the features
@@ -33,8 +34,8 @@ func (s *shards) checkDisk(dir string, missing int) error {
 		if s.Copies > 1 {
 			fewer = fmt.Sprintf("fewer than %d featurize.copies, ", s.Copies)
 		}
-		return exit.Errorf(exit.Resources, "%d features of %s need %s with a reserve of %s, but the disk has %s free: free some space, use --store on another disk, set %smodel.pooling: avg or featurize.store: float16",
-			missing, humanize.IBytes(uint64(s.rowBytes())), humanize.IBytes(need), humanize.IBytes(spareDisk), humanize.IBytes(free), fewer)
+		return exit.Errorf(exit.Resources, "%s of %s %s %s with a reserve of %s, but the disk has %s free: free some space, use --store on another disk, set %smodel.pooling: avg or featurize.store: float16",
+			wording.Count(missing, "feature"), humanize.IBytes(uint64(s.rowBytes())), wording.Plural(missing, "needs", "need"), humanize.IBytes(need), humanize.IBytes(spareDisk), humanize.IBytes(free), fewer)
 	}
 	return nil
 }

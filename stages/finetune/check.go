@@ -3,6 +3,8 @@ package finetune
 import (
 	"slices"
 	"time"
+
+	"tlpipe/stages/wording"
 )
 
 // NeedsVal lists the settings that choose by what is measured on val: where they stand, and what would do without.
@@ -39,10 +41,10 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 		report(at+"schedule.min_delta", "schedule %s has no min_delta: leave it out, or set name: plateau", schedule.Name)
 	}
 	if schedule.Name == "plateau" && schedule.Patience+2 > s.Epochs {
-		report(at+"schedule.patience", "of %d epochs none comes after one and %d more without a lower val loss: the learning rate would never drop", s.Epochs, schedule.Patience)
+		report(at+"schedule.patience", "of %s none comes after one and %d more without a lower val loss: the learning rate would never drop", wording.Count(s.Epochs, "epoch"), schedule.Patience)
 	}
 	if stop := s.EarlyStopping; stop.Patience+2 > s.Epochs && stop.Patience > 0 {
-		report(at+"early_stopping.patience", "of %d epochs none comes after one and %d more without improvement: training would never end early", s.Epochs, stop.Patience)
+		report(at+"early_stopping.patience", "of %s none comes after one and %d more without improvement: training would never end early", wording.Count(s.Epochs, "epoch"), stop.Patience)
 	} else if stop.Patience == 0 && stop.MinDelta != defaults.EarlyStopping.MinDelta {
 		report(at+"early_stopping.min_delta", "min_delta does nothing without patience: set early_stopping.patience, or leave it out")
 	} else if stop.Patience == 0 && stop.Monitor != defaults.EarlyStopping.Monitor {

@@ -20,6 +20,7 @@ import (
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/machine"
+	"tlpipe/stages/wording"
 )
 
 // Previous is a finished training that another one continues: its model artifact.
@@ -60,8 +61,8 @@ func LastTraining(s *store.Store, config string, wanted int) (*Previous, error) 
 			return previous, nil
 		}
 		if card.ContinuedFrom == nil {
-			return nil, exit.Errorf(exit.Usage, "the last training of %s was for %d epochs already: set fine-tune.epochs above it to continue, such as --set fine-tune.epochs=%d",
-				config, epochs, 2*epochs)
+			return nil, exit.Errorf(exit.Usage, "the last training of %s was for %s already: set fine-tune.epochs above it to continue, such as --set fine-tune.epochs=%d",
+				config, wording.Count(epochs, "epoch"), 2*epochs)
 		}
 		previous = &Previous{Artifact: card.ContinuedFrom.Model}
 	}

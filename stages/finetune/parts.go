@@ -100,6 +100,6 @@ func (s *Settings) PartProblems(m network.Settings, report func(path, format str
 	case still(headPart):
 		report("stages.fine-tune.head_first_epochs", "learning_rate_multiplier.head is 0, so nothing would learn in these epochs: leave one of the two out")
 	case s.HeadFirstEpochs >= s.Epochs:
-		report("stages.fine-tune.head_first_epochs", "of %d epochs none is left for the layers behind %s: lower it, or freeze them", s.Epochs, m.FreezeThrough)
+		report("stages.fine-tune.head_first_epochs", "of %s none is left for the layers behind %s: lower it, or freeze them", wording.Count(s.Epochs, "epoch"), m.FreezeThrough)
 	}
 }

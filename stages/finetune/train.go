@@ -13,6 +13,7 @@ import (
 	"tlpipe/stages/formats"
 	"tlpipe/stages/parallel"
 	"tlpipe/stages/shuffle"
+	"tlpipe/stages/wording"
 )
 
 // epochAge is that of a trainer: epochs on stored features take less time than a checkpoint.
@@ -215,8 +216,8 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 			t.report.Warnf("%s", SaturatedText(certain, len(t.val), formats.Val, t.help))
 		}
 		if len(t.History) < t.settings.Epochs {
-			t.report.Notef("%s has not improved for %d epochs: training ends after epoch %d", t.settings.EarlyStopping.Monitor,
-				t.settings.EarlyStopping.Patience, len(t.History))
+			t.report.Notef("%s has not improved for %s: training ends after epoch %d", t.settings.EarlyStopping.Monitor,
+				wording.Count(t.settings.EarlyStopping.Patience, "epoch"), len(t.History))
 		}
 		return nil // the model itself comes next
 	}

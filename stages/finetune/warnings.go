@@ -8,6 +8,7 @@ import (
 
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/wording"
 )
 
 // absurd is how many times the loss of guessing a first loss may be. Sound ones are one to three times that, also where
@@ -28,8 +29,8 @@ func absurdText(when string, loss float64, classes int, help string) string {
 
 // SaturatedText says of probabilities that say nothing what helps.
 func SaturatedText(certain, count int, split, help string) string {
-	return fmt.Sprintf("the probabilities of %d of %d images of %s are 0 or 1 (saturated), so that they do not tell how sure the model is: %s",
-		certain, count, split, help)
+	return fmt.Sprintf("the probabilities of %s of %s are 0 or 1 (saturated), so that they do not tell how sure the model is: %s",
+		wording.Share(certain, count, "image"), split, help)
 }
 
 // Saturated reports whether so many images whose most probable class has the probability 1 are all but some.

@@ -9,6 +9,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/wording"
 )
 
 // FreeMemory is how many bytes a new process can take now without swapping: what the kernel holds available, or what the
@@ -56,10 +57,10 @@ func (r Resources) FitsMemory(setting string, m savedmodels.Memory, batch int) e
 	}
 	need, free := humanize.IBytes(uint64(m.Of(batch))), humanize.IBytes(uint64(bytes))
 	if fits := m.Batch(bytes); fits > 0 && setting != "" {
-		return exit.Errorf(exit.Resources, "batches of %d images take about %s of memory, but %s are free: set %s to %d or less", batch, need, free, setting, fits)
+		return exit.Errorf(exit.Resources, "batches of %s take about %s of memory, but %s are free: set %s to %d or less", wording.Count(batch, "image"), need, free, setting, fits)
 	}
 	if setting == "" {
-		return exit.Errorf(exit.Resources, "batches of %d images take about %s of memory, but %s are free: free some, or take a smaller model.input", batch, need, free)
+		return exit.Errorf(exit.Resources, "batches of %s take about %s of memory, but %s are free: free some, or take a smaller model.input", wording.Count(batch, "image"), need, free)
 	}
-	return exit.Errorf(exit.Resources, "batches of %d images take about %s of memory, but %s are free, too few even for one image: free some, take a smaller model.input, or freeze more layers", batch, need, free)
+	return exit.Errorf(exit.Resources, "batches of %s take about %s of memory, but %s are free, too few even for one image: free some, take a smaller model.input, or freeze more layers", wording.Count(batch, "image"), need, free)
 }

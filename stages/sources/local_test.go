@@ -110,8 +110,8 @@ func TestLocalFolderSetsAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	notes := []string{
-		"1 of the files in " + dir + ` cannot be read and are set aside, such as "ants/2.jpg": a link that leads nowhere`,
-		"1 links in " + dir + ` lead to a folder that they stand in and are not followed, such as "ants/loop"`,
+		"1 of the files in " + dir + ` cannot be read and is set aside, such as "ants/2.jpg": a link that leads nowhere`,
+		"1 link in " + dir + ` leads to a folder that it stands in and is not followed, such as "ants/loop"`,
 	}
 	if diff := cmp.Diff(notes, body.Notes); diff != "" {
 		t.Errorf("notes (-want +got):\n%s", diff)

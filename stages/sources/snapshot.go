@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlpipe/pipeline/filestate"
+	"tlpipe/stages/wording"
 )
 
 // Snapshot is what a local file or folder held when it was looked at, by content: names and digests, no times, and not
@@ -82,10 +83,10 @@ func (s *Snapshot) Notes() (notes []string) {
 		}
 	}
 	if n := len(aside); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d of the files in %s cannot be read and are set aside, such as %s", n, s.path, aside[0]))
+		notes = append(notes, fmt.Sprintf("%d of the files in %s cannot be read and %s set aside, such as %s", n, s.path, wording.Plural(n, "is", "are"), aside[0]))
 	}
 	if n := len(s.loops); n > 0 {
-		notes = append(notes, fmt.Sprintf("%d links in %s lead to a folder that they stand in and are not followed, such as %q", n, s.path, s.loops[0]))
+		notes = append(notes, fmt.Sprintf("%s in %s %s and %s not followed, such as %q", wording.Count(n, "link"), s.path, wording.Plural(n, "leads to a folder that it stands in", "lead to a folder that they stand in"), wording.Plural(n, "is", "are"), s.loops[0]))
 	}
 	return notes
 }

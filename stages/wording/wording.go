@@ -22,6 +22,27 @@ func QuotedList(names []string) string {
 	return text
 }
 
+// Count is a number with its noun: 1 image, 2 images, 2 classes.
+func Count(n int, noun string) string { return fmt.Sprintf("%d %s", n, nouns(n, noun)) }
+
+// Share is a number of all: 1 of 1 image, 1 of 2 images.
+func Share(n, all int, noun string) string { return fmt.Sprintf("%d of %s", n, Count(all, noun)) }
+
+// nouns is the plural of a noun, unless there is one.
+func nouns(n int, noun string) string {
+	before, last := noun[:len(noun)-1], noun[len(noun)-1]
+	switch {
+	case n == 1:
+		return noun
+	case last == 's' || last == 'x' || strings.HasSuffix(noun, "tch"):
+		return noun + "es"
+	case last == 'y':
+		return before + "ies"
+	}
+	return noun + "s"
+}
+
+// Plural is one for 1, and many for any other number.
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return one
