@@ -127,6 +127,8 @@ func open(ctx context.Context, name, scratch string) (_ *Archive, err error) {
 			return nil, fmt.Errorf("packed with %s: %s", p.name, other)
 		case n == len(head) && len(bytes.Trim(head, "\x00")) == 0:
 			return nil, notAnArchive(head[:n])
+		case isIDX(head[:n]):
+			return nil, notAnArchive(head[:n])
 		case n < len(head):
 			return nil, fmt.Errorf("truncated: unpacked from %s it has %d bytes, fewer than a tar; pack the folder of images as .tar.gz or zip", p.name, n)
 		case !isTar(head[:n]):

@@ -220,6 +220,11 @@ func (c *content) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
+// isIDX says whether a file begins as one of numbers in uint8 with one to four dimensions.
+func isIDX(head []byte) bool {
+	return len(head) >= 4 && head[0] == 0 && head[1] == 0 && head[2] == 8 && head[3] >= 1 && head[3] <= 4
+}
+
 // notAnArchive says what a file that is no archive seems to be.
 func notAnArchive(head []byte) error {
 	const advice = "zip, tar and tar packed with gzip, bzip2, xz, Zstandard or LZ4 are read"
@@ -230,6 +235,21 @@ func notAnArchive(head []byte) error {
 		if bytes.HasPrefix(head, []byte(other.magic)) {
 			return fmt.Errorf("a %s file, which is not read; %s, so pack it again", other.name, advice)
 		}
+	}
+	for _, data := range []struct{ magic, name string }{
+		{"PAR1", "Parquet"}, {"ARROW1", "Arrow"}, {"\x93NUMPY", "NumPy"}, {"\x89HDF\r\n", "HDF5"}, {"SQLite format 3\x00", "SQLite"},
+	} {
+		if bytes.HasPrefix(head, []byte(data.magic)) {
+			return fmt.Errorf("a %s file, not an archive of pictures; write its pictures to files, in a folder for each class, and give that folder as the path", data.name)
+		}
+	}
+	for _, picture := range []string{"\xff\xd8\xff", "\x89PNG", "GIF8", "II*\x00", "MM\x00*"} {
+		if bytes.HasPrefix(head, []byte(picture)) {
+			return errors.New("a single picture, not an archive; give the folder that has a folder for each class as the path")
+		}
+	}
+	if isIDX(head) {
+		return errors.New("an IDX file, as of MNIST, not an archive; set decode.format: idx, and give fetch all of its files, images and labels")
 	}
 	for _, program := range []string{"MZ", "\x7fELF", "#!"} {
 		if bytes.HasPrefix(head, []byte(program)) {

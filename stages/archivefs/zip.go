@@ -62,11 +62,13 @@ func (a *Archive) listZip(ctx context.Context) error {
 
 func (m zipMember) unix() bool { return m.system == systemUnix || m.system == systemMacOS }
 
+// utf8Name is the flag of a name in UTF-8.
+const utf8Name = 0x800
+
 // utf8 is the name in UTF-8. What says nothing of its encoding is in that of DOS, unless it reads as UTF-8: many a writer
 // takes UTF-8 and does not say so.
 func (m zipMember) utf8() string {
-	const marked = 0x800 // as UTF-8
-	if m.flags&marked != 0 || utf8.ValidString(m.name) {
+	if m.flags&utf8Name != 0 || utf8.ValidString(m.name) {
 		return m.name
 	}
 	name, err := charmap.CodePage437.NewDecoder().String(m.name)

@@ -248,6 +248,14 @@ func TestZipNamesOfDOS(t *testing.T) {
 	if diff := cmp.Diff(map[string]string{"aüä/1.png": "", "é/1.png": ""}, contents(t, a)); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
+	named := func(raw, name string, sum uint32) zip.FileHeader {
+		extra := binary.LittleEndian.AppendUint32([]byte{0x75, 0x70, byte(5 + len(name)), 0, 1}, sum)
+		return zip.FileHeader{Name: raw, NonUTF8: true, Extra: append(append([]byte{9, 9, 1, 0, 7}, extra...), name...)}
+	}
+	beside := openSaved(t, zipOfMembers(t, member{FileHeader: named("???/1.png", "öçâ/1.png", checksum([]byte("???/1.png")))}, member{FileHeader: named("x/1.png", "y/1.png", 1)}, member{FileHeader: named("z/1.png", "../1.png", checksum([]byte("z/1.png")))}))
+	if diff := cmp.Diff(map[string]string{"öçâ/1.png": "", "x/1.png": ""}, contents(t, beside)); diff != "" || len(beside.Recoded) > 0 || len(beside.Skipped) != 1 {
+		t.Errorf("names that stand beside others (-want +got):\n%s", diff)
+	}
 	if diff := cmp.Diff([]string{"aüä/1.png"}, a.Recoded); diff != "" {
 		t.Errorf("recoded (-want +got):\n%s", diff)
 	}

@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math"
 	"os"
+	"unicode/utf8"
 )
 
 // Lengths of the fixed parts of a zip's records.
@@ -89,6 +91,7 @@ func readDirectory(file io.ReaderAt, size int64, each func(m zipMember) error) e
 			packed: uint64(long(20)), size: uint64(long(24)), attributes: long(38), at: uint64(long(42)),
 		}
 		m.large(rest[name : name+extra])
+		m.unicode(rest[name : name+extra])
 		m.at += uint64(directory.base)
 		if err := each(m); err != nil {
 			return err
@@ -112,19 +115,36 @@ func cutDirectory(err error) error {
 // large takes values of more than 32 bits from the extra fields.
 func (m *zipMember) large(extra []byte) {
 	const zip64 = 1
-	for len(extra) >= 4 {
-		id, n := binary.LittleEndian.Uint16(extra), int(binary.LittleEndian.Uint16(extra[2:]))
-		if extra = extra[4:]; n > len(extra) {
-			return
-		}
-		if field := extra[:n]; id == zip64 {
-			for _, v := range []*uint64{&m.size, &m.packed, &m.at} {
-				if *v == 0xffffffff && len(field) >= 8 {
-					*v, field = binary.LittleEndian.Uint64(field), field[8:]
-				}
+	for field := range extraFields(extra, zip64) {
+		for _, v := range []*uint64{&m.size, &m.packed, &m.at} {
+			if *v == 0xffffffff && len(field) >= 8 {
+				*v, field = binary.LittleEndian.Uint64(field), field[8:]
 			}
 		}
-		extra = extra[n:]
+	}
+}
+
+// unicode takes the name in UTF-8 from the extra fields, where writers keep it beside one in another encoding, if it belongs to
+// that.
+func (m *zipMember) unicode(extra []byte) {
+	const unicodePath, version, before = 0x7075, 1, 5
+	for field := range extraFields(extra, unicodePath) {
+		if len(field) > before && field[0] == version && binary.LittleEndian.Uint32(field[1:]) == checksum([]byte(m.name)) && utf8.Valid(field[before:]) {
+			m.name, m.flags = string(field[before:]), m.flags|utf8Name
+		}
+	}
+}
+
+// extraFields gives the contents of the extra fields of one kind.
+func extraFields(extra []byte, kind uint16) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(extra) >= 4 {
+			id, n := binary.LittleEndian.Uint16(extra), int(binary.LittleEndian.Uint16(extra[2:]))
+			if extra = extra[4:]; n > len(extra) || id == kind && !yield(extra[:n]) {
+				return
+			}
+			extra = extra[n:]
+		}
 	}
 }
 

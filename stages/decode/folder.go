@@ -36,15 +36,24 @@ func openFolder(archive *archivefs.Archive, s *Settings, opts imagefile.Options)
 		err = l.checkWrapped(f)
 	}
 	if err != nil {
-		return nil, l.advised(err)
+		if err = l.advised(err); len(hidden) > 0 {
+			err = fmt.Errorf("%w\n%s; if these are the data, give the folder another name", err, leftOut(hidden))
+		}
+		return nil, err
 	}
-	if n := len(hidden); n > 0 {
-		f.notes = append(f.notes, fmt.Sprintf("%d %s left out, such as %q", n, wording.Plural(n, "picture in a folder whose name begins with a dot is", "pictures in folders whose names begin with a dot are"), hidden[0]))
+	if len(hidden) > 0 {
+		f.notes = append(f.notes, leftOut(hidden))
 	}
 	f.noteNested()
 	f.noteSpellings(archive.Entries)
 	f.noteUseless(l.exclude, archive.Entries)
 	return f.source(archive, opts), nil
+}
+
+// leftOut says of pictures that they are hidden.
+func leftOut(hidden []string) string {
+	n := len(hidden)
+	return fmt.Sprintf("%d %s left out, such as %q", n, wording.Plural(n, "picture in a folder whose name begins with a dot is", "pictures in folders whose names begin with a dot are"), hidden[0])
 }
 
 // imageFolder collects the images of the splits.

@@ -83,6 +83,9 @@ func openIDXPart(dir string, entries []os.DirEntry, split string) (part idxPart,
 	if split != formats.Train && imagesFile == "" && labelsFile == "" {
 		return part, nil
 	}
+	if len(entries) == 1 {
+		return part, fmt.Errorf("IDX data are two files and more, images and labels of train and test, and fetch gave one: list each file under fetch.files, with its name and its own sources, and not the folder or the archive that they are in")
+	}
 	if imagesFile == "" || labelsFile == "" {
 		return part, fmt.Errorf("no %s images or labels: file names are expected to hold %s and either images or labels, as in train-images and train-labels; there are %s",
 			split, strings.Join(idxMarks(split), " or "), listNames(entries))

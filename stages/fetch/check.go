@@ -3,6 +3,7 @@ package fetch
 import (
 	"fmt"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 )
@@ -69,6 +70,10 @@ func sourceProblems(at string, list []Source, contentSHA256 string, report func(
 			report(path+".member", "member is for apt and pip alone; decode reads archives as they are")
 		}
 		switch {
+		case src.Path != "":
+			if problem := pathProblem(src.Path); problem != "" {
+				report(path+".path", "%s", problem)
+			}
 		case src.URL != "":
 			pinned := src.SHA256 != "" || src.MD5 != "" || contentSHA256 != ""
 			if problem := addressProblem(src.URL, pinned); problem != "" {
@@ -80,6 +85,24 @@ func sourceProblems(at string, list []Source, contentSHA256 string, report func(
 			report(path+".pip", "expected name==version, received %q", src.Pip)
 		}
 	}
+}
+
+var (
+	variable = regexp.MustCompile(`(^|/)(\$\w+|\$\{\w+\}|~\w*)(/|$)`)
+	address  = regexp.MustCompile(`(^|/)(https?|s3|gs|ftp|file):/`)
+)
+
+// pathProblem says what is wrong with a path, which may stand behind the folder of the config already.
+func pathProblem(path string) string {
+	if m := address.FindStringSubmatch(path); m != nil {
+		return fmt.Sprintf("an address (%s:), not a path; for one of https, url", m[2])
+	}
+	if m := variable.FindStringSubmatch(path); m != nil {
+		if _, err := os.Lstat(path); err != nil { // a file may be called so
+			return fmt.Sprintf("%s is not replaced as in a shell: write the path out", m[2])
+		}
+	}
+	return ""
 }
 
 // addressProblem says what is wrong with an address, without showing it: it may hold secrets.

@@ -34,6 +34,10 @@ func TestFetchProblems(t *testing.T) {
 			"stages.fetch.sources[0].url: http can be tampered with", "stages.fetch.sources[1].url: scheme \"ftp\"",
 			"stages.fetch.sources[2].url: not an address", "stages.fetch.sources[3].url: not an address",
 		}},
+		{"paths", Settings{Sources: []Source{{Path: "~/x.zip"}, {Path: "/configs/$HOME/x.zip"}, {Path: "${DATA}"}, {Path: "/configs/https:/host/x.zip"}, {Path: "s3://bucket/x"}, {Path: "a~/b$c/x~1.zip"}}}, []string{
+			"stages.fetch.sources[0].path: ~ is not replaced as in a shell", "stages.fetch.sources[1].path: $HOME is not replaced", "stages.fetch.sources[2].path: ${DATA} is not replaced",
+			"stages.fetch.sources[3].path: an address (https:), not a path", "stages.fetch.sources[4].path: an address (s3:)",
+		}},
 		{"packages", Settings{Sources: []Source{{Apt: "-o=x", Member: "y"}, {Apt: "../x", Member: "y"}, {Pip: "x", Member: "y"}, {Pip: "x==../1", Member: "y"}}}, []string{
 			"stages.fetch.sources[0].apt: expected", "stages.fetch.sources[1].apt: expected", "stages.fetch.sources[2].pip: expected", "stages.fetch.sources[3].pip: expected",
 		}},

@@ -148,6 +148,24 @@ func notAnImage(data []byte) error {
 		return seems("a Windows icon")
 	case begins("P1", "P2", "P3", "P4", "P5", "P6", "P7"):
 		return seems("a Netpbm image (PBM, PGM, PPM)")
+	case len(data) >= 132 && string(data[128:132]) == "DICM":
+		return seems("a DICOM image")
+	case begins("v/1\x01"):
+		return seems("an OpenEXR image")
+	case begins("#?RADIANCE", "#?RGBE"):
+		return seems("a Radiance HDR image")
+	case begins("SIMPLE  ="):
+		return seems("a FITS image")
+	case begins("gimp xcf"):
+		return seems("a GIMP document")
+	case begins("PK\x03\x04", "\x1f\x8b", "7z\xbc\xaf", "Rar!"):
+		return fmt.Errorf("an archive or packed, not an image: unpack it; %s are read", Formats())
+	case begins("data:image/"):
+		return fmt.Errorf("not an image, but one written as text (base64): decode it; %s are read", Formats())
+	case len(bytes.Trim(data[:min(len(data), 4096)], "\x00")) == 0:
+		return errors.New("not an image: it holds zeros, as after a copy or download that broke off; get it again")
+	case begins("RIFF") && len(data) >= 12 && string(data[8:11]) == "AVI":
+		return fmt.Errorf("a video, not an image; %s are read", Formats())
 	case len(data) >= 12 && string(data[4:8]) == "ftyp":
 		return fmt.Errorf("a video, or an image in a container of video; %s are read", Formats())
 	case begins("%PDF"):

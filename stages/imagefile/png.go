@@ -35,6 +35,9 @@ var errPNGHeader = errors.New("its header is damaged")
 
 func readIHDR(data []byte) (h ihdr, err error) {
 	for c := range pngChunks(data) {
+		if c.name == "CgBI" {
+			return h, errors.New("made for iPhones (CgBI), not as PNG has it; convert it with pngcrush -revert-iphone-optimizations")
+		}
 		if c.name != "IHDR" || len(c.content) != 13 || !c.intact {
 			return h, errPNGHeader
 		}

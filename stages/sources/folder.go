@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"tlpipe/pipeline/store"
+	"tlpipe/stages/standin"
 )
 
 // maxEntries is how much a folder may hold: links to folders can multiply what they lead to.
@@ -146,11 +147,20 @@ func (l *lister) add(name string, mode fs.FileMode) (isFolder bool, err error) {
 			return true, nil
 		}
 		if err != nil {
-			return false, l.aside(name, err)
+			return false, l.aside(name, l.pointer(name, err))
 		}
 	}
 	l.entries = append(l.entries, entry{name: name})
 	return false, nil
+}
+
+// pointer is err, or for a link to what a clone has not got yet an error that says so.
+func (l *lister) pointer(name string, err error) error {
+	target, linkErr := os.Readlink(l.root + "/" + name)
+	if other := standin.Of([]byte(target), "the file itself"); linkErr == nil && other != "" {
+		return &notAFile{other}
+	}
+	return err
 }
 
 // aside takes in what has a name and cannot be read, if it will not be readable at another time either.

@@ -103,14 +103,14 @@ func TestLocalFolder(t *testing.T) {
 // What cannot be read has an entry that says so.
 func TestLocalFolderSetsAside(t *testing.T) {
 	dir := folder(t, "ants/1.jpg")
-	link(t, dir, "ants/2.jpg -> none", "ants/loop -> ..")
+	link(t, dir, "ants/2.jpg -> none", "ants/3.jpg -> ../.git/annex/objects/xW/0q/SHA256E-s1--30.jpg/SHA256E-s1--30.jpg", "ants/loop -> ..")
 	s := looked(t, dir)
 	body, err := Local(t.Context(), dir, s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	notes := []string{
-		"1 of the files in " + dir + ` cannot be read and is set aside, such as "ants/2.jpg": a link that leads nowhere`,
+		"2 of the files in " + dir + ` cannot be read and are set aside, such as "ants/2.jpg": a link that leads nowhere`,
 		"1 link in " + dir + ` leads to a folder that it stands in and is not followed, such as "ants/loop"`,
 	}
 	if diff := cmp.Diff(notes, body.Notes); diff != "" {
@@ -131,7 +131,7 @@ func TestLocalFolderSetsAside(t *testing.T) {
 		text, err := archive.Read(i, nil)
 		got = append(got, fmt.Sprintf("%s: %s, %v", e.Name, text, err))
 	}
-	want := []string{"ants/1.jpg: content of ants/1.jpg, <nil>", "ants/2.jpg: , a link that leads nowhere"}
+	want := []string{"ants/1.jpg: content of ants/1.jpg, <nil>", "ants/2.jpg: , a link that leads nowhere", "ants/3.jpg: , a pointer of git-annex, not the file itself; run `git annex get` in the clone that it is from"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}

@@ -30,7 +30,7 @@ func Of(head []byte, wanted string) string {
 	switch {
 	case begins("version https://git-lfs.github.com/spec/", "version https://hawser.github.com/spec/"):
 		return other("a pointer of Git LFS", "run `git lfs pull`"+clone)
-	case begins("/annex/objects/", "../.git/annex/objects/", ".git/annex/objects/"):
+	case strings.HasPrefix(strings.TrimLeft(text, "./"), "git/annex/objects/"), begins("/annex/objects/"):
 		return other("a pointer of git-annex", "run `git annex get`"+clone)
 	case begins("outs:\n- ", "outs:\r\n- "):
 		return other("a pointer of DVC", "run `dvc pull`"+clone)

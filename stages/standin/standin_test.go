@@ -10,7 +10,7 @@ func TestOf(t *testing.T) {
 		"Git LFS":             {"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "a pointer of Git LFS, not an image; run `git lfs pull` in the clone that it is from"},
 		"Git LFS, old":        {"version https://hawser.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n", "`git lfs pull`"},
 		"git-annex":           {"/annex/objects/SHA256E-s1048576--30e1.png\n", "`git annex get`"},
-		"git-annex, a link":   {"../.git/annex/objects/xW/0q/SHA256E-s1--30e1.png/SHA256E-s1--30e1.png", "`git annex get`"},
+		"git-annex, a link":   {"../../.git/annex/objects/xW/0q/SHA256E-s1--30e1.png/SHA256E-s1--30e1.png", "`git annex get`"},
 		"DVC":                 {"outs:\n- md5: a304afb96060aad90176268345e10355\n  path: data.zip\n", "`dvc pull`"},
 		"web page":            {"\ufeff\n <!DOCTYPE html>\n<html>", "a web page (HTML)"},
 		"web page, plain":     {"<HTML><head></head>", "a web page (HTML)"},
