@@ -32,7 +32,8 @@
 //	          were kept are not the last ones: the state that a continued training begins with
 //	          Its signatures serving_default (images: uint8 [n, H, W, C] of any size, C is 1, 3 or 4) and serving_bytes
 //	          (image_bytes: strings [n], each a JPEG, PNG, GIF or BMP file) answer as predict does: probabilities,
-//	          float32 [n, classes], in the order of labels.txt
+//	          float32 [n, classes], in the order of labels.txt; but for what is transparent in a GIF, which TensorFlow
+//	          reads as black, also where there is a background
 //	report    metrics.json confusion_matrix.csv per_class.csv predictions.csv report.txt
 //
 // A shard is a file that holds some of the rows of a larger array. Writers are atomic: after a crash a file holds all that
