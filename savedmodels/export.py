@@ -1,9 +1,14 @@
-"""Export a Keras application as SavedModels that tlpipe trains and runs from Go.
+"""Export Keras applications as SavedModels that tlpipe trains and runs from Go.
 
-Takes a JSON file: {"kind": "prefix" or "suffix", "spec": {...}, "out": DIR, "cache": DIR, "weights_file": PATH or "",
-"versions": {PACKAGE: VERSION}, "digests": {BACKBONE: {TENSOR: SHA256}}}. Fills DIR with a SavedModel and card.json and prints one line
-of JSON: {"digest"}, or {"error", "hint"} with exit status 1. All else goes to stderr. With --watch-stdin it stops when
-its standard input is closed, which the end of the parent does, however it comes.
+Reads from its standard input, line by line, paths of JSON files: {"kind": "prefix" or "suffix", "spec": {...}, "out": DIR,
+"work": DIR for temporary files, "cache": DIR, "weights_file": PATH or "", "versions": {PACKAGE: VERSION}, "digests":
+{BACKBONE: {TENSOR: SHA256}}}. Fills DIR with a SavedModel and card.json and prints a line of JSON for each: {"digest"}, or
+{"error", "hint"}, or {"status"} where an export ended without an answer, as os.waitpid gives it. The first line, {}, says that
+all is loaded. Whatever else is printed goes to stderr.
+
+Each export runs in a child of its own that has TensorFlow loaded already, which takes longer than most exports. So each begins
+with the same counters, from which saved_model.pb has names, and what one does cannot reach another. The process ends when its
+standard input is closed, which the end of the parent does, however it comes; its children end with it.
 
     prefix   prepare() once before the others, featurize(images) -> features, and if the spec has augment,
              featurize_augmented(images, rows, copy, seed); if its precision is int8, calibrate(images) -> ranges, of which
@@ -24,21 +29,39 @@ import hashlib
 import json
 import os
 import pathlib
+import select
 import shutil
+import signal
 import sys
+import tempfile
 import threading
+import traceback
 
-gc.disable()  # collecting takes a quarter of the time that loading TensorFlow does, and this process ends soon
-
-
-def stop_with_parent():
-    while os.read(0, 4096):  # not sys.stdin: its lock would still be held at exit
-        pass
-    os._exit(130)
+gc.disable()  # collecting takes a quarter of the time that loading TensorFlow does
 
 
-if "--watch-stdin" in sys.argv:  # from the start: loading TensorFlow takes seconds
-    threading.Thread(target=stop_with_parent, daemon=True).start()
+class Parent:
+    """Whoever started this process: watched from the start, since loading TensorFlow takes seconds."""
+
+    def __init__(self):
+        self.gone = select.poll()
+        self.gone.register(0, 0)  # tells of a hang-up alone, and takes nothing of what is sent
+        self.loaded = threading.Event()
+        self.watch = threading.Thread(target=self.until_loaded, daemon=True)
+        self.watch.start()
+
+    def until_loaded(self):
+        while not self.loaded.is_set():
+            if self.gone.poll(100):
+                os._exit(130)
+
+    def stop_watching(self):
+        """There must be no second thread when this process forks."""
+        self.loaded.set()
+        self.watch.join()
+
+
+parent = Parent()
 
 import keras
 import tensorflow as tf
@@ -194,27 +217,72 @@ def check_versions(wanted):
             raise ExportError(f"{sys.executable} has {name} {found}; models are exported with {wanted[name]} alone", "run `make deps`")
 
 
-def main():
-    answer, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print must not mix with the answer
+def answer(path, fetched):
+    """What is said of a request. None: weights were downloaded, and a child that has done nothing else must go on."""
     try:
-        with open(sys.argv[1], encoding="utf-8") as f:
+        with open(path, encoding="utf-8") as f:
             request = json.load(f)
+        tempfile.tempdir = os.environ["TMPDIR"] = request["work"]
         check_versions(request["versions"])
         spec = request["spec"]
         missing = []
-        if "--fetched" not in sys.argv and spec["weights"] == "imagenet":
+        if not fetched and spec["weights"] == "imagenet":
             missing = [part for part in parts(spec) if cached(spec["backbone"], part, request)[1] is None]
         for part in missing:
             fetch(spec["backbone"], part, request)
-        if missing:
-            # Go on in a fresh process: saved_model.pb has names with counters, which what happened before would move.
-            os.execv(sys.executable, [sys.executable, *sys.argv, "--fetched"])
-        print(json.dumps({"digest": export(request)["digest"]}), file=answer, flush=True)
+        return None if missing else {"digest": export(request)["digest"]}
     except ExportError as e:
-        print(json.dumps({"error": e.error, "hint": e.hint}), file=answer, flush=True)
-        return 1
-    return 0
+        return {"error": e.error, "hint": e.hint}
+
+
+def in_child(path, fetched=False):
+    """Runs an export in a child and gives its line."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reads)
+            text = json.dumps(answer(path, fetched))
+            with os.fdopen(writes, "w") as out:
+                out.write(text)
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)  # taking TensorFlow down would take as long as an export
+    os.close(writes)
+    poll = select.poll()
+    poll.register(0, 0)
+    poll.register(reads, select.POLLIN)
+    with os.fdopen(reads) as result:
+        while reads not in (fds := [fd for fd, _ in poll.poll()]):
+            if 0 in fds:
+                os.kill(child, signal.SIGKILL)
+                os._exit(130)
+        text = result.read()
+    _, status = os.waitpid(child, 0)
+    if status != 0:
+        return {"status": status}
+    return json.loads(text)
+
+
+def main():
+    answers, sys.stdout = sys.stdout, sys.stderr  # whatever libraries print must not mix with the answers
+
+    def send(line):
+        print(json.dumps(line), file=answers, flush=True)
+
+    parent.stop_watching()
+    send({})
+    for path in sys.stdin:
+        path = path.rstrip("\n")
+        send(in_child(path) or in_child(path, fetched=True))
 
 
 if __name__ == "__main__":
-    os._exit(main())  # all is written; taking TensorFlow down would take as long as an export
+    try:
+        main()
+    finally:
+        sys.stderr.flush()
+    os._exit(0)

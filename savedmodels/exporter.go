@@ -1,7 +1,6 @@
 package savedmodels
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"embed"
@@ -12,15 +11,12 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
-	"tlpipe/pipeline/environment"
 	"tlpipe/pipeline/exit"
 )
 
@@ -60,6 +56,10 @@ type Exporter struct {
 	CacheDir string    // keeps downloaded weights
 	Shared   string    // a folder that may hold them already and is only read; empty: none
 	Log      io.Writer // what Python and TensorFlow print
+	Work     string    // a folder that Warm may put files into for a while; empty: Warm does nothing
+
+	mu     sync.Mutex // one export at a time: each takes about 2 GB
+	python *exports   // nil: not started
 }
 
 // NewExporter makes an Exporter that finds its Python itself.
@@ -104,6 +104,7 @@ type request struct {
 	Kind        string                       `json:"kind"`
 	Spec        any                          `json:"spec"`
 	Out         string                       `json:"out"`
+	Work        string                       `json:"work"`
 	Cache       string                       `json:"cache"`
 	WeightsFile string                       `json:"weights_file"`
 	Versions    map[string]string            `json:"versions"` // of the packages that the export's key stands for
@@ -111,9 +112,10 @@ type request struct {
 }
 
 func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFile, outDir string) (Card, error) {
-	python, err := e.python(ctx)
-	if err != nil {
-		return Card{}, err
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.Work == "" {
+		defer e.stop() // nobody will
 	}
 	req := request{Kind: kind, Spec: spec, Versions: pinned(requirements), Digests: map[string]map[string]string{}}
 	for _, backbone := range Backbones() {
@@ -121,6 +123,7 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 			req.Digests[backbone] = digests(string(text))
 		}
 	}
+	var err error
 	if req.Out, err = filepath.Abs(outDir); err != nil {
 		return Card{}, err
 	}
@@ -141,15 +144,18 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 		return Card{}, err
 	}
 	defer os.RemoveAll(work)
+	if req.Work, err = filepath.Abs(work); err != nil {
+		return Card{}, err
+	}
 	text, err := json.Marshal(req)
 	if err != nil {
 		return Card{}, err
 	}
-	script, reqFile := filepath.Join(work, "export.py"), filepath.Join(work, "request.json")
-	if err := errors.Join(os.CopyFS(work, scripts), os.WriteFile(reqFile, text, 0o600)); err != nil {
+	reqFile := filepath.Join(req.Work, "request.json")
+	if err := os.WriteFile(reqFile, text, 0o600); err != nil {
 		return Card{}, err
 	}
-	if err := e.run(ctx, python, req.Cache, script, reqFile, "--watch-stdin"); err != nil {
+	if err := e.ask(ctx, reqFile, req.Work); err != nil {
 		return Card{}, fmt.Errorf("export of the %s: %w", kind, err)
 	}
 	return ReadCard(outDir)
@@ -170,49 +176,6 @@ func (e *Exporter) linkShared(cache string) {
 		}
 		_ = os.Remove(link) // to where a folder was
 		_ = errors.Join(os.MkdirAll(cache, 0o777), os.Symlink(file, link))
-	}
-}
-
-// run starts a script and turns its answer into an error. Temporary files go where the script is, and go with it.
-func (e *Exporter) run(ctx context.Context, python, cache string, script ...string) error {
-	cmd := exec.CommandContext(ctx, python, append([]string{"-s", "-B"}, script...)...)
-	cmd.Env = environment.Python("KERAS_BACKEND=tensorflow", "KERAS_HOME="+filepath.Join(cache, "keras"), "TMPDIR="+filepath.Dir(script[0]), "PYTHONHASHSEED=0", "PYTHONUTF8=1",
-		"CUDA_VISIBLE_DEVICES=", "TF_CPP_MIN_LOG_LEVEL=2")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // so that its own children end with it
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.WaitDelay = 5 * time.Second
-	stdin, err := cmd.StdinPipe() // stays open: its end tells the script that this process is gone
-	if err != nil {
-		return err
-	}
-	defer stdin.Close()
-	var stdout bytes.Buffer
-	stderr := &tail{to: e.Log}
-	cmd.Stdout, cmd.Stderr = &stdout, stderr
-	failed := cmd.Run()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if failed == nil {
-		return nil
-	}
-	var answer struct{ Error, Hint string }
-	if json.Unmarshal(stdout.Bytes(), &answer) == nil && answer.Error != "" {
-		if answer.Hint != "" {
-			answer.Error += "; " + answer.Hint
-		}
-		return exit.FromText(errors.New(answer.Error), NoMemory()...)
-	}
-	var ended *exec.ExitError
-	switch last := stderr.lines(3); {
-	case !errors.As(failed, &ended):
-		return exit.Errorf(exit.NoRuntime, "%s does not start: %w; run `make deps`", python, failed)
-	case ended.ProcessState.Sys().(syscall.WaitStatus).Signal() == syscall.SIGKILL:
-		return exit.Errorf(exit.Resources, "Python was killed, most likely because memory ran out; an export takes about 2 GB")
-	case strings.Contains(last, "ModuleNotFoundError"):
-		return exit.Errorf(exit.NoRuntime, "%s lacks a package: %s; run `make deps`", python, last)
-	default:
-		return exit.FromText(fmt.Errorf("python failed (%v): %s", failed, last), NoMemory()...) // the exit code of Python is none of ours
 	}
 }
 
@@ -249,32 +212,4 @@ func digests(text string) map[string]string {
 		}
 	}
 	return byName
-}
-
-// tail passes on what is written and remembers the end of it.
-type tail struct {
-	to   io.Writer
-	last []byte
-}
-
-func (t *tail) Write(p []byte) (int, error) {
-	t.last = append(t.last, p...)
-	if over := len(t.last) - 4096; over > 0 {
-		t.last = append(t.last[:0], t.last[over:]...)
-	}
-	if t.to == nil {
-		return len(p), nil
-	}
-	return t.to.Write(p)
-}
-
-// lines are the last n lines that are not empty, in one.
-func (t *tail) lines(n int) string {
-	var lines []string
-	for line := range strings.Lines(string(t.last)) {
-		if line = strings.TrimSpace(line); line != "" {
-			lines = append(lines, line)
-		}
-	}
-	return strings.Join(lines[max(0, len(lines)-n):], " | ")
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -31,14 +32,16 @@ func TestExportErrors(t *testing.T) {
 		code         int
 		want         string
 	}{
-		{"an answer", `echo '{"error": "no weights", "hint": "check the network"}'; exit 1`, exit.Failed, "export of the prefix: no weights; check the network"},
+		{"an answer", `echo {}; read request; echo '{"error": "no weights", "hint": "check the network"}'`, exit.Failed, "export of the prefix: no weights; check the network"},
 		{"a crash", `echo one >&2; echo; echo two >&2; exit 1`, exit.Failed, "export of the prefix: python failed (exit status 1): one | two"},
 		{"no Keras", `echo "ModuleNotFoundError: No module named 'keras'" >&2; exit 1`, exit.NoRuntime, "run `make deps`"},
 		{"killed", `kill -9 $$`, exit.Resources, "memory ran out"},
 		{"disk full", `echo "OSError: [Errno 28] No space left on device" >&2; exit 1`, exit.Resources, "the disk is full"},
-		{"disk full, said", `echo '{"error": "OSError: [Errno 28] No space left on device", "hint": ""}'; exit 1`, exit.Resources, "the disk is full"},
+		{"disk full, said", `echo {}; read request; echo '{"error": "OSError: [Errno 28] No space left on device", "hint": ""}'`, exit.Resources, "the disk is full"},
+		{"a child killed", `echo {}; read request; echo '{"status": 9}'`, exit.Resources, "memory ran out"},
+		{"a child that failed", `echo {}; read request; echo why >&2; sleep 0.1; echo '{"status": 256}'`, exit.Failed, "python failed (exit status 1): why"},
 		{"no memory", `echo "numpy._core._exceptions._ArrayMemoryError: Unable to allocate 2 GiB" >&2; exit 1`, exit.Resources, "memory ran out"},
-		{"no card", `exit 0`, exit.Damaged, "no SavedModel of tlpipe"},
+		{"no card", `echo {}; read request; echo '{"digest": "d"}'`, exit.Damaged, "no SavedModel of tlpipe"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := fake(t, c.script).ExportPrefix(t.Context(), plain, "", t.TempDir())
@@ -78,7 +81,7 @@ func TestExportStartsClean(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(out, "old"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	e := fake(t, `echo "$3" >&2; cat "$4" >&2; exit 1`)
+	e := fake(t, `echo "$3" >&2; echo {}; read request; cat "$request" >&2; exit 1`)
 	var log bytes.Buffer
 	e.Log = &log
 	if _, err := e.ExportSuffix(t.Context(), Suffix{Prefix: plain, Classes: 3}, "", out); err == nil {
@@ -90,7 +93,7 @@ func TestExportStartsClean(t *testing.T) {
 	if left, err := os.ReadDir(out); err != nil || len(left) > 0 {
 		t.Errorf("the export leaves %v (%v)", left, err)
 	}
-	for _, want := range []string{filepath.Join(out, ".work", "export.py"), `"kind":"suffix"`, `"units":[]`, `"freeze":"block1_pool"`, `"block1_conv1/kernel":"564034bf`, `"keras":"3.`, `"tensorflow":"2.`} {
+	for _, want := range []string{filepath.Join(out, ".work", "python", "export.py"), `"kind":"suffix"`, `"units":[]`, `"freeze":"block1_pool"`, `"block1_conv1/kernel":"564034bf`, `"keras":"3.`, `"tensorflow":"2.`} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the script and its request lack %s", want)
 		}
@@ -133,5 +136,32 @@ func TestReadCard(t *testing.T) {
 		if _, err := ReadCard(dir); exit.Code(err) != exit.Damaged {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// TestWarm: one Python makes several exports, and is gone after Close. Where it died meanwhile, the next export says how.
+func TestWarm(t *testing.T) {
+	e := fake(t, `echo started >&2; echo {}; while read request; do echo '{"error": "no"}'; done`)
+	var log bytes.Buffer
+	e.Log, e.Work = &log, t.TempDir()
+	e.Warm(t.Context())
+	process := e.python.cmd.Process.Pid
+	for range 2 {
+		if _, err := e.ExportPrefix(t.Context(), plain, "", t.TempDir()); err == nil || !strings.HasSuffix(err.Error(), "export of the prefix: no") {
+			t.Errorf("received %v", err)
+		}
+	}
+	if left, err := os.ReadDir(e.Work); err != nil || len(left) > 0 {
+		t.Errorf("left in work: %v (%v)", left, err)
+	}
+	if err := e.Close(); err != nil || strings.Count(log.String(), "started") != 1 || syscall.Kill(process, 0) == nil {
+		t.Errorf("%v; started %q; process %v", err, log.String(), syscall.Kill(process, 0))
+	}
+	e.Warm(t.Context())
+	if err := syscall.Kill(e.python.cmd.Process.Pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := e.ExportPrefix(t.Context(), plain, "", t.TempDir()); exit.Code(err) != exit.Resources {
+		t.Errorf("received %v", err)
 	}
 }

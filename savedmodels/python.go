@@ -39,7 +39,7 @@ func FindPython(ctx context.Context) (string, error) {
 
 // Versions says which Python an export would use and what it has, in one line for people.
 func (e *Exporter) Versions(ctx context.Context) (string, error) {
-	python, err := e.python(ctx)
+	python, err := e.findPython(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -55,7 +55,7 @@ print(", ".join(["Python " + platform.python_version()] + [f"{n} {found.get(n, '
 	return fmt.Sprintf("%s (%s)", strings.TrimSpace(string(text)), python), nil
 }
 
-func (e *Exporter) python(ctx context.Context) (string, error) {
+func (e *Exporter) findPython(ctx context.Context) (string, error) {
 	if e.Python != "" {
 		return e.Python, nil
 	}

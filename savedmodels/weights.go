@@ -48,7 +48,7 @@ func (e *Exporter) ExportWeights(ctx context.Context, modelDir string, files ...
 	if err := CheckFiles(modelDir, true); err != nil { // variables alone are read, no graph
 		return err
 	}
-	python, err := e.python(ctx)
+	python, err := e.findPython(ctx)
 	if err != nil {
 		return err
 	}
