@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"tlpipe/pipeline/exit"
@@ -26,6 +27,7 @@ type Options struct {
 	Sink    progress.Sink                             // receives all events
 	Profile bool                                      // stages report what they spend their time on
 	Launch  func(context.Context, *Stage, *Job) error // runs a stage that needs the model runtime
+	Room    func() bool                               // whether memory allows an auxiliary stage beside another; nil: never
 }
 
 // StageResult is what became of a stage. Its JSON form is part of the stable summary.
@@ -52,7 +54,10 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	if err := p.fits(ctx, opts.Until); err != nil {
 		return nil, err
 	}
-	r := &running{Pipeline: p, opts: opts, have: map[string]store.Artifact{}, before: past{pipeline: p}, kept: opts.Run}
+	r := &running{
+		Pipeline: p, opts: opts, have: map[string]store.Artifact{}, before: past{pipeline: p}, kept: opts.Run,
+		begun: map[int]chan outcome{},
+	}
 	err := r.stages(ctx)
 	end := exit.FromErrno(r.end())
 	if exit.Code(err) == exit.Resources && exit.Code(end) == exit.Resources {
@@ -68,41 +73,60 @@ type running struct {
 	have    map[string]store.Artifact // by type
 	before  past
 	results []StageResult
-	kept    store.Run // what is written down of it
+
+	mu   sync.Mutex
+	kept store.Run // what is written down of it
+
+	begun  map[int]chan outcome // stages that were begun beside others, by their place
+	beside sync.WaitGroup
 }
 
 func (r *running) stages(ctx context.Context) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer r.rest()
+	defer stop()
 	reached := r.opts.From == ""
-	for i := range r.Stages {
+	last := len(r.Stages) - 1
+	for i, s := range r.Stages {
+		if s.Name == r.opts.Until {
+			last = i
+		}
+	}
+	for i := range r.Stages[:last+1] {
 		s := &r.Stages[i]
 		reached = reached || s.Name == r.opts.From
-		result, artifact, err := r.runStage(ctx, s, reached)
-		r.results = append(r.results, result)
-		if err != nil {
-			return fmt.Errorf("%s: %w", s.Name, err)
+		o := r.at(ctx, i, last, reached)
+		r.results = append(r.results, o.result)
+		if o.err != nil {
+			return fmt.Errorf("%s: %w", s.Name, o.err)
 		}
-		r.have[s.Gives] = artifact
-		last := i == len(r.Stages)-1 || s.Name == r.opts.Until
-		r.kept.Used, r.kept.Complete = append(r.kept.Used, store.Use{Stage: s.Name, Artifact: artifact.ID}), last
+		r.have[s.Gives] = o.artifact
+		r.uses(store.Use{Stage: s.Name, Artifact: o.artifact.ID}, i == last)
 		if s.Check != nil {
-			if err := s.Check(artifact); err != nil {
-				return r.damaged(ctx, err, Inputs{s.Gives: artifact})
+			if err := s.Check(o.artifact); err != nil {
+				return r.damaged(ctx, err, Inputs{s.Gives: o.artifact})
 			}
 		}
 		if s.Suits != nil {
-			if err := s.Suits(artifact, r.later(i, r.opts.Until)); err != nil {
-				return r.damaged(ctx, err, Inputs{s.Gives: artifact})
+			if err := s.Suits(o.artifact, r.later(i, r.opts.Until)); err != nil {
+				return r.damaged(ctx, err, Inputs{s.Gives: o.artifact})
 			}
-		}
-		if last {
-			return nil
 		}
 	}
 	return nil
 }
 
+// uses notes an artifact that the run made or found.
+func (r *running) uses(use store.Use, complete bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.kept.Used, r.kept.Complete = append(r.kept.Used, use), complete
+}
+
 // keep writes down what the run has used so far, so that it is kept.
 func (r *running) keep() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.kept.ID == "" {
 		return nil
 	}
@@ -177,52 +201,61 @@ func (p *Pipeline) intact(ctx context.Context, step *Step, in Inputs) error {
 	return nil
 }
 
-// fits asks every stage that would run, up to the last one wanted, whether it fits the machine.
+// fits asks every stage that would run, up to the last one wanted, whether it fits the machine. Where all do, those that are
+// certain to run may get ready.
 func (p *Pipeline) fits(ctx context.Context, until string) error {
 	steps, err := p.Plan(ctx)
 	if err != nil {
 		return err
 	}
-	for _, step := range steps {
+	for i, step := range steps {
 		if step.Status != Cached && step.Stage.Fits != nil {
 			if err := step.Stage.Fits(ctx); err != nil {
 				return fmt.Errorf("%s: %w", step.Stage.Name, err)
 			}
 		}
 		if step.Stage.Name == until {
+			steps = steps[:i+1]
 			break
+		}
+	}
+	for _, step := range steps {
+		if step.Status == Pending && step.Stage.Ahead != nil {
+			step.Stage.Ahead(ctx)
 		}
 	}
 	return nil
 }
 
-func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageResult, store.Artifact, error) {
+// fail is what becomes of a stage that did not end well.
+func (r *running) fail(s *Stage, begun time.Time, err error) outcome {
+	err = exit.FromErrno(err)
+	o := outcome{result: StageResult{Stage: s.Name, Status: "failed", Seconds: time.Since(begun).Seconds(), Auxiliary: s.Auxiliary}, err: err}
+	r.opts.Sink.Handle(progress.Event{Type: progress.StageEnd, Time: time.Now(), Stage: s.Name, Status: "failed", Seconds: o.result.Seconds, Text: err.Error()})
+	return o
+}
+
+func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, before *past, reached bool) outcome {
 	begun := time.Now()
-	result := StageResult{Stage: s.Name, Status: "failed", Auxiliary: s.Auxiliary}
 	event := func(e progress.Event) {
 		e.Time, e.Stage = time.Now(), s.Name
 		r.opts.Sink.Handle(e)
 	}
-	fail := func(err error) (StageResult, store.Artifact, error) {
-		err = exit.FromErrno(err)
-		result.Seconds = time.Since(begun).Seconds()
-		event(progress.Event{Type: progress.StageEnd, Status: "failed", Seconds: result.Seconds, Text: err.Error()})
-		return result, store.Artifact{}, err
+	fail := func(err error) outcome { return r.fail(s, begun, err) }
+	finish := func(status string, a store.Artifact, peak int64) outcome {
+		seconds := time.Since(begun).Seconds()
+		event(progress.Event{Type: progress.StageEnd, Status: status, Seconds: seconds})
+		return outcome{StageResult{Stage: s.Name, Status: status, Seconds: seconds, Artifact: a.ID, Path: a.Dir, PeakBytes: peak, Auxiliary: s.Auxiliary}, a, nil}
 	}
 	if err := ctx.Err(); err != nil {
 		return fail(err)
 	}
-	in, missing := inputs(s, r.have)
-	if missing != "" {
-		return fail(fmt.Errorf("no earlier stage gives %q", missing))
-	}
 	step := Step{Stage: s}
-	if err := r.look(ctx, &step, in, &r.before); err != nil {
+	if err := r.look(ctx, &step, in, before); err != nil {
 		return fail(r.damaged(ctx, err, in))
 	}
 	if step.Status == Cached && s.Name != r.opts.Force {
-		event(progress.Event{Type: progress.StageEnd, Status: "cached"})
-		return finish(result, "cached", begun, step.Artifact)
+		return finish("cached", step.Artifact, 0)
 	}
 	if !reached && !s.Auxiliary {
 		return fail(exit.Errorf(exit.Usage, "not in the store (%s), so the run cannot begin at %s; leave --from out to run it", step.Reason, r.opts.From))
@@ -243,15 +276,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, reached bool) (StageRe
 	if err != nil {
 		return fail(r.damaged(ctx, err, in))
 	}
-	result.PeakBytes = peak
-	event(progress.Event{Type: progress.StageEnd, Status: "ran", Seconds: time.Since(begun).Seconds()})
-	return finish(result, "ran", begun, artifact)
-}
-
-func finish(result StageResult, status string, begun time.Time, a store.Artifact) (StageResult, store.Artifact, error) {
-	result.Status, result.Artifact, result.Path = status, a.ID, a.Dir
-	result.Seconds = time.Since(begun).Seconds()
-	return result, a, nil
+	return finish("ran", artifact, peak)
 }
 
 // execute runs a stage in its scratch directory and commits the result; it also gives the most memory that took.

@@ -22,7 +22,8 @@ type Stage struct {
 	// Runtime says that Run needs the model runtime and so runs in the worker process.
 	Runtime bool
 
-	// Auxiliary marks work that a user never lists as a stage of its own, such as the export of a model.
+	// Auxiliary marks work that a user never lists as a stage of its own, such as the export of a model. It may run beside
+	// other stages.
 	Auxiliary bool
 
 	// Run does the work: it fills job.Out and returns. It may find in job.Out and job.Scratch what an earlier, killed
@@ -36,6 +37,9 @@ type Stage struct {
 	// Fits, if set, refuses work that the machine has no memory for, or no file that it needs. It is asked before a run does anything, and again
 	// before the stage runs.
 	Fits func(ctx context.Context) error
+
+	// Ahead, if set, is called when a run begins that will certainly run the stage: it may start what takes long to start.
+	Ahead func(ctx context.Context)
 
 	// Identity, if set, names the finished artifact for the keys of later stages by something else than its bytes: the
 	// digest of a model's tensors, for one, where the files around them differ from export to export.

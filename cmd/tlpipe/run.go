@@ -24,6 +24,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
 	"tlpipe/savedmodels"
+	"tlpipe/stages/machine"
 	"tlpipe/stages/sources"
 )
 
@@ -79,6 +80,8 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
+	e.env.Exporter.Work = record.dir
+	defer e.env.Exporter.Close()
 	if err := e.continueLast(c); err != nil {
 		return err
 	}
@@ -90,6 +93,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	timeline := progress.NewTimeline()
 	opts.Profile = c.IsSet("profile")
 	opts.Sink = progress.Tee(progress.Lines(record.events), screen(c), timeline)
+	opts.Room = func() bool { return roomBeside(machine.FreeMemory()) }
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
 		if e.linked.TensorFlow == "" {
 			_, err := findLinked(s) // says why
@@ -132,6 +136,9 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	}
 	return runErr
 }
+
+// roomBeside reports whether so much free memory allows an export, which takes about 2 GB, beside another stage.
+func roomBeside(free int64) bool { return free == 0 || free > 5<<30 }
 
 // ownRun says whose a run is: that of the config's files with these settings.
 func ownRun(run store.Run, id string, cfg loaded, rendered []byte) (store.Run, error) {

@@ -39,18 +39,23 @@ func (l lines) Handle(e Event) {
 // Plain writes what a person reads in a log: a line when a stage starts and ends, one for each epoch, and at least
 // one every given interval while a stage runs, whether it counts something or not.
 func Plain(w io.Writer, every time.Duration) Sink {
-	return &plain{w: w, every: every}
+	return &plain{w: w, every: every, stages: map[string]*plainStage{}}
 }
 
 type plain struct {
 	w     io.Writer
 	every time.Duration
 
-	mu    sync.Mutex
-	meter meter
-	count Event       // the last one that was not shown
-	began time.Time   // of the stage
-	timer *time.Timer // while a stage runs: speaks up when nothing else did for long
+	mu     sync.Mutex
+	meter  meter
+	count  Event                  // the last one that was not shown
+	stages map[string]*plainStage // that run
+}
+
+// plainStage is a stage that runs.
+type plainStage struct {
+	began time.Time
+	timer *time.Timer // speaks up when nothing else did for long
 }
 
 func (p *plain) Handle(e Event) {
@@ -58,22 +63,21 @@ func (p *plain) Handle(e Event) {
 	defer p.mu.Unlock()
 	switch e.Type {
 	case StageStart:
-		p.began, p.count = e.Time, Event{}
-		p.timer = time.AfterFunc(p.every, func() { p.remind(e.Stage) })
+		p.stages[e.Stage] = &plainStage{e.Time, time.AfterFunc(p.every, func() { p.remind(e.Stage) })}
 	case Progress:
 		p.meter.update(e)
 		p.count = e
 		return
 	case StageEnd:
-		if p.timer != nil {
-			p.timer.Stop()
-			p.timer = nil
+		if s := p.stages[e.Stage]; s != nil {
+			s.timer.Stop()
+			delete(p.stages, e.Stage)
 		}
 	}
 	if text := Text(e); text != "" {
 		fmt.Fprintln(p.w, text)
-		if p.timer != nil {
-			p.timer.Reset(p.every)
+		for _, s := range p.stages {
+			s.timer.Reset(p.every)
 		}
 	}
 }
@@ -82,16 +86,17 @@ func (p *plain) Handle(e Event) {
 func (p *plain) remind(stage string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.timer == nil {
+	s := p.stages[stage]
+	if s == nil {
 		return
 	}
-	text := "running for " + Seconds(time.Since(p.began).Seconds())
+	text := "running for " + Seconds(time.Since(s.began).Seconds())
 	if p.count.Stage == stage {
 		text = p.meter.text(p.count)
 		p.count = Event{}
 	}
 	fmt.Fprintf(p.w, "  %s: %s\n", stage, text)
-	p.timer.Reset(p.every)
+	s.timer.Reset(p.every)
 }
 
 // Text is the line a person reads for an event; empty for events that need none.

@@ -23,6 +23,7 @@ func ExportStage(n network.Network, s *Settings, env machine.Resources) pipeline
 	}
 	return pipeline.Stage{
 		Name: "export-suffix", Version: 1, Takes: []string{formats.DatasetType}, Gives: formats.SuffixType, Auxiliary: true, Identity: network.ModelDigest, Fits: n.HasWeights(env.Digests),
+		Ahead: func(ctx context.Context) { env.Exporter.Warm(ctx) },
 		Key: func(ctx context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			suffix, err := spec(ctx, in)
 			if err != nil {
@@ -35,6 +36,7 @@ func ExportStage(n network.Network, s *Settings, env machine.Resources) pipeline
 			if err != nil {
 				return err
 			}
+			defer env.Exporter.Close() // nothing is exported after it
 			return n.WithWeights(ctx, env.Digests, job, func(file string) error {
 				_, err := env.Exporter.ExportSuffix(ctx, suffix, file, job.Out)
 				failpoint.Here("after-export")
