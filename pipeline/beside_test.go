@@ -20,7 +20,9 @@ func twoSides(s *store.Store, fail map[string]error) *Pipeline {
 	stage := func(name string, seconds int, takes ...string) Stage {
 		return Stage{
 			Name: name, Version: 1, Gives: name, Takes: takes, Auxiliary: name == "b",
-			Key: func(context.Context, Inputs) ([]store.Line, error) { return []store.Line{{Name: "name", Value: name}}, nil },
+			Key: func(context.Context, Inputs) ([]store.Line, error) {
+				return []store.Line{{Name: "name", Value: name}}, nil
+			},
 			Run: func(ctx context.Context, job *Job) error {
 				select {
 				case <-ctx.Done():
