@@ -26,6 +26,7 @@ type Options struct {
 	Force   string                                    // this stage runs even if cached; empty: none
 	Sink    progress.Sink                             // receives all events
 	Profile bool                                      // stages report what they spend their time on
+	Command string                                    // the command that runs, for those who want the same work meanwhile
 	Launch  func(context.Context, *Stage, *Job) error // runs a stage that needs the model runtime
 	Room    func() bool                               // whether memory allows an auxiliary stage beside another; nil: never
 }
@@ -46,7 +47,7 @@ type StageResult struct {
 
 // Run executes what is not in the store yet, stage by stage; each finished stage is committed before the next begins.
 // It returns the results so far, also with an error. What it used is written down, and in the end shown in latest/. The
-// caller holds the store's lock.
+// caller shares the store.
 func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error) {
 	if err := p.checkNames(opts); err != nil {
 		return nil, err
@@ -271,8 +272,21 @@ func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, before *pas
 	if err := r.keep(); err != nil { // a kill from here on must not cost what is used
 		return fail(err)
 	}
+	claim, err := r.Store.Claim(ctx, step.Action, r.opts.Command, func(who string) {
+		event(progress.Event{Type: progress.Note, Text: "waiting for the same work, which is done by " + who})
+	})
+	if err != nil {
+		return fail(err)
+	}
+	defer claim.Release()
+	if _, artifact, miss, err := r.Store.Lookup(step.Action); err != nil {
+		return fail(err)
+	} else if miss == "" && s.Name != r.opts.Force { // somebody did it meanwhile
+		event(progress.Event{Type: progress.StageEnd, Status: "cached"})
+		return finish(result, "cached", begun, artifact)
+	}
 	event(progress.Event{Type: progress.StageStart, Text: cmp.Or(step.Reason, "forced")})
-	artifact, peak, err := r.execute(ctx, s, &step, in, r.opts, begun)
+	artifact, peak, err := r.execute(ctx, s, &step, in, claim, begun)
 	if err != nil {
 		return fail(r.damaged(ctx, err, in))
 	}
@@ -280,8 +294,9 @@ func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, before *pas
 }
 
 // execute runs a stage in its scratch directory and commits the result; it also gives the most memory that took.
-func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs, opts Options, begun time.Time) (a store.Artifact, peakBytes int64, err error) {
-	pending, err := p.Store.Begin(step.Action)
+func (r *running) execute(ctx context.Context, s *Stage, step *Step, in Inputs, claim *store.Claim, begun time.Time) (a store.Artifact, peakBytes int64, err error) {
+	opts := r.opts
+	pending, err := r.Store.Begin(step.Action)
 	if err != nil {
 		return store.Artifact{}, 0, err
 	}
@@ -289,14 +304,14 @@ func (p *Pipeline) execute(ctx context.Context, s *Stage, step *Step, in Inputs,
 		if err := pending.Discard(); err != nil {
 			return store.Artifact{}, 0, err
 		}
-		if pending, err = p.Store.Begin(step.Action); err != nil {
+		if pending, err = r.Store.Begin(step.Action); err != nil {
 			return store.Artifact{}, 0, err
 		}
 	}
 	if err := pending.Uses(in.ids()); err != nil {
 		return store.Artifact{}, 0, err
 	}
-	job := &Job{Key: step.Key, Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Progress: progress.NewReporter(s.Name, opts.Sink)}
+	job := &Job{Key: step.Key, Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Claim: claim.File(), Progress: progress.NewReporter(s.Name, opts.Sink)}
 	if opts.Profile {
 		job.Progress.Profile()
 	}

@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"os"
 	"slices"
 
 	"tlpipe/pipeline/progress"
@@ -74,5 +75,6 @@ type Job struct {
 	Inputs   Inputs             // the artifacts the stage takes, by type; read-only
 	Progress *progress.Reporter // the only way a stage speaks to the outside
 
-	PeakBytes int64 // set by Launch: the most memory the process of the stage had resident; 0: not known
+	Claim     *os.File // the claim on the action; a process that works for the stage inherits it
+	PeakBytes int64    // set by Launch: the most memory the process of the stage had resident; 0: not known
 }

@@ -44,6 +44,7 @@ func compareRuns(c *cli.Context) error {
 	if err != nil {
 		return err
 	}
+	defer s.Read().Unlock()
 	var runs []comparison.Run
 	for _, arg := range c.Args().Slice() {
 		r, err := findRun(s, arg)

@@ -248,8 +248,7 @@ func readStoredRun(s *store.Store, id string) (storedRun, error) {
 		return storedRun{}, fmt.Errorf("%s: %w", path, err)
 	}
 	if r.Status == "running" { // or it was killed, and the kernel gave its lock back
-		holder, held := s.Held()
-		r.running = held && (holder.PID == 0 || holder.PID == r.PID && holder.Host == r.Host)
+		r.running = slices.ContainsFunc(s.Held(), func(h store.Holder) bool { return h.PID == r.PID && h.Host == r.Host })
 	}
 	return r, nil
 }

@@ -32,6 +32,7 @@ type experiment struct {
 	linked   machine.Linked // what the keys name; zero where there is no runtime
 	env      stages.Env
 	pipeline *pipeline.Pipeline
+	reading  *store.Lock // as long as the command runs; nil where it does more than read
 }
 
 // loaded is a config with where it comes from.
@@ -83,7 +84,11 @@ func readExperiment(c *cli.Context) (*experiment, error) {
 	if err != nil {
 		return nil, err
 	}
-	return bind(c, cfg, s, io.Discard)
+	e, err := bind(c, cfg, s, io.Discard)
+	if err == nil {
+		e.reading = s.Read()
+	}
+	return e, err
 }
 
 func bind(c *cli.Context, cfg loaded, s *store.Store, log io.Writer) (*experiment, error) {

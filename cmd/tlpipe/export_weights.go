@@ -23,6 +23,7 @@ func exportWeightsCommand() *cli.Command {
 				return exit.Errorf(exit.Usage, "expected a model and a file; try `tlpipe export-weights artifacts/latest/NAME/fine-tune weights.safetensors`")
 			}
 			model, files := c.Args().First(), c.Args().Tail()
+			defer readModel(model).Unlock()
 			if _, err := predict.OpenTrained(model); err != nil {
 				return err
 			}

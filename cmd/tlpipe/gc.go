@@ -52,8 +52,8 @@ func collectGarbage(c *cli.Context) error {
 			return err
 		}
 		defer lock.Unlock()
-	} else if holder, held := s.Held(); held {
-		fmt.Fprintf(c.App.ErrWriter, "the store is in use by %v: what it makes at this moment may be listed, too\n", holder)
+	} else if holders := s.Held(); len(holders) > 0 {
+		fmt.Fprintf(c.App.ErrWriter, "the store is in use by %s: what is made at this moment may be listed, too\n", store.Joined(holders))
 	}
 	plan, err := s.PlanGC(c.Int("keep-runs"))
 	if err != nil {

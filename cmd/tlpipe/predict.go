@@ -53,6 +53,7 @@ func classify(c *cli.Context) error {
 		return exit.Errorf(exit.Usage, "either --json or --csv")
 	}
 	model := c.Args().First()
+	defer readModel(model).Unlock()
 	trained, err := predict.OpenTrained(model)
 	if err == nil {
 		err = intactModel(c.Context, model)

@@ -49,7 +49,7 @@ func runCommand() *cli.Command {
 	}
 }
 
-// runSelected executes those stages of a config's pipeline that are wanted: it locks the store, keeps a record of the
+// runSelected executes those stages of a config's pipeline that are wanted: it shares the store, keeps a record of the
 // run and prints how it ends.
 func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline.Options) (err error) {
 	outputs, err := openRunOutputs(c)
@@ -66,7 +66,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err != nil {
 		return err
 	}
-	lock, err := lockStore(c, s, cfg.files...)
+	lock, err := shareStore(c, s, cfg.files...)
 	if err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		return err
 	}
 	timeline := progress.NewTimeline()
-	opts.Profile = c.IsSet("profile")
+	opts.Profile, opts.Command = c.IsSet("profile"), ownCommand(c, cfg.files...)
 	opts.Sink = progress.Tee(progress.Lines(record.events), screen(c), timeline)
 	opts.Room = func() bool { return roomBeside(machine.FreeMemory()) }
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
@@ -103,7 +103,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		if err != nil {
 			return err
 		}
-		client := worker.Client{Path: path, NoMemory: savedmodels.NoMemory(), Log: record.log, Held: lock.File(), Want: worker.Identity{Build: worker.Build(), Library: e.linked.Identity.Library}}
+		client := worker.Client{Path: path, NoMemory: savedmodels.NoMemory(), Log: record.log, Held: append(lock.Files(), job.Claim), Want: worker.Identity{Build: worker.Build(), Library: e.linked.Identity.Library}}
 		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Profile: opts.Profile, Payload: payload}, opts.Sink)
 		return err
 	}

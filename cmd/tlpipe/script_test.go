@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"image"
@@ -31,7 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir:                "testdata/script",
 		RequireUniqueNames: true,
 		UpdateScripts:      os.Getenv("UPDATE") != "",
-		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"code": code, "images": images, "hold": hold, "flip": flip, "cut": cut},
+		Cmds:               map[string]func(*testscript.TestScript, bool, []string){"code": code, "images": images, "hold": hold, "seize": seize, "flip": flip, "cut": cut},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("CONFIGS", configs)
 			return nil
@@ -101,11 +102,20 @@ func writeImage(path string, size, hue, seed int) error {
 	return errors.Join(jpeg.Encode(f, m, nil), f.Close())
 }
 
-// hold STORE: holds the store's lock until the script ends.
+// hold STORE: shares the store until the script ends, as a run does.
 func hold(ts *testscript.TestScript, neg bool, args []string) {
 	s, err := store.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
-	lock, err := s.Lock("tlpipe run nightly.yaml")
+	lock, err := s.Share(context.Background(), "tlpipe run nightly.yaml", 0, nil)
+	ts.Check(err)
+	ts.Defer(func() { lock.Unlock() })
+}
+
+// seize STORE: takes the store alone until the script ends, as gc does.
+func seize(ts *testscript.TestScript, neg bool, args []string) {
+	s, err := store.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	lock, err := s.Lock("tlpipe gc")
 	ts.Check(err)
 	ts.Defer(func() { lock.Unlock() })
 }

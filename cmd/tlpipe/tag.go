@@ -30,7 +30,7 @@ func tagCommand() *cli.Command {
 			case name == "" && c.NArg() != 2 || name != "" && c.NArg() > 0:
 				return exit.Errorf(exit.Usage, "expected a run and a name; try `tlpipe tag quickstart baseline`")
 			}
-			lock, err := lockStore(c, s)
+			lock, err := shareStore(c, s)
 			if err != nil {
 				return err
 			}

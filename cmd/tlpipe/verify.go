@@ -33,6 +33,8 @@ func verify(c *cli.Context) error {
 			return err
 		}
 		defer lock.Unlock()
+	} else {
+		defer s.Read().Unlock()
 	}
 	var files, bytes int64
 	damages, err := s.Verify(c.Context, func(n int64) { files++; bytes += n })

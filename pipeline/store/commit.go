@@ -21,13 +21,14 @@ type Pending struct {
 }
 
 // intentName is the record of a commit under way. It lies in the action's scratch directory until the object is in its
-// place, and then is renamed to be the record. A commit that dies between the two is finished by the next Lock.
+// place, and then is renamed to be the record. A commit that dies between the two is finished by the next who locks or
+// shares the store, or claims the action.
 const intentName = "record.json"
 
 // usesName holds, in the scratch directory of an action, the IDs of the artifacts that it reads.
 const usesName = "uses"
 
-// Begin opens the scratch directory of an action and keeps what an earlier attempt left there.
+// Begin opens the scratch directory of an action, which the caller has claimed, and keeps what an earlier attempt left there.
 //
 // In Out, names that begin with a dot or end in .partial are unfinished files: Commit deletes them.
 func (s *Store) Begin(id ActionID) (*Pending, error) {
@@ -81,7 +82,7 @@ func (p *Pending) Discard() error {
 //
 //	files → manifest → intent (the record, in scratch) → object renamed into its place → record renamed into its place
 //
-// After an error the work is still in scratch, for Begin, or all but committed, for Lock to finish.
+// After an error the work is still in scratch, for Begin, or all but committed, for the next who claims the action to finish.
 func (p *Pending) Commit(r Record, artifactType, identity string) (Artifact, error) {
 	a, err := p.commit(r, artifactType, identity)
 	if err != nil {
@@ -140,22 +141,39 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 	return m.artifact(id, s.objectPath(id)), nil
 }
 
-// publish moves out to its place among the objects. A whole object of the same content stays, a damaged one makes way.
+// publish moves out to its place among the objects. A whole object of the same content stays, a damaged one makes way. Other
+// processes may do the same meanwhile.
 func (s *Store) publish(p *Pending, id string) (published bool, err error) {
 	dst := s.objectPath(id)
-	if _, err := os.Lstat(dst); err == nil {
-		if whole, err := s.whole(id); whole || err != nil {
+	for {
+		if _, err := os.Lstat(dst); err == nil {
+			if whole, err := s.keepWhole(id); whole || err != nil {
+				return false, err
+			}
+			failpoint.Here("damaged-aside")
+		}
+		err := os.Rename(p.Out, dst)
+		if err == nil {
+			return true, errors.Join(syncDir(filepath.Dir(dst)), syncDir(filepath.Dir(p.Out)))
+		}
+		if _, missing := os.Lstat(dst); missing != nil {
 			return false, err
 		}
-		if err := s.setAside(dst); err != nil {
-			return false, err
+	}
+}
+
+// keepWhole says whether an object is whole, and sets it aside if it is not.
+func (s *Store) keepWhole(id string) (whole bool, err error) {
+	if whole, err = s.whole(id); whole || err != nil {
+		return whole, err
+	}
+	err = s.inOrder(func() error {
+		if whole, err = s.whole(id); whole || err != nil { // another process has just replaced it
+			return err
 		}
-		failpoint.Here("damaged-aside")
-	}
-	if err := os.Rename(p.Out, dst); err != nil {
-		return false, err
-	}
-	return true, errors.Join(syncDir(filepath.Dir(dst)), syncDir(filepath.Dir(p.Out)))
+		return s.setAside(s.objectPath(id))
+	})
+	return whole, err
 }
 
 // finish makes the intent of an action its record and drops the scratch directory.
@@ -183,7 +201,8 @@ func (s *Store) finish(id ActionID) error {
 	return nil
 }
 
-// finishCommits finishes commits that died after their object was in place, and drops what was being removed.
+// finishCommits finishes commits that died after their object was in place, and drops what was being removed. Actions that
+// another process does are left to it.
 func (s *Store) finishCommits() error {
 	entries, err := readDir(s.path(scratchDir))
 	if err != nil {
@@ -194,27 +213,39 @@ func (s *Store) finishCommits() error {
 		if !isDigest(e.Name()) {
 			continue
 		}
-		data, err := os.ReadFile(filepath.Join(s.scratchPath(id), intentName))
-		if errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.Lstat(filepath.Join(s.scratchPath(id), intentName)); errors.Is(err, fs.ErrNotExist) {
 			continue
-		} else if err != nil {
+		}
+		if err := s.unclaimed(id, func() error { return s.finishCommit(id) }); err != nil {
 			return err
-		}
-		r, err := parseRecord(data, id)
-		if isDamage(err) {
-			continue // Begin removes it
-		} else if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Join(s.scratchPath(id), intentName), err)
-		}
-		m, err := s.readObject(r.Artifact)
-		if isMissing(err) || err == nil && m.Type != r.Type {
-			continue
-		} else if err != nil {
-			return err
-		}
-		if err := s.finish(id); err != nil {
-			return fmt.Errorf("finish an interrupted commit of %s: %w", r.Stage, err)
 		}
 	}
 	return s.dropAside()
+}
+
+// finishCommit finishes the commit of an action if it died after its object was in place. The caller has claimed the action.
+func (s *Store) finishCommit(id ActionID) error {
+	path := filepath.Join(s.scratchPath(id), intentName)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	r, err := parseRecord(data, id)
+	if isDamage(err) {
+		return nil // Begin removes it
+	} else if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	m, err := s.readObject(r.Artifact)
+	if isMissing(err) || err == nil && m.Type != r.Type {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	if err := s.finish(id); err != nil {
+		return fmt.Errorf("finish an interrupted commit of %s: %w", r.Stage, err)
+	}
+	return nil
 }

@@ -71,7 +71,7 @@ func (s *Store) PlanGC(keepRuns int) (*GC, error) {
 }
 
 // Collect does what the report says, and has latest/ show the last runs. It may be killed at any time; then plan anew.
-// The caller holds the lock, and has held it since the plan.
+// The caller holds Lock, and has held it since the plan.
 func (g *GC) Collect() error {
 	var records []string
 	for _, item := range g.Report.Removed {

@@ -58,7 +58,7 @@ func (r Run) has(all []Use) bool {
 	return !slices.ContainsFunc(all, func(u Use) bool { return !slices.Contains(r.Used, u) })
 }
 
-// KeepRun writes down, for good, what a run has used so far. The caller holds the lock.
+// KeepRun writes down, for good, what a run has used so far. The caller shares the store.
 func (s *Store) KeepRun(r Run) error { return s.keepRun(r, true) }
 
 func (s *Store) keepRun(r Run, lasting bool) error {

@@ -40,8 +40,16 @@ func viewTarget(id string) string { return filepath.Join("..", runsDir, id, view
 // EndRun writes down what a run used in the end and has latest/NAME show it, at one blow: what stands there side by side
 // always is of one run. latest/NAME goes on showing the run before where that used all that this one did, or got to its
 // end while this one did not; an export is shown only as long as there is no run. before is the run that was shown. The
-// caller holds the lock.
+// caller shares the store.
 func (s *Store) EndRun(r Run) (before Run, err error) {
+	err = s.inOrder(func() error {
+		before, err = s.endRun(r)
+		return err
+	})
+	return before, err
+}
+
+func (s *Store) endRun(r Run) (before Run, err error) {
 	if !isFileName(r.Name) {
 		return Run{}, fmt.Errorf("show the latest results: %q cannot name a file", r.Name)
 	}

@@ -1,76 +1,25 @@
 package store
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
+	"maps"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"tlpipe/pipeline/exit"
 )
 
-// Lock is the right to write to a store. The kernel releases it when the last process that holds its file has ended,
-// however it ended. (flock is called here, not through a library, because a child process has to inherit the file, and
-// because unlocking must not take the lock from such a child.)
+// Lock is a hold on a store: Lock takes the store alone, Share beside others that share it. The kernel releases it when the
+// last process that holds its files has ended, however it ended. (flock is called here, not through a library, because a
+// child process has to inherit the files, and because unlocking must not take the lock from such a child.)
 type Lock struct {
-	store *Store
-	file  *os.File
-}
-
-// Holder is who took a lock.
-type Holder struct {
-	PID     int       `json:"pid"`
-	Host    string    `json:"host"`
-	Since   time.Time `json:"since"`
-	Command string    `json:"command"`
-}
-
-func (h Holder) String() string {
-	return fmt.Sprintf("process %d on %s (%s, since %s)", h.PID, h.Host, h.Command, h.Since.Local().Format(time.DateTime))
-}
-
-// LockedError says that another process holds the store.
-type LockedError struct {
-	Dir     string // the store
-	Holder  Holder // who took the lock; zero if that is not known
-	Workers []int  // processes that hold it for a holder that is gone
-}
-
-// ExitCode is exit.Locked.
-func (e *LockedError) ExitCode() int { return exit.Locked }
-
-func (e *LockedError) Error() string {
-	switch {
-	case e.Holder.PID == 0:
-		return fmt.Sprintf("store %s is locked by another process; wait until it ends (--wait 10m does)", e.Dir)
-	case len(e.Workers) > 0:
-		return fmt.Sprintf("store %s is locked: %v is gone, but what it started (process %s) still works; wait until it ends (--wait 10m does) or stop it (kill %s)",
-			e.Dir, e.Holder, join(e.Workers, ", "), join(e.Workers, " "))
-	default:
-		return fmt.Sprintf("store %s is locked by %v; wait until it ends (--wait 10m does) or stop it (kill %d); if it is gone, `tlpipe unlock` clears its name",
-			e.Dir, e.Holder, e.Holder.PID)
-	}
-}
-
-// Who is who holds the store, for people.
-func (e *LockedError) Who() string {
-	switch {
-	case e.Holder.PID == 0:
-		return "another process"
-	case len(e.Workers) > 0:
-		return fmt.Sprintf("what %v, which is gone, has started (process %s)", e.Holder, join(e.Workers, ", "))
-	default:
-		return e.Holder.String()
-	}
+	file  *os.File // the store's lock; nil where it is only read and cannot be locked
+	alone bool     // nobody else uses the store
+	name  *os.File // says who shares the lock; nil where nobody needs to know
 }
 
 const (
@@ -79,44 +28,44 @@ const (
 	// orphanPatience is that where its taker is gone and only what that has started still holds it. This dies with its
 	// parent, but the kernel lets go of the lock last: once it has freed all memory of the process.
 	orphanPatience = 10 * time.Second
+	// pollEvery is how long LockWait and Share sleep between two attempts.
+	pollEvery = 300 * time.Millisecond
 )
 
-// Lock takes the store for writing. holder is the command, for those who find the store locked. If another process
-// holds it, the error is a *LockedError. Lock also finishes commits that were interrupted at their last step.
+// Lock takes the store alone, to delete from it: nobody else uses it meanwhile. holder is the command, for those who find
+// the store locked. If another process uses it, the error is a *LockedError. Lock also finishes commits that were
+// interrupted at their last step.
 func (s *Store) Lock(holder string) (*Lock, error) {
 	return s.lock(context.Background(), holder, orphanPatience)
 }
 
-func (s *Store) lock(ctx context.Context, holder string, orphan time.Duration) (*Lock, error) {
-	f, err := s.flock(ctx, orphan)
-	if err != nil {
-		return nil, err
-	}
-	host, _ := os.Hostname() // an unknown host is an empty one
-	data, err := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second), Command: holder})
-	if err == nil {
-		// Whoever reads meanwhile sees the new name, perhaps with a rest of the old one behind it.
-		_, err = f.WriteAt(append(data, '\n'), 0)
-	}
-	if err == nil {
-		err = f.Truncate(int64(len(data)) + 1)
-	}
-	if err == nil {
-		err = s.finishCommits()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("lock the store: %w", errors.Join(err, f.Close()))
-	}
-	return &Lock{store: s, file: f}, nil
+// LockWait does what Lock does, and waits up to a while for others to let go; onWait is told once for whom.
+func (s *Store) LockWait(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
+	return waitFor(ctx, wait, onWait, func() (*Lock, error) { return s.lock(ctx, holder, orphanPatience) })
 }
 
-// pollEvery is how long LockWait sleeps between two attempts.
-const pollEvery = 300 * time.Millisecond
+// Share takes the store beside others that share it: nothing is deleted meanwhile, and each action is done by one of them
+// (Claim). It waits up to a while for a process that has taken the store alone, as LockWait does, and finishes commits
+// that were interrupted.
+func (s *Store) Share(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
+	return waitFor(ctx, wait, onWait, func() (*Lock, error) { return s.share(ctx, holder) })
+}
 
-// LockWait does what Lock does, and waits up to a while for another process to let go; onWait is told once for whom.
-func (s *Store) LockWait(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
+// Read keeps others from deleting anything as long as it is not unlocked, where that can be: a store that cannot be locked
+// (it is on a disk that is read-only and has no lock, say), or that is locked at the moment, is read all the same. What is
+// deleted goes at one blow, so that a reader misses it or reads it whole.
+func (s *Store) Read() *Lock {
+	f, err := os.Open(s.path(lockFile))
+	if err == nil && tryFlock(f, unix.LOCK_SH) != nil {
+		f.Close()
+		f = nil
+	}
+	return &Lock{file: f}
+}
+
+func waitFor(ctx context.Context, wait time.Duration, onWait func(*LockedError), try func() (*Lock, error)) (*Lock, error) {
 	for begun := time.Now(); ; {
-		lock, err := s.lock(ctx, holder, orphanPatience)
+		lock, err := try()
 		var locked *LockedError
 		left := wait - time.Since(begun)
 		if !errors.As(err, &locked) || left <= 0 {
@@ -134,60 +83,122 @@ func (s *Store) LockWait(ctx context.Context, holder string, wait time.Duration,
 	}
 }
 
-// File is the locked file. A child process that inherits it holds the lock, too.
-func (l *Lock) File() *os.File { return l.file }
+func (s *Store) lock(ctx context.Context, holder string, orphan time.Duration) (*Lock, error) {
+	f, err := s.flock(ctx, unix.LOCK_EX, orphan)
+	if err != nil {
+		return nil, err
+	}
+	if err = writeHolder(f, holder); err == nil {
+		err = errors.Join(s.finishCommits(), s.clearLocks())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the store: %w", errors.Join(err, f.Close()))
+	}
+	return &Lock{file: f, alone: true}, nil
+}
+
+func (s *Store) share(ctx context.Context, holder string) (*Lock, error) {
+	f, err := s.flock(ctx, unix.LOCK_SH, orphanPatience)
+	if err != nil {
+		return nil, err
+	}
+	l := &Lock{file: f}
+	if l.name, err = s.writeName(holder); err == nil {
+		err = errors.Join(f.Truncate(0), s.finishCommits()) // the name in it, if any, is that of one that was killed
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock the store: %w", errors.Join(err, l.Unlock()))
+	}
+	return l, nil
+}
+
+// Files are the locked files. A child process that inherits them holds the lock, too.
+func (l *Lock) Files() []*os.File {
+	if l.name == nil {
+		return []*os.File{l.file}
+	}
+	return []*os.File{l.file, l.name}
+}
 
 // Unlock gives the lock back. It stays taken while a child process that inherited it lives.
 func (l *Lock) Unlock() error {
-	if err := l.file.Close(); err != nil {
-		return fmt.Errorf("unlock the store: %w", err)
+	var err error
+	switch {
+	case l.alone:
+		err = letGo(l.file, func(path string) error { return os.Truncate(path, 0) })
+	case l.file != nil:
+		if l.name != nil {
+			err = letGo(l.name, os.Remove)
+		}
+		err = errors.Join(err, l.file.Close())
 	}
-	f, err := os.OpenFile(l.store.path(lockFile), os.O_RDWR, 0)
 	if err != nil {
 		return fmt.Errorf("unlock the store: %w", err)
 	}
-	defer f.Close()
-	if tryFlock(f) == nil { // else the name must stay: a child, or the next process, holds the lock
-		err = f.Truncate(0)
-	}
-	return err
+	return nil
 }
 
-// Unlock clears the name that a dead process left in the lock and says so. If someone holds the lock it changes
+// letGo closes a locked file and clears the name in it, unless somebody holds it: a child, or the next process.
+func letGo(locked *os.File, clear func(path string) error) error {
+	path := locked.Name()
+	if err := locked.Close(); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	if tryFlock(f, unix.LOCK_EX) != nil {
+		return nil
+	}
+	return clear(path)
+}
+
+// Unlock clears the names that dead processes left in the locks and says so. If someone uses the store it changes
 // nothing and returns a *LockedError.
 func (s *Store) Unlock() (string, error) {
-	f, err := s.flock(context.Background(), orphanPatience)
+	f, err := s.flock(context.Background(), unix.LOCK_EX, orphanPatience)
 	if err != nil {
 		return "", err
 	}
 	defer f.Close()
-	holder, known := readHolder(f)
-	if err := f.Truncate(0); err != nil {
+	_, dead, err := s.names()
+	if err != nil {
 		return "", fmt.Errorf("unlock the store: %w", err)
 	}
-	if !known {
+	gone := slices.SortedFunc(maps.Values(dead), func(a, b Holder) int { return a.Since.Compare(b.Since) })
+	if holder, known := readHolder(f); known {
+		gone = append(gone, holder)
+	}
+	if err := errors.Join(f.Truncate(0), s.clearLocks()); err != nil {
+		return "", fmt.Errorf("unlock the store: %w", err)
+	}
+	if len(gone) == 0 {
 		return fmt.Sprintf("store %s is not locked; nothing to clear", s.dir), nil
 	}
-	return fmt.Sprintf("store %s: cleared the lock of %v, which is gone", s.dir, holder), nil
+	return fmt.Sprintf("store %s: cleared the lock of %s, which is gone", s.dir, Joined(gone)), nil
 }
 
-// Held says whether someone holds the lock, and who that is; zero if that is not known. It changes nothing.
-func (s *Store) Held() (h Holder, held bool) {
+// Held are the processes that use the store and have said so; those that only read it do not. It changes nothing.
+func (s *Store) Held() (holders []Holder) {
 	f, err := os.Open(s.path(lockFile))
 	if err != nil {
-		return Holder{}, false
+		return nil
 	}
 	defer f.Close()
-	if unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil {
-		return Holder{}, false
+	if tryFlock(f, unix.LOCK_EX) == nil {
+		return nil
 	}
-	h, _ = readHolder(f)
-	return h, true
+	locked, _ := s.inUse(f)
+	return locked.Holders
 }
 
 // flock opens the lock file and locks it. It waits for lockPatience, or where only orphans hold the lock as long as orphan
 // says.
-func (s *Store) flock(ctx context.Context, orphan time.Duration) (*os.File, error) {
+func (s *Store) flock(ctx context.Context, mode int, orphan time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o666)
 	if notWritable(err) {
 		return nil, fmt.Errorf("the store %s cannot be written: %w; make it writable, or name another place with --store DIR (status, plan and verify only read)", s.dir, err)
@@ -195,91 +206,36 @@ func (s *Store) flock(ctx context.Context, orphan time.Duration) (*os.File, erro
 		return nil, fmt.Errorf("lock the store: %w", err)
 	}
 	for begun := time.Now(); ; time.Sleep(lockPatience / 10) {
-		switch err := tryFlock(f); {
+		switch err := tryFlock(f, mode); {
 		case err == nil:
 			return f, nil
 		case !errors.Is(err, unix.EWOULDBLOCK):
 			f.Close()
-			return nil, fmt.Errorf("lock the store %s: %w; the file system must support locks (flock): name a local directory with --store DIR", s.dir, err)
+			return nil, s.noLocks(err)
 		case ctx.Err() != nil:
 			f.Close()
 			return nil, ctx.Err()
 		}
-		holder, _ := readHolder(f)
-		gone := holder.gone()
+		locked, gone := s.inUse(f)
 		if waited := time.Since(begun); waited <= lockPatience || gone && waited <= orphan {
 			continue
 		}
-		f.Close()
-		locked := &LockedError{Dir: s.dir, Holder: holder}
-		if gone {
-			locked.Workers = heirs(s.path(lockFile))
+		if gone || len(locked.Holders) == 0 {
+			locked.Workers = heirs(f.Name())
 		}
+		f.Close()
 		return nil, locked
 	}
 }
 
-func tryFlock(f *os.File) error {
+func (s *Store) noLocks(err error) error {
+	return fmt.Errorf("lock the store %s: %w; the file system must support locks (flock): name a local directory with --store DIR", s.dir, err)
+}
+
+func tryFlock(f *os.File, mode int) error {
 	for {
-		if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != unix.EINTR {
+		if err := unix.Flock(int(f.Fd()), mode|unix.LOCK_NB); err != unix.EINTR {
 			return err
 		}
 	}
-}
-
-func readHolder(f *os.File) (h Holder, known bool) {
-	err := json.NewDecoder(io.NewSectionReader(f, 0, 1<<16)).Decode(&h)
-	if err != nil || h.PID <= 0 {
-		return Holder{}, false
-	}
-	return h, true
-}
-
-// gone says whether the holder is known to have ended: it was a process of this machine. One that nobody has waited for
-// yet has a process ID still, but is a zombie.
-func (h Holder) gone() bool {
-	if host, _ := os.Hostname(); h.PID == 0 || h.Host != host {
-		return false
-	}
-	if errors.Is(unix.Kill(h.PID, 0), unix.ESRCH) {
-		return true
-	}
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", h.PID)) // 17 (name) Z ..., on Linux
-	_, state, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
-	return strings.HasPrefix(state, "Z")
-}
-
-// heirs finds the processes that hold a lock whose taker is gone. They are known on Linux only.
-func heirs(path string) []int {
-	infos, err := filepath.Glob("/proc/[0-9]*/fdinfo/*")
-	if err != nil {
-		return nil
-	}
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for _, info := range infos {
-		proc, fd := filepath.Dir(filepath.Dir(info)), filepath.Base(info)
-		if target, err := os.Readlink(filepath.Join(proc, "fd", fd)); err != nil || target != real {
-			continue
-		}
-		// Who only looks at the lock has the file open as well, but without a line that says lock.
-		if data, err := os.ReadFile(info); err != nil || !strings.Contains(string(data), "\nlock:") {
-			continue
-		}
-		if pid, err := strconv.Atoi(filepath.Base(proc)); err == nil {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-func join(pids []int, separator string) string {
-	texts := make([]string, len(pids))
-	for i, pid := range pids {
-		texts[i] = strconv.Itoa(pid)
-	}
-	return strings.Join(texts, separator)
 }

@@ -13,16 +13,23 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"tlpipe/pipeline/exit"
 )
 
-// childHold DIR MODE locks the store and says so; with "heir" it starts a child that inherits the lock and names it.
+// childHold DIR MODE locks the store and says so, with "shared" beside others; with "heir" it starts a child that inherits the
+// lock and names it.
 func childHold(args []string) error {
 	s, err := Open(args[0])
 	if err != nil {
 		return err
 	}
-	lock, err := s.Lock("tlpipe run case1.yaml")
+	take := s.Lock
+	if args[1] == "shared" {
+		take = func(holder string) (*Lock, error) { return s.Share(context.Background(), holder, 0, nil) }
+	}
+	lock, err := take("tlpipe run case1.yaml")
 	if err != nil {
 		return err
 	}
@@ -34,7 +41,7 @@ func childHold(args []string) error {
 		}
 		cmd := exec.Command(exe)
 		cmd.Env = append(os.Environ(), childEnv+"=sleep -")
-		cmd.ExtraFiles = []*os.File{lock.File()}
+		cmd.ExtraFiles = lock.Files()
 		if err := cmd.Start(); err != nil {
 			return err
 		}
@@ -279,7 +286,7 @@ func TestLockFileText(t *testing.T) {
 			if err := os.WriteFile(s.path(lockFile), []byte(text), 0o666); err != nil {
 				t.Fatal(err)
 			}
-			f, err := s.flock(t.Context(), 0)
+			f, err := s.flock(t.Context(), unix.LOCK_EX, 0)
 			if err != nil {
 				t.Fatal(err)
 			}

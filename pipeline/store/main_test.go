@@ -22,7 +22,7 @@ const childEnv = "TLPIPE_STORE_TEST_CHILD"
 func TestMain(m *testing.M) {
 	role, args, _ := strings.Cut(os.Getenv(childEnv), " ")
 	run, ok := map[string]func([]string) error{
-		"commit": childCommit, "gc": childGC, "show": childShow, "drop": childDrop, "hold": childHold, "sleep": childSleep, "unreadable": childUnreadable, "few": childFew,
+		"commit": childCommit, "gc": childGC, "show": childShow, "drop": childDrop, "hold": childHold, "claim": childClaim, "sleep": childSleep, "unreadable": childUnreadable, "few": childFew,
 	}[role]
 	if !ok {
 		os.Exit(m.Run())

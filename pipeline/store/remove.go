@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,22 +19,22 @@ const asidePrefix = ".removed-"
 
 // setAside takes a path out of the store at one blow, so that no reader sees half of it. dropAside then removes it.
 func (s *Store) setAside(path string) error {
-	dir, err := os.MkdirTemp(s.path(scratchDir), asidePrefix)
-	if err != nil {
-		return err
-	}
-	if err := os.Rename(path, filepath.Join(dir, filepath.Base(path))); err != nil {
-		_ = os.Remove(dir)
-		if errors.Is(err, fs.ErrNotExist) {
+	random := make([]byte, 8)
+	rand.Read(random)
+	err := os.Rename(path, s.path(scratchDir, asidePrefix+hex.EncodeToString(random)))
+	if errors.Is(err, fs.ErrNotExist) {
+		if _, gone := os.Lstat(path); errors.Is(gone, fs.ErrNotExist) {
 			return nil
 		}
+	}
+	if err != nil {
 		return err
 	}
 	failpoint.Here("aside")
 	return syncDir(filepath.Dir(path))
 }
 
-// dropAside removes all that was set aside, also by a process that died.
+// dropAside removes all that was set aside, also by a process that died; several may do so at a time.
 func (s *Store) dropAside() error {
 	entries, err := readDir(s.path(scratchDir))
 	for _, e := range entries {
@@ -64,7 +66,7 @@ func (s *Store) removeRecords(rels []string) error {
 
 // Drop removes damaged objects with the records that point to them, and damaged records, so that the next run makes
 // them again; what MadeFrom lists, which has to stand behind what it was made from, goes in the same way. What was made
-// goes before what it was made from: after a kill MadeFrom finds it again. The caller holds the lock.
+// goes before what it was made from: after a kill MadeFrom finds it again. The caller holds Lock.
 func (s *Store) Drop(damages []Damage) error {
 	all, err := s.Records()
 	if err != nil {

@@ -14,8 +14,16 @@ import (
 const stamp = "20060102-150405"
 
 // NewRun makes the directory runs/ID for a run of the config called name. The ID begins with the time, but never with
-// one that is not after all others: what the last run is follows no clock. The caller holds the lock.
+// one that is not after all others: what the last run is follows no clock. The caller shares the store.
 func (s *Store) NewRun(name string) (id, dir string, err error) {
+	err = s.inOrder(func() error {
+		id, dir, err = s.newRun(name)
+		return err
+	})
+	return id, dir, err
+}
+
+func (s *Store) newRun(name string) (id, dir string, err error) {
 	ids, err := s.Runs()
 	if err != nil {
 		return "", "", err

@@ -22,10 +22,12 @@ const (
 	runsDir    = "runs"
 	latestDir  = "latest"
 	tagsDir    = "tags"
+	locksDir   = "locks"
 	lockFile   = "lock"
 )
 
-// Store is a store directory. Its methods that read need no lock; those that write expect the caller to hold Lock.
+// Store is a store directory. Its methods that read need no lock; those that write expect the
+// caller to Share it, and those that delete to hold Lock.
 type Store struct {
 	dir string
 }
@@ -39,7 +41,7 @@ func Open(dir string) (*Store, error) {
 	if err := s.mark(); err != nil {
 		return nil, s.notMade(err)
 	}
-	for _, name := range []string{objectsDir, recordsDir, scratchDir, runsDir, latestDir} {
+	for _, name := range []string{objectsDir, recordsDir, scratchDir, runsDir, latestDir, locksDir} {
 		if err := makeDir(s.path(name)); err != nil {
 			return nil, s.notMade(err)
 		}

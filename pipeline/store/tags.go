@@ -15,7 +15,7 @@ import (
 // tagName is what a tag can be called: a file name that is no option and no path.
 var tagName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
-// Tag gives a run a name, under which gc keeps all that it used. A tag of that name moves. The caller holds the lock.
+// Tag gives a run a name, under which gc keeps all that it used. A tag of that name moves. The caller shares the store.
 func (s *Store) Tag(name, run string) error {
 	if !tagName.MatchString(name) {
 		return exit.Errorf(exit.Usage, "%q cannot be a tag: expected letters, digits, dots, hyphens and underscores, with a letter or a digit first", name)
@@ -35,7 +35,7 @@ func (s *Store) Tag(name, run string) error {
 	return nil
 }
 
-// Untag takes a tag away, not what it names. The caller holds the lock.
+// Untag takes a tag away, not what it names. The caller shares the store.
 func (s *Store) Untag(name string) error {
 	if !tagName.MatchString(name) {
 		return exit.Errorf(exit.Usage, "there is no tag %q", name)

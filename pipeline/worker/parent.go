@@ -24,8 +24,9 @@ import (
 type Client struct {
 	Path string   // of the program
 	Log  *os.File // receives what the child prints
-	Held *os.File // the store's lock, inherited so that it is held as long as the child lives; nil: none
 	Want Identity // of the child; another is refused
+
+	Held []*os.File // locks, inherited so that they are held as long as the child lives
 
 	NoMemory []string // how the child's libraries say that memory ran out, see exit.FromText
 
@@ -54,10 +55,7 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	cmd := exec.CommandContext(ctx, c.Path)
 	cmd.Env = environment.Worker()
 	cmd.Stdout, cmd.Stderr = c.Log, c.Log
-	cmd.ExtraFiles = []*os.File{childEnd}
-	if c.Held != nil {
-		cmd.ExtraFiles = append(cmd.ExtraFiles, c.Held)
-	}
+	cmd.ExtraFiles = append([]*os.File{childEnd}, c.Held...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a terminal's Ctrl-C reaches the child through ctx alone
 	defer dieWithParent(cmd.SysProcAttr)()
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
