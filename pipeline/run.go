@@ -282,8 +282,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, before *pas
 	if _, artifact, miss, err := r.Store.Lookup(step.Action); err != nil {
 		return fail(err)
 	} else if miss == "" && s.Name != r.opts.Force { // somebody did it meanwhile
-		event(progress.Event{Type: progress.StageEnd, Status: "cached"})
-		return finish(result, "cached", begun, artifact)
+		return finish("cached", artifact, 0)
 	}
 	event(progress.Event{Type: progress.StageStart, Text: cmp.Or(step.Reason, "forced")})
 	artifact, peak, err := r.execute(ctx, s, &step, in, claim, begun)

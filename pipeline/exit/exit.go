@@ -15,7 +15,7 @@ const (
 	Usage       = 2   // wrong usage or an invalid config
 	Gate        = 3   // the run is complete, but its result missed a limit that the settings set
 	Rejected    = 4   // more of the input was rejected than the settings allow
-	Locked      = 11  // another process holds the store
+	Locked      = 11  // another process uses the store
 	Damaged     = 12  // a stored artifact does not match its digests
 	NoRuntime   = 13  // a library or program that a stage computes with could not be found or loaded
 	Resources   = 14  // memory or disk: refused before the start, or hit
