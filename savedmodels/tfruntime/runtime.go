@@ -171,18 +171,21 @@ func sessionConfig(opts savedmodels.Options) (*corepb.ConfigProto, error) {
 	if err := host.CheckJIT(opts.JITCompile); err != nil {
 		return nil, err
 	}
-	config.GraphOptions = &corepb.GraphOptions{}
+	graph := &corepb.GraphOptions{}
 	switch precision {
 	case "float32", "int8":
 	case "bfloat16":
-		config.GraphOptions.RewriteOptions = &corepb.RewriterConfig{AutoMixedPrecisionOnednnBfloat16: corepb.RewriterConfig_ON}
+		graph.RewriteOptions = &corepb.RewriterConfig{AutoMixedPrecisionOnednnBfloat16: corepb.RewriterConfig_ON}
 	case "float16":
-		config.GraphOptions.RewriteOptions = &corepb.RewriterConfig{AutoMixedPrecision: corepb.RewriterConfig_ON}
+		graph.RewriteOptions = &corepb.RewriterConfig{AutoMixedPrecision: corepb.RewriterConfig_ON}
 	default:
 		return nil, exit.Errorf(exit.Usage, "expected precision float32, bfloat16, int8 or float16, received %q", opts.Precision)
 	}
 	if opts.JITCompile {
-		config.GraphOptions.OptimizerOptions = &corepb.OptimizerOptions{GlobalJitLevel: corepb.OptimizerOptions_ON_1}
+		graph.OptimizerOptions = &corepb.OptimizerOptions{GlobalJitLevel: corepb.OptimizerOptions_ON_1}
+	}
+	if graph.RewriteOptions != nil || graph.OptimizerOptions != nil {
+		config.GraphOptions = graph
 	}
 	return config, nil
 }
