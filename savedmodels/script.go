@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -97,10 +98,13 @@ func ended(status syscall.WaitStatus) string {
 // tail passes on what is written and remembers the end of it.
 type tail struct {
 	to   io.Writer
+	mu   sync.Mutex // a Python that stays may go on writing
 	last []byte
 }
 
 func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	t.last = append(t.last, p...)
 	if over := len(t.last) - 4096; over > 0 {
 		t.last = append(t.last[:0], t.last[over:]...)
@@ -113,6 +117,8 @@ func (t *tail) Write(p []byte) (int, error) {
 
 // lines are the last n lines that are not empty, in one.
 func (t *tail) lines(n int) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	var lines []string
 	for line := range strings.Lines(string(t.last)) {
 		if line = strings.TrimSpace(line); line != "" {
