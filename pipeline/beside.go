@@ -27,7 +27,7 @@ func (r *running) begin(ctx context.Context, next, last int) {
 		done := make(chan outcome, 1)
 		r.begun[i] = done
 		r.beside.Go(func() {
-			done <- r.runStage(ctx, s, in, &past{pipeline: r.Pipeline}, true)
+			done <- r.runStage(ctx, s, in, true)
 		})
 	}
 }
@@ -44,7 +44,7 @@ func (r *running) at(ctx context.Context, i, last int, reached bool) outcome {
 	if missing != "" {
 		return r.fail(s, time.Now(), fmt.Errorf("no earlier stage gives %q", missing))
 	}
-	return r.runStage(ctx, s, in, &r.before, reached)
+	return r.runStage(ctx, s, in, reached)
 }
 
 // rest waits for stages that were begun and have not had their turn when the run ends early. What they finished is

@@ -14,29 +14,31 @@ import (
 	"tlpipe/pipeline/store"
 )
 
+// timed is a stage that takes seconds, and fails with the error of its name if there is one. b is auxiliary.
+func timed(fail map[string]error, name string, seconds int, takes ...string) Stage {
+	return Stage{
+		Name: name, Version: 1, Gives: name, Takes: takes, Auxiliary: name == "b",
+		Key: func(context.Context, Inputs) ([]store.Line, error) {
+			return []store.Line{{Name: "name", Value: name}}, nil
+		},
+		Run: func(ctx context.Context, job *Job) error {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Duration(seconds) * time.Second):
+			}
+			if err := fail[name]; err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(job.Out, name), []byte(name), 0o644)
+		},
+	}
+}
+
 // twoSides is a pipeline of a, which takes two seconds, of the auxiliary b, which takes three, and of c, which takes what
 // both give and one second.
 func twoSides(s *store.Store, fail map[string]error) *Pipeline {
-	stage := func(name string, seconds int, takes ...string) Stage {
-		return Stage{
-			Name: name, Version: 1, Gives: name, Takes: takes, Auxiliary: name == "b",
-			Key: func(context.Context, Inputs) ([]store.Line, error) {
-				return []store.Line{{Name: "name", Value: name}}, nil
-			},
-			Run: func(ctx context.Context, job *Job) error {
-				select {
-				case <-ctx.Done():
-					return ctx.Err()
-				case <-time.After(time.Duration(seconds) * time.Second):
-				}
-				if err := fail[name]; err != nil {
-					return err
-				}
-				return os.WriteFile(filepath.Join(job.Out, name), []byte(name), 0o644)
-			},
-		}
-	}
-	return &Pipeline{Name: "sides", Store: s, Stages: []Stage{stage("a", 2), stage("b", 3), stage("c", 1, "a", "b")}}
+	return &Pipeline{Name: "sides", Store: s, Stages: []Stage{timed(fail, "a", 2), timed(fail, "b", 3), timed(fail, "c", 1, "a", "b")}}
 }
 
 // An auxiliary stage runs beside the one before it where there is room, and has its turn otherwise. The results are in
@@ -85,5 +87,44 @@ func TestBeside(t *testing.T) {
 				t.Errorf("again: %s (%v), want %s", states, err, c.again)
 			}
 		})
+	}
+}
+
+// Why a stage runs follows from the runs before this one, also where it begins when this one is on record.
+func TestReasonsBeside(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, _, err := s.NewRun("sides")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &Pipeline{Name: "sides", Store: s, Stages: []Stage{
+		timed(nil, "a", 1), timed(nil, "c", 1, "a"), timed(nil, "d", 1, "c"), timed(nil, "b", 1, "c"), timed(nil, "e", 1, "b", "d"),
+	}}
+	seen := &reasons{}
+	synctest.Test(t, func(t *testing.T) {
+		_, err = p.Run(t.Context(), Options{Sink: progress.Tee(seen), Room: func() bool { return true }, Run: store.Run{ID: id, Name: "sides"}})
+	})
+	if err != nil || len(seen.texts) != 5 {
+		t.Fatalf("%v began, %v", seen.texts, err)
+	}
+	for stage, text := range seen.texts {
+		if text != "first run of this config" {
+			t.Errorf("%s: %s", stage, text)
+		}
+	}
+}
+
+// reasons keeps why stages began.
+type reasons struct{ texts map[string]string }
+
+func (r *reasons) Handle(e progress.Event) {
+	if r.texts == nil {
+		r.texts = map[string]string{}
+	}
+	if e.Type == progress.StageStart {
+		r.texts[e.Stage] = e.Text
 	}
 }

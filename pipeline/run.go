@@ -124,8 +124,10 @@ func (r *running) uses(use store.Use, complete bool) {
 	r.kept.Used, r.kept.Complete = append(r.kept.Used, use), complete
 }
 
-// keep writes down what the run has used so far, so that it is kept.
+// keep writes down what the run has used so far, so that it is kept. What earlier runs used is read before this one is
+// among them: reasons compare with those.
 func (r *running) keep() error {
+	_ = r.before.load() // who gives a reason finds what is wrong
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.kept.ID == "" {
@@ -236,7 +238,7 @@ func (r *running) fail(s *Stage, begun time.Time, err error) outcome {
 	return o
 }
 
-func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, before *past, reached bool) outcome {
+func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, reached bool) outcome {
 	begun := time.Now()
 	event := func(e progress.Event) {
 		e.Time, e.Stage = time.Now(), s.Name
@@ -252,7 +254,7 @@ func (r *running) runStage(ctx context.Context, s *Stage, in Inputs, before *pas
 		return fail(err)
 	}
 	step := Step{Stage: s}
-	if err := r.look(ctx, &step, in, before); err != nil {
+	if err := r.look(ctx, &step, in, &r.before); err != nil {
 		return fail(r.damaged(ctx, err, in))
 	}
 	if step.Status == Cached && s.Name != r.opts.Force {
