@@ -65,11 +65,7 @@ func badImages(t *testing.T, env machine.Resources) int {
 			t.Errorf("%q was taken, want it rejected: %s", path, expected)
 		}
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	if m.Count != 1000+len(odd)-bad {
 		t.Errorf("%d images, of which %d odd ones are good", m.Count, len(odd)-bad)
 	}

@@ -96,11 +96,7 @@ func TestDecodeCIFAR(t *testing.T) {
 					t.Fatal(err)
 				}
 				outs = append(outs, readDir(t, job.Out))
-				m, err := formats.OpenImages(job.Out)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer m.Close()
+				m := opened(t, job.Out)
 				want, last := []int32{0, 9, 1, 9, 2, 9, 3, 9, 4, 9, 5, 9}, "test_batch#1"
 				if format == "cifar100" {
 					want, last = []int32{0, 99, 1, 99}, "test#1"

@@ -265,11 +265,7 @@ all 4 images that were set aside are listed in ` + filepath.Join(job.Scratch, "r
 	if len(sink.shards) > 0 {
 		t.Errorf("shards %v were made again after raising max_rejected", sink.shards)
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	if m.Count != 56 {
 		t.Errorf("%d images, expected 56", m.Count)
 	}
@@ -338,11 +334,7 @@ func TestDecodeJPEG(t *testing.T) {
 		if err := stage.Run(t.Context(), job); err != nil || !stage.Runtime {
 			t.Fatalf("%v, runs in the worker: %v", err, stage.Runtime)
 		}
-		m, err := formats.OpenImages(job.Out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
+		m := opened(t, job.Out)
 		for _, v := range m.Pixels.Row(0) {
 			if v != 90 {
 				t.Fatalf("%+v: a pixel of %d was not decoded by TensorFlow", s, v)
@@ -367,11 +359,7 @@ func TestDecodeResize(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := formats.OpenImages(job.Out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
+		m := opened(t, job.Out)
 		if m.Resize != resize {
 			t.Errorf("images.json says %q, expected %q", m.Resize, resize)
 		}
@@ -414,4 +402,15 @@ func TestDecodeProblems(t *testing.T) {
 			}
 		})
 	}
+}
+
+// opened is the decoded data set in a folder, open until the test ends.
+func opened(t testing.TB, dir string) *formats.Images {
+	t.Helper()
+	m, err := formats.OpenImages(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { m.Close() })
+	return m
 }

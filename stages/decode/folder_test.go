@@ -31,11 +31,7 @@ func TestDecodeFolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	samples, err := m.Samples()
 	if err != nil {
 		t.Fatal(err)
@@ -130,11 +126,7 @@ func TestDecodeKeepsNamesApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	samples, err := m.Samples()
 	if err != nil {
 		t.Fatal(err)

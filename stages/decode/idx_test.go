@@ -55,11 +55,7 @@ func TestDecodeIDX(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := formats.OpenImages(job.Out)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer m.Close()
+		m := opened(t, job.Out)
 		if m.Count != 5 || m.Height != 2 || m.Width != 3 || m.Channels != 1 {
 			t.Errorf("%d images of %d × %d × %d", m.Count, m.Height, m.Width, m.Channels)
 		}
@@ -88,11 +84,7 @@ func TestDecodeIDXScaledAndWithoutTest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	if m.Count != 2 || m.Channels != 1 || !bytes.Equal(m.Pixels.Row(1), bytes.Repeat([]byte{9}, 16)) {
 		t.Errorf("%d images, row 1: %v", m.Count, m.Pixels.Row(1))
 	}
@@ -176,11 +168,7 @@ func TestDecodeIDXClasses(t *testing.T) {
 				}
 				return
 			}
-			m, err := formats.OpenImages(job.Out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
+			m := opened(t, job.Out)
 			if !cmp.Equal(m.Classes, c.classes) || m.Labels[0] != c.first {
 				t.Errorf("classes %q, labels %v", m.Classes, m.Labels)
 			}
@@ -200,11 +188,7 @@ func TestDecodeIDXVal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	samples, err := m.Samples()
 	if err != nil || len(samples) != 6 || samples[3] != (formats.Sample{Path: "val-images-idx3-ubyte#0", Split: "val", Class: "2"}) || samples[4].Split != "test" || m.Pixels.Row(3)[0] != 7 {
 		t.Errorf("samples %v, %v", samples, err)

@@ -49,11 +49,7 @@ func samplesOf(t testing.TB, s *Settings, files []archiveFile) (rows []string, w
 	if err := Stage(s, machine.Resources{}).Run(t.Context(), job); err != nil {
 		return nil, "", err
 	}
-	m, err := formats.OpenImages(job.Out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close()
+	m := opened(t, job.Out)
 	samples, err := m.Samples()
 	if err != nil {
 		t.Fatal(err)

@@ -102,6 +102,7 @@ func within(folder string, splits map[string]string) string {
 	return ""
 }
 
+// Defaults are the settings of a config that says nothing of decode.
 func Defaults() *Settings {
 	return &Settings{Format: "image-folder", Resize: "antialias", MaxRejected: 0.01}
 }

@@ -47,11 +47,7 @@ func TestDecodeTransparent(t *testing.T) {
 			if err != nil || info.Transparent != 40 || fmt.Sprint(info.Background) != fmt.Sprint(c.background) {
 				t.Errorf("%+v, %v", info, err)
 			}
-			m, err := formats.OpenImages(job.Out)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer m.Close()
+			m := opened(t, job.Out)
 			if got := m.Pixels.Row(1)[:3]; !bytes.Equal(got, c.want) {
 				t.Errorf("pixels %v, expected %v", got, c.want)
 			}

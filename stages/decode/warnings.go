@@ -7,6 +7,7 @@ import (
 	"tlpipe/stages/wording"
 )
 
+// Warnings tells of the images in dir what makes results worse; of images that cannot be read nothing.
 func Warnings(dir string) (list []string) {
 	info, err := formats.ReadImagesInfo(dir)
 	if err != nil {

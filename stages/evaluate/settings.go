@@ -17,6 +17,7 @@ type Settings struct {
 	Gates  map[string]float64 `yaml:"gates" inert:"true" jsonschema_description:"least values that metrics must reach, such as {accuracy: 0.9}; a missed gate fails the run with exit code 3"`
 }
 
+// Defaults are the settings of a config that says nothing of evaluate.
 func Defaults() *Settings { return &Settings{Split: "test", TopK: []int{1, 5}, Served: 500} }
 
 // Problems reports what is wrong between the settings of evaluate.

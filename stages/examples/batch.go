@@ -62,6 +62,7 @@ func (b *Batch) Tensor() savedmodels.Tensor {
 	return savedmodels.Tensor{DType: b.dtype, Shape: shape, Data: b.x}
 }
 
+// LabelTensor is the labels, int32 [n], as a model takes them.
 func (b *Batch) LabelTensor() savedmodels.Tensor {
 	return savedmodels.Tensor{DType: savedmodels.Int32, Shape: []int64{int64(len(b.Rows))}, Data: b.labels}
 }

@@ -57,6 +57,7 @@ func (e *Examples) dtype() savedmodels.DType {
 	return savedmodels.Uint8
 }
 
+// RowBytes is the size of one example in memory.
 func (e *Examples) RowBytes() int { return formats.Product(e.rowShape()) * e.dtype().Size() }
 
 // Copies is the number of different examples of each training image, at least 1.

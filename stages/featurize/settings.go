@@ -20,6 +20,7 @@ type Settings struct {
 	Seed    int64           `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"of the copies; they do not follow the run's seed, so that runs with other seeds share features"`
 }
 
+// Defaults are the settings of a config that says nothing of featurize.
 func Defaults() *Settings {
 	return &Settings{BatchSize: 128, Precision: "float32", Store: "float32", Copies: 1, Augment: network.NoAugment}
 }

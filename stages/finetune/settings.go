@@ -56,6 +56,7 @@ type EarlyStop struct {
 	Monitor  string  `yaml:"monitor" jsonschema:"enum=val_loss,enum=val_accuracy"`
 }
 
+// Defaults are the settings of a config that says nothing of fine-tune.
 func Defaults() *Settings {
 	return &Settings{
 		Epochs: 10, BatchSize: 32, Precision: "float32",

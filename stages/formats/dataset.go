@@ -17,6 +17,7 @@ const (
 	Test  = "test"
 )
 
+// Splits are all of them.
 var Splits = [...]string{Train, Val, Test}
 
 // Dataset is an artifact of type dataset: which images belong to which split and how pixels are prepared.

@@ -9,6 +9,7 @@ type DuplicateGroup struct {
 	Images []DuplicateImage `json:"images"`
 }
 
+// DuplicateImage is an image of a group: its row in images, and where it stands.
 type DuplicateImage struct {
 	Row   int64  `json:"row"`
 	Path  string `json:"path"`

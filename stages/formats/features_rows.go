@@ -31,6 +31,7 @@ func (r FeatureRows) Of(copy int) []int64 {
 	return r.Rows[first:end]
 }
 
+// Bounds are the first feature of a copy and the one behind its last.
 func (r FeatureRows) Bounds(copy int) (first, end int) {
 	plain := len(r.Rows) - (r.Copies-1)*r.Copied
 	if copy == 0 {

@@ -78,6 +78,7 @@ func OpenImages(dir string) (*Images, error) {
 	}, nil
 }
 
+// ReadImagesInfo reads images.json in dir, an artifact of type images.
 func ReadImagesInfo(dir string) (info ImagesInfo, err error) {
 	path := filepath.Join(dir, "images.json")
 	text, err := os.ReadFile(path)

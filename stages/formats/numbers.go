@@ -6,6 +6,7 @@ import (
 	"slices"
 )
 
+// Product is the number of elements of a shape; that of a scalar is 1.
 func Product(shape []int) int {
 	n := 1
 	for _, d := range shape {

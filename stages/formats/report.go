@@ -87,6 +87,7 @@ func Metrics(reportDir string) (map[string]any, error) {
 	return metrics, err
 }
 
+// ReadMetrics reads metrics.json in dir, a report artifact, into a value.
 func ReadMetrics(dir string, into any) error {
 	path := filepath.Join(dir, "metrics.json")
 	text, err := os.ReadFile(path)

@@ -18,6 +18,7 @@ import (
 	"tlpipe/stages/standin"
 )
 
+// ExportKey is the key of an export: what is exported, and by which scripts, packages and weights.
 func ExportKey(spec any) ([]store.Line, error) {
 	text, err := json.Marshal(spec)
 	return []store.Line{{Name: "exporter", Value: savedmodels.ExporterVersion()}, {Name: "model", Value: string(text)}}, err

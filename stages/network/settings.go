@@ -32,6 +32,7 @@ type Head struct {
 	Dropout       float64 `yaml:"dropout" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of activations dropped while training: of each hidden FC layer, or of the features where there is none"`
 }
 
+// Defaults are the settings of a config that says nothing of the model.
 func Defaults() Settings {
 	return Settings{
 		Backbone: "vgg16", Weights: "imagenet", Input: []int{32, 32},

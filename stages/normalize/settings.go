@@ -28,6 +28,7 @@ type Split struct {
 	Seed     *int64         `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"of the split; the split does not follow the run's seed, so that runs with other seeds share features"`
 }
 
+// Defaults are the settings of a config that says nothing of normalize.
 func Defaults() *Settings { return &Settings{Mode: "caffe"} }
 
 // Problems reports what is wrong between the settings of normalize.
@@ -81,11 +82,13 @@ func (s Split) problems(report func(path, format string, args ...any)) {
 	}
 }
 
+// WithVal is the split with another share of train for val.
 func (s Split) WithVal(share float64) Split {
 	s.Val = share
 	return s
 }
 
+// WithTest is the split with another share for test.
 func (s Split) WithTest(share float64) Split {
 	s.Test = share
 	return s

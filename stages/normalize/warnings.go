@@ -12,6 +12,7 @@ import (
 	"tlpipe/stages/wording"
 )
 
+// Warnings tells of the data set in dir what makes results worse, or look better, than they should.
 func Warnings(dir string) (list []string) {
 	var d formats.Dataset
 	text, err := os.ReadFile(filepath.Join(dir, "dataset.json"))

@@ -34,6 +34,7 @@ func Cuts(name string, data []byte, want string, at ...int) (cases []BadInput) {
 	return cases
 }
 
+// Flipped is data with one byte changed.
 func Flipped(data []byte, at int) []byte {
 	changed := bytes.Clone(data)
 	changed[at] ^= 0x55

@@ -6,6 +6,7 @@ import (
 	"testing"
 )
 
+// DamageFile writes a file anew as damage makes it.
 func DamageFile(t *testing.T, path string, damage func([]byte) []byte) {
 	t.Helper()
 	file, err := os.ReadFile(path)

@@ -96,6 +96,7 @@ type FakeVars struct {
 	Serving          map[string]savedmodels.Tensor `json:",omitempty"` // what set_serving was given
 }
 
+// FakeModel is a small linear model with the signatures of an export.
 type FakeModel struct {
 	Runtime  *FakeRuntime
 	Features int
@@ -293,6 +294,7 @@ func (m *FakeModel) augmented(in map[string]savedmodels.Tensor) []float32 {
 	return out
 }
 
+// FloatTensor is float32 values in a shape, of which one side may be -1.
 func FloatTensor(values []float32, shape ...int) savedmodels.Tensor {
 	t := savedmodels.Tensor{DType: savedmodels.Float32, Shape: []int64{int64(len(values))}}
 	if len(shape) > 0 {
@@ -344,6 +346,7 @@ func WriteFakeModel(t *testing.T, kind string, features, classes int) string {
 	return dir
 }
 
+// WriteFakeVars writes the variables of a fake model.
 func WriteFakeVars(dir string, vars FakeVars) error {
 	if err := os.MkdirAll(filepath.Join(dir, "variables"), 0o755); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"tlpipe/pipeline/store"
 )
 
+// ReadText reads a file of an artifact.
 func ReadText(t *testing.T, dir, name string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(dir, name))
@@ -48,6 +49,7 @@ func TreeDigest(t *testing.T, dir string) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// FilesIn are the names of all files in a folder and below.
 func FilesIn(t *testing.T, dir string) []string {
 	t.Helper()
 	var names []string
@@ -89,6 +91,7 @@ func (e *Events) Texts(kind string) string {
 	return strings.Join(texts, "\n")
 }
 
+// Count is how many events of a type there were.
 func (e *Events) Count(kind string) int {
 	e.mu.Lock()
 	defer e.mu.Unlock()

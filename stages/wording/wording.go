@@ -10,6 +10,7 @@ func Named(what string, names []string) string {
 	return Plural(len(names), what, what+"s") + " " + QuotedList(names)
 }
 
+// QuotedList quotes up to five names, and says how many more there are.
 func QuotedList(names []string) string {
 	var quoted []string
 	for _, name := range names[:min(len(names), 5)] {
