@@ -111,8 +111,11 @@ test-pytorch: build pytorch ## prove that the PyTorch half does the same
 torture: bin/failpoint ## 500 kills and power cuts in runs and in all commands that write, and compare the results (half an hour)
 	@CGO_ENABLED=0 go test ./cmd/tlpipe -run 'TestTorture|TestKilledCommands|TestPowerCuts|TestHostileEnvironment' -v -kills 200 -command-kills 200 -power-cuts 100 -timeout 60m
 
+# Under the race detector a program sleeps for a second before it ends, unless told not to: tests run hundreds of commands.
+race-fast race: export GORACE = atexit_sleep_ms=0
+
 race-fast: ## run the tests that need no TensorFlow under the race detector
-	@CGO_ENABLED=1 go test -race -tags notensorflow ./...
+	@CGO_ENABLED=1 go test -race -tags notensorflow -timeout 30m ./...
 	@CGO_ENABLED=1 go test -race -tags 'notensorflow failpoint' -run Killed ./pipeline/store
 
 race: race-fast deps ## run the tests under the race detector, those of the runtime included
