@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"tlpipe/pipeline/store"
 )
@@ -96,10 +95,8 @@ func Nearest(records []store.Record, stage string, key []store.Line) (near store
 // past is what the store knows of earlier runs of a config. It is read at most once, when a stage is not stored.
 type past struct {
 	pipeline *Pipeline
-
-	mu     sync.Mutex
-	read   bool
-	stages map[string][]store.Record // those that made what the config's last run used
+	read     bool
+	stages   map[string][]store.Record // those that made what the config's last run used
 }
 
 // why says what changed since the config's last run; miss is the store's own reason.
@@ -130,8 +127,6 @@ func (b *past) why(step *Step, miss string) string {
 
 // load finds the records of what the config's last runs used. Other configs' are left out: what differs from them explains nothing.
 func (b *past) load() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if b.read {
 		return nil
 	}

@@ -98,6 +98,20 @@ func (p *Pipeline) Unsuited(ctx context.Context, steps []Step) error {
 	return nil
 }
 
+// later names the stages that a run reaches after the one at i.
+func (p *Pipeline) later(i int, until string) (names []string) {
+	if p.Stages[i].Name == until {
+		return nil
+	}
+	for _, s := range p.Stages[i+1:] {
+		names = append(names, s.Name)
+		if s.Name == until {
+			break
+		}
+	}
+	return names
+}
+
 // Damaged is the error of the first step that a damaged artifact stands in the way of; nil if there is none.
 func Damaged(steps []Step) error {
 	for _, step := range steps {

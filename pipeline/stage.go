@@ -23,8 +23,7 @@ type Stage struct {
 	// Runtime says that Run needs the model runtime and so runs in the worker process.
 	Runtime bool
 
-	// Auxiliary marks work that a user never lists as a stage of its own, such as the export of a model. It may run beside
-	// other stages.
+	// Auxiliary marks work that a user never lists as a stage of its own, such as the export of a model.
 	Auxiliary bool
 
 	// Run does the work: it fills job.Out and returns. It may find in job.Out and job.Scratch what an earlier, killed
@@ -42,6 +41,9 @@ type Stage struct {
 	// Ahead, if set, is called when a run begins that will certainly run the stage: it may start what takes long to start.
 	Ahead func(ctx context.Context)
 
+	// Memory, if set, is about how many bytes Run takes at most. The engine has stages work at a time where there is room for all.
+	Memory func() int64
+
 	// Identity, if set, names the finished artifact for the keys of later stages by something else than its bytes: the
 	// digest of a model's tensors, for one, where the files around them differ from export to export.
 	Identity func(dir string) (string, error)
@@ -53,6 +55,13 @@ type Stage struct {
 	// Suits, if set, refuses an artifact that the stages which are to follow can do nothing with. It is asked as soon as
 	// the artifact is stored, cached or not, and by whoever plans with it; later names those stages.
 	Suits func(a store.Artifact, later []string) error
+}
+
+func (s *Stage) memory() int64 {
+	if s.Memory == nil {
+		return 0
+	}
+	return s.Memory()
 }
 
 // Inputs are the artifacts a stage takes, by artifact type.

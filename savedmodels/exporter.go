@@ -62,6 +62,9 @@ type Exporter struct {
 	python *exports   // nil: not started
 }
 
+// ExportMemory is about how many bytes an export takes at most.
+func ExportMemory() int64 { return 2 << 30 }
+
 // NewExporter makes an Exporter that finds its Python itself.
 func NewExporter(cacheDir, shared string, log io.Writer) *Exporter {
 	return &Exporter{CacheDir: cacheDir, Shared: shared, Log: log}

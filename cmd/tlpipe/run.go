@@ -93,7 +93,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	timeline := progress.NewTimeline()
 	opts.Profile, opts.Command = c.IsSet("profile"), ownCommand(c, cfg.files...)
 	opts.Sink = progress.Tee(progress.Lines(record.events), screen(c), timeline)
-	opts.Room = func() bool { return roomBeside(machine.FreeMemory()) }
+	opts.Memory = machine.FreeMemory
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
 		if e.linked.TensorFlow == "" {
 			_, err := findLinked(s) // says why
@@ -136,9 +136,6 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	}
 	return runErr
 }
-
-// roomBeside reports whether so much free memory allows an export, which takes about 2 GB, beside another stage.
-func roomBeside(free int64) bool { return free == 0 || free > 5<<30 }
 
 // ownRun says whose a run is: that of the config's files with these settings.
 func ownRun(run store.Run, id string, cfg loaded, rendered []byte) (store.Run, error) {

@@ -20,7 +20,7 @@ const (
 	Span       = "span"      // a piece of work that began at Time, on the lane Unit; only of a run that is profiled
 	Note       = "note"
 	Warning    = "warning"
-	StageEnd   = "stage_end" // Status: ran, cached or failed
+	StageEnd   = "stage_end" // Status: ran, cached, failed, or stopped because another failed
 	RunEnd     = "run_end"   // Status: done, failed or interrupted
 )
 

@@ -47,13 +47,12 @@ type plain struct {
 	every time.Duration
 
 	mu     sync.Mutex
-	meter  meter
-	count  Event                  // the last one that was not shown
 	stages map[string]*plainStage // that run
 }
 
-// plainStage is a stage that runs.
 type plainStage struct {
+	meter meter
+	count Event // the last one that was not shown
 	began time.Time
 	timer *time.Timer // speaks up when nothing else did for long
 }
@@ -61,23 +60,25 @@ type plainStage struct {
 func (p *plain) Handle(e Event) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	switch e.Type {
-	case StageStart:
-		p.stages[e.Stage] = &plainStage{e.Time, time.AfterFunc(p.every, func() { p.remind(e.Stage) })}
-	case Progress:
-		p.meter.update(e)
-		p.count = e
+	s := p.stages[e.Stage]
+	switch {
+	case e.Type == StageStart:
+		s = &plainStage{began: e.Time, timer: time.AfterFunc(p.every, func() { p.remind(e.Stage) })}
+		p.stages[e.Stage] = s
+	case e.Type == Progress && s != nil:
+		s.meter.update(e)
+		s.count = e
 		return
-	case StageEnd:
-		if s := p.stages[e.Stage]; s != nil {
-			s.timer.Stop()
-			delete(p.stages, e.Stage)
-		}
+	case e.Type == StageEnd && s != nil:
+		s.timer.Stop()
+		delete(p.stages, e.Stage)
 	}
 	if text := Text(e); text != "" {
 		fmt.Fprintln(p.w, text)
-		for _, s := range p.stages {
-			s.timer.Reset(p.every)
+		for stage, other := range p.stages {
+			if s == nil || stage == e.Stage || e.Type == StageEnd {
+				other.timer.Reset(p.every)
+			}
 		}
 	}
 }
@@ -91,9 +92,9 @@ func (p *plain) remind(stage string) {
 		return
 	}
 	text := "running for " + Seconds(time.Since(s.began).Seconds())
-	if p.count.Stage == stage {
-		text = p.meter.text(p.count)
-		p.count = Event{}
+	if s.count.Type != "" {
+		text = s.meter.text(s.count)
+		s.count = Event{}
 	}
 	fmt.Fprintf(p.w, "  %s: %s\n", stage, text)
 	s.timer.Reset(p.every)
@@ -116,6 +117,8 @@ func Text(e Event) string {
 			return fmt.Sprintf("✓ %s (cached)", e.Stage)
 		case "ran":
 			return fmt.Sprintf("✓ %s (%s)", e.Stage, Seconds(e.Seconds))
+		case "stopped":
+			return fmt.Sprintf("✗ %s (stopped after %s)", e.Stage, Seconds(e.Seconds))
 		}
 		return fmt.Sprintf("✗ %s (after %s)", e.Stage, Seconds(e.Seconds))
 	}

@@ -75,6 +75,61 @@ func TestPlainWithoutEvents(t *testing.T) {
 	}
 }
 
+// two is what stages tell that run at a time.
+func two() []Event {
+	at := func(seconds int, e Event) Event {
+		e.Time = time.Date(2026, 1, 1, 0, 0, seconds, 0, time.UTC)
+		return e
+	}
+	return []Event{
+		at(0, Event{Type: StageStart, Stage: "featurize", Text: "first run"}),
+		at(1, Event{Type: StageStart, Stage: "export-suffix", Text: "first run"}),
+		at(2, Event{Type: Progress, Stage: "featurize", Unit: "images", Total: 20}),
+		at(6, Event{Type: Progress, Stage: "export-suffix", Unit: "tensors", Done: 1, Total: 2}),
+		at(8, Event{Type: Progress, Stage: "featurize", Unit: "images", Done: 6, Total: 20}),
+		at(25, Event{Type: StageEnd, Stage: "export-suffix", Status: "ran", Seconds: 24}),
+		at(26, Event{Type: Progress, Stage: "featurize", Unit: "images", Done: 16, Total: 20}),
+		at(27, Event{Type: StageEnd, Stage: "featurize", Status: "stopped", Seconds: 27}),
+	}
+}
+
+// TestPlainOfTwo: each stage counts and is reminded of by itself.
+func TestPlainOfTwo(t *testing.T) {
+	want := `▶ featurize (first run)
+▶ export-suffix (first run)
+  featurize: 6 of 20 images, 1 images/s, 14 s left
+  export-suffix: 1 of 2 tensors
+  featurize: running for 20 s
+  export-suffix: running for 20 s
+✓ export-suffix (24 s)
+✗ featurize (stopped after 27 s)
+`
+	if diff := cmp.Diff(want, plainly(t, 10*time.Second, two())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTerminalOfTwo: the line stays that of one stage and names the other.
+func TestTerminalOfTwo(t *testing.T) {
+	var out strings.Builder
+	sink := &terminal{w: &out, width: func() int { return 100 }}
+	for _, e := range two() {
+		sink.Handle(e)
+	}
+	want := `▶ featurize (first run)
+▶ export-suffix (first run)
+  featurize    0 % │························│ 0 of 20 images; also export-suffix
+  featurize   30 % │████············│ 6 of 20 images, 1 images/s, 14 s left; also export-suffix
+✓ export-suffix (24 s)
+  featurize   80 % │███████████████████·····│ 16 of 20 images, 0.67 images/s, 6.0 s left
+✗ featurize (stopped after 27 s)
+`
+	drawn := strings.ReplaceAll(strings.TrimPrefix(out.String(), clearLine), "\n"+clearLine, "\n")
+	if diff := cmp.Diff(want, strings.ReplaceAll(drawn, clearLine, "\n")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // plainly is what Plain writes when events come at their times.
 func plainly(t *testing.T, every time.Duration, events []Event) string {
 	var out strings.Builder

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -25,15 +26,33 @@ func Terminal(f *os.File) Sink {
 }
 
 type terminal struct {
-	w     io.Writer
-	width func() int // asked each time: windows change
-	meter meter
+	w      io.Writer
+	width  func() int // asked each time: windows change
+	meter  meter
+	stages []string // that run, in the order in which they began
+	shown  string   // the one whose count is shown: the first that counts something
 }
 
 // clearLine goes to the line's begin and empties it.
 const clearLine = "\r\x1b[2K"
 
 func (t *terminal) Handle(e Event) {
+	switch e.Type {
+	case StageStart:
+		t.stages = append(t.stages, e.Stage)
+	case StageEnd:
+		t.stages = slices.DeleteFunc(t.stages, func(s string) bool { return s == e.Stage })
+		if t.shown == e.Stage {
+			t.shown = ""
+		}
+	case Progress:
+		if t.shown == "" {
+			t.shown = e.Stage
+		}
+		if t.shown != e.Stage {
+			return // there is one line
+		}
+	}
 	if e.Type == Progress {
 		t.meter.update(e)
 		fmt.Fprint(t.w, clearLine, sanitize.Text(t.line(e)))
@@ -46,6 +65,11 @@ func (t *terminal) Handle(e Event) {
 func (t *terminal) line(e Event) string {
 	const longest, step = 24, 8 // in steps, so that it does not twitch with each digit
 	head, tail := fmt.Sprintf("  %-10s", e.Stage), t.meter.text(e)
+	for _, stage := range t.stages {
+		if stage != e.Stage {
+			tail += "; also " + stage
+		}
+	}
 	width := t.width() - 1 // with the last column filled, some terminals begin another line
 	if room := width - utf8.RuneCountInString(head+tail) - len(" 100 %    "); e.Total > 0 && room >= step {
 		size, share := min(room/step*step, longest), float64(e.Done)/float64(e.Total)

@@ -43,7 +43,7 @@ type traceEvent struct {
 }
 
 // Trace is the timeline in Chrome's Trace Event Format: a lane of the stages, and one for each lane of the spans, or more where
-// spans of a lane overlap.
+// those of a lane overlap.
 func (t *Timeline) Trace() []byte {
 	lanes := []string{"stages"}
 	var events []traceEvent
@@ -54,17 +54,20 @@ func (t *Timeline) Trace() []byte {
 		begin := float64(began.UnixNano()) / 1000
 		events = append(events, traceEvent{name, "X", begin, 1e6 * seconds, 1, slices.Index(lanes, lane), args})
 	}
-	for _, e := range t.stages {
-		add(lanes[0], e.Stage, e.Time.Add(-time.Duration(e.Seconds*float64(time.Second))), e.Seconds, nil)
-	}
 	ends := map[string]time.Time{}
-	for _, e := range t.inOrder() {
-		lane := e.Unit
-		for i := 2; e.Time.Before(ends[lane]); i++ { // another of these is not over yet
-			lane = fmt.Sprintf("%s %d", e.Unit, i)
+	free := func(lane string, began, end time.Time) string {
+		name := lane
+		for i := 2; began.Before(ends[name]); i++ { // another of these is not over yet
+			name = fmt.Sprintf("%s %d", lane, i)
 		}
-		ends[lane] = endOf(e)
-		add(lane, e.Text, e.Time, e.Seconds, map[string]string{"stage": e.Stage})
+		ends[name] = end
+		return name
+	}
+	for _, e := range t.begun() {
+		add(free(lanes[0], e.Time, endOf(e)), e.Stage, e.Time, e.Seconds, nil)
+	}
+	for _, e := range t.inOrder() {
+		add(free(e.Unit, e.Time, endOf(e)), e.Text, e.Time, e.Seconds, map[string]string{"stage": e.Stage})
 	}
 	for i, lane := range lanes {
 		events = append(events, traceEvent{Name: "thread_name", Phase: "M", PID: 1, Lane: i, Args: map[string]string{"name": lane}})
@@ -74,8 +77,19 @@ func (t *Timeline) Trace() []byte {
 }
 
 // inOrder are the spans as they began.
-func (t *Timeline) inOrder() []Event {
-	return slices.SortedStableFunc(slices.Values(t.spans), func(a, b Event) int { return a.Time.Compare(b.Time) })
+func (t *Timeline) inOrder() []Event { return asBegun(t.spans) }
+
+// begun are the stages as they began, at their beginnings.
+func (t *Timeline) begun() []Event {
+	stages := slices.Clone(t.stages)
+	for i := range stages {
+		stages[i].Time = stages[i].Time.Add(-time.Duration(stages[i].Seconds * float64(time.Second)))
+	}
+	return asBegun(stages)
+}
+
+func asBegun(events []Event) []Event {
+	return slices.SortedStableFunc(slices.Values(events), func(a, b Event) int { return a.Time.Compare(b.Time) })
 }
 
 func endOf(e Event) time.Time { return e.Time.Add(time.Duration(e.Seconds * float64(time.Second))) }

@@ -74,6 +74,29 @@ func TestTimelineOverlap(t *testing.T) {
 	}
 }
 
+// TestTimelineOfTwo has two stages run at a time: the one that ended first stands beside the other.
+func TestTimelineOfTwo(t *testing.T) {
+	timeline, began := NewTimeline(), time.UnixMicro(1_000_000)
+	for _, e := range []Event{
+		{Type: StageEnd, Stage: "export-suffix", Status: "ran", Time: began.Add(3 * time.Second), Seconds: 2},
+		{Type: StageEnd, Stage: "featurize", Status: "ran", Time: began.Add(5 * time.Second), Seconds: 5},
+	} {
+		timeline.Handle(e)
+	}
+	var trace struct{ TraceEvents []traceEvent }
+	if err := json.Unmarshal(timeline.Trace(), &trace); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]traceEvent{
+		{"featurize", "X", 1e6, 5e6, 1, 0, nil},
+		{"export-suffix", "X", 2e6, 2e6, 1, 1, nil},
+		{"thread_name", "M", 0, 0, 1, 0, map[string]string{"name": "stages"}},
+		{"thread_name", "M", 0, 0, 1, 1, map[string]string{"name": "stages 2"}},
+	}, trace.TraceEvents); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestSpan reports nothing unless the run is profiled.
 func TestSpan(t *testing.T) {
 	var events []Event

@@ -34,6 +34,7 @@ func Stage(n network.Network, s *Settings, memory savedmodels.Memory, warnings f
 	return pipeline.Stage{
 		Name: "evaluate", Version: 2, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
 		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.Check,
+		Memory: func() int64 { return env.ModelMemory(memory, e.imageBatchSize()) },
 	}
 }
 

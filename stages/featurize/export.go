@@ -6,6 +6,7 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/failpoint"
 	"tlpipe/pipeline/store"
+	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/machine"
 	"tlpipe/stages/network"
@@ -16,7 +17,7 @@ import (
 func ExportStage(n network.Network, s *Settings, env machine.Resources) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "export-prefix", Version: 1, Gives: formats.PrefixType, Auxiliary: true, Identity: network.ModelDigest, Fits: n.HasWeights(env.Digests),
-		Ahead: func(ctx context.Context) { env.Exporter.Warm(ctx) },
+		Ahead: func(ctx context.Context) { env.Exporter.Warm(ctx) }, Memory: savedmodels.ExportMemory,
 		Key: func(ctx context.Context, _ pipeline.Inputs) ([]store.Line, error) {
 			spec, err := s.exported(ctx, n, env)
 			if err != nil {

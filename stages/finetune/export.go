@@ -23,7 +23,7 @@ func ExportStage(n network.Network, s *Settings, env machine.Resources) pipeline
 	}
 	return pipeline.Stage{
 		Name: "export-suffix", Version: 1, Takes: []string{formats.DatasetType}, Gives: formats.SuffixType, Auxiliary: true, Identity: network.ModelDigest, Fits: n.HasWeights(env.Digests),
-		Ahead: func(ctx context.Context) { env.Exporter.Warm(ctx) },
+		Ahead: func(ctx context.Context) { env.Exporter.Warm(ctx) }, Memory: savedmodels.ExportMemory,
 		Key: func(ctx context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			suffix, err := spec(ctx, in)
 			if err != nil {

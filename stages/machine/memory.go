@@ -45,6 +45,14 @@ func memory(line string, ofGroup func(c memoryController, group string) (int64, 
 	return bytes
 }
 
+// ModelMemory is how many bytes of the machine's memory a batch takes. What a GPU's memory holds is not estimated.
+func (r Resources) ModelMemory(m savedmodels.Memory, batch int) int64 {
+	if r.Machine.Device != "cpu" {
+		return 0
+	}
+	return m.Of(batch)
+}
+
 // FitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits if
 // there is a setting for it. What a GPU's memory holds is not estimated.
 func (r Resources) FitsMemory(setting string, m savedmodels.Memory, batch int) error {
