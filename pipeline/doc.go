@@ -11,4 +11,10 @@
 //   - A record says which artifact an action made. It is written last; without it the work is not done.
 //   - A run is one invocation. What differs from run to run (times, host, paths) lives in its run record alone.
 //   - Scratch is where an action's unfinished work lies, so that a killed run continues instead of starting over.
+//
+// The stages of a list form a graph: a stage takes artifacts of stages before it, and begins when these are committed. Others
+// may work at the same time, where there is room: of those that need the model runtime, which takes all of a machine, one at a
+// time; and together no more memory than was free when nothing worked. What does not fit beside others waits until it is alone.
+// After the first error nothing begins, and what works is told to stop. What is stored does not depend on which of them worked
+// at a time, and a run with nothing to do tells so in the order of the list.
 package pipeline

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -60,6 +61,7 @@ type Exporter struct {
 
 	mu     sync.Mutex // one export at a time: each takes about 2 GB
 	python *exports   // nil: not started
+	used   time.Time  // the last time that it was asked for something
 }
 
 // ExportMemory is about how many bytes an export takes at most.

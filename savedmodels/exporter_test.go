@@ -154,8 +154,18 @@ func TestWarm(t *testing.T) {
 	if left, err := os.ReadDir(e.Work); err != nil || len(left) > 0 {
 		t.Errorf("left in work: %v (%v)", left, err)
 	}
+	e.stopIdle() // it was used just now
+	if e.python == nil {
+		t.Fatal("Python was ended too early")
+	}
 	if err := e.Close(); err != nil || strings.Count(log.String(), "started") != 1 || syscall.Kill(process, 0) == nil {
 		t.Errorf("%v; started %q; process %v", err, log.String(), syscall.Kill(process, 0))
+	}
+	e.Warm(t.Context())
+	e.used = e.used.Add(-idle)
+	e.stopIdle()
+	if e.python != nil {
+		t.Error("Python stays with nothing to do")
 	}
 	e.Warm(t.Context())
 	if err := syscall.Kill(e.python.cmd.Process.Pid, syscall.SIGKILL); err != nil {

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"tlpipe/pipeline/exit"
 )
@@ -34,6 +35,24 @@ func (e *Exporter) Warm(ctx context.Context) {
 	defer e.mu.Unlock()
 	if e.python == nil {
 		_ = e.start(ctx, e.Work)
+		e.rest()
+	}
+}
+
+// idle is how long a Python with nothing to do stays, which takes half a GB: a training may follow that takes hours.
+const idle = time.Minute
+
+// rest ends Python when it has had nothing to do for long.
+func (e *Exporter) rest() {
+	e.used = time.Now()
+	time.AfterFunc(idle, e.stopIdle)
+}
+
+func (e *Exporter) stopIdle() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if time.Since(e.used) >= idle {
+		_ = e.stop()
 	}
 }
 
@@ -104,6 +123,7 @@ func (e *Exporter) ask(ctx context.Context, request, work string) error {
 			return err
 		}
 	}
+	defer e.rest()
 	p := e.python
 	halted := context.AfterFunc(ctx, func() { _ = syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) })
 	defer halted()
