@@ -27,7 +27,7 @@ CGO = CGO_ENABLED=1 CGO_CFLAGS="-O2 -I$(CURDIR)/.deps/tensorflow/include" \
 RPATH = -linkmode=external -extldflags "-Wl,--disable-new-dtags,-rpath,$(1)"
 
 # What a program was built from, so that a command refuses a worker of other sources. (Lazy: only builds pay for it.)
-SOURCES = $(shell { find cmd/tlpipe cmd/tlpipe-worker pipeline report stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.sha256' -o -name 'architectures.json' | \
+SOURCES = $(shell { find cmd/tlpipe cmd/tlpipe-worker pipeline report stages savedmodels -name '*.go' ! -name '*_test.go' -o -name '*.py' -o -name '*.txt' -o -name '*.html' -o -name '*.css' -o -name '*.js' -o -name '*.sha256' -o -name 'architectures.json' | \
 	LC_ALL=C sort | xargs cat go.mod go.sum; echo '$(GOEXPERIMENT)'; } | sha256sum | cut -c1-16)
 STAMP = -X tlpipe/pipeline/worker.build=$(SOURCES)
 

@@ -23,7 +23,7 @@ func TestEvaluate(t *testing.T) {
 			b := newBed(t, change)
 			b.run(stageNames...)
 			dir := b.have[formats.ReportType].Dir
-			want := []string{"confusion_matrix.csv", "metrics.json", "per_class.csv", "predictions.csv", "report.txt"}
+			want := []string{"confusion_matrix.csv", "metrics.json", "per_class.csv", "predictions.csv", "probabilities.npy", "report.txt"}
 			if got := stagetest.FilesIn(t, dir); !cmp.Equal(got, want) {
 				t.Errorf("files %v, want %v", got, want)
 			}
@@ -48,6 +48,17 @@ func TestEvaluate(t *testing.T) {
 				}
 				if line[5] == "true" {
 					correct++
+				}
+			}
+			all, err := formats.OpenProbabilities(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer all.Close()
+			for i, v := range formats.Float32s(all.Data) { // the predicted class of a line has the largest
+				classes := all.Shape[1]
+				if line := table[1+i/classes]; fmt.Sprintf("%.6f", v) > line[4] {
+					t.Errorf("image %d has a class of probability %v, but %v was predicted", i/classes, v, line)
 				}
 			}
 			if accuracy := metrics["accuracy"].(float64); len(table) != 25 || formats.Round(float64(correct)/24) != accuracy {

@@ -28,7 +28,7 @@ func app(stdout, stderr io.Writer) *cli.App {
 		HideVersion:               true,
 		Commands: []*cli.Command{
 			runCommand(), planCommand(), statusCommand(), explainCommand(), lintCommand(), schemaCommand(), exportCommand(),
-			predictCommand(), exportWeightsCommand(), compareCommand(), verifyCommand(), gcCommand(), tagCommand(), unlockCommand(), doctorCommand(), completionCommand(),
+			predictCommand(), exportWeightsCommand(), compareCommand(), reportCommand(), verifyCommand(), gcCommand(), tagCommand(), unlockCommand(), doctorCommand(), completionCommand(),
 		},
 		CommandNotFound: func(c *cli.Context, name string) {},
 		Action: func(c *cli.Context) error {

@@ -9,9 +9,11 @@ import (
 
 	"github.com/urfave/cli/v2"
 
+	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/report/comparison"
+	"tlpipe/report/runs"
 )
 
 func compareCommand() *cli.Command {
@@ -45,17 +47,17 @@ func compareRuns(c *cli.Context) error {
 		return err
 	}
 	defer s.Read().Unlock()
-	var runs []comparison.Run
+	var found []comparison.Run
 	for _, arg := range c.Args().Slice() {
-		r, err := findRun(s, arg)
+		r, err := finder(s).Compared(arg)
 		if err != nil {
 			return err
 		}
-		runs = append(runs, r)
+		found = append(found, r)
 	}
-	groups := [][]comparison.Run{runs}
+	groups := [][]comparison.Run{found}
 	if c.Bool("by-config") {
-		groups = comparison.ByName(runs)
+		groups = comparison.ByName(found)
 	}
 	var all comparison.Comparisons
 	for _, group := range groups {
@@ -79,6 +81,18 @@ func compareRuns(c *cli.Context) error {
 		return exit.Errorf(exit.Usage, "--intro opens the page of --html, which is not asked for")
 	}
 	return printComparisons(c, all)
+}
+
+// finder finds runs in a store; configs are read as run reads them.
+func finder(s *store.Store) runs.Finder {
+	return runs.Finder{Store: s, Config: func(file string) (string, []byte, error) {
+		cfg, err := checkConfig([]string{file}, nil)
+		if err != nil {
+			return "", nil, err
+		}
+		rendered, err := config.Render(cfg.Public())
+		return cfg.Name, rendered, err
+	}}
 }
 
 func printComparisons(c *cli.Context, all comparison.Comparisons) error {

@@ -23,6 +23,7 @@ import (
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
+	"tlpipe/report/comparison"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/machine"
 	"tlpipe/stages/sources"
@@ -114,12 +115,16 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if opts.Run, err = ownRun(opts.Run, record.id, cfg, rendered); err != nil {
 		return err
 	}
+	origins, err := cfg.origins(rendered)
+	if err != nil {
+		return err
+	}
 	began := time.Now()
-	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: "running"})
+	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Origins: origins, Machine: e.env.Machine, Began: began.UTC(), Status: "running"})
 	opts.Sink.Handle(progress.Event{Type: progress.RunStart, Time: began, Text: record.id})
 	results, runErr := e.pipeline.Run(c.Context, opts)
 	sum := summarize(e, record.id, results, time.Since(began), runErr)
-	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
+	record.write(runRecord{Command: publicArgs(), Files: cfg.files, Config: string(rendered), Origins: origins, Machine: e.env.Machine, Began: began.UTC(), Status: status(runErr), Error: text(runErr), Summary: &sum})
 	runErr = errors.Join(runErr, outputs.writeSummary(c.Context, sum))
 	if c.Bool("json") { // elsewhere they are in the last lines
 		for _, text := range sum.Warnings {
@@ -127,8 +132,12 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 		}
 	}
 	opts.Sink.Handle(progress.Event{Type: progress.RunEnd, Time: time.Now(), Status: status(runErr), Seconds: sum.Seconds, Text: text(runErr)})
+	page := ""
+	if sum.made("evaluate") {
+		page = endPage(s, record.id, c.App.ErrWriter)
+	}
 	if !c.Bool("json") {
-		sum.print(c.App.Writer, e)
+		sum.print(c.App.Writer, e, page)
 	}
 	runErr = errors.Join(runErr, outputs.writeProfile(c, timeline))
 	if runErr != nil && exit.Code(runErr) == exit.Interrupted {
@@ -148,6 +157,21 @@ func ownRun(run store.Run, id string, cfg loaded, rendered []byte) (store.Run, e
 		run.Files = append(run.Files, path)
 	}
 	return run, nil
+}
+
+// origins says where each setting that was given stands.
+func (l loaded) origins(rendered []byte) (map[string]string, error) {
+	settings, err := comparison.ParseSettings(rendered)
+	if err != nil {
+		return nil, err
+	}
+	origins := map[string]string{}
+	for _, s := range settings {
+		if l.source.Given(s.Path) {
+			origins[s.Path] = l.source.At(s.Path).String()
+		}
+	}
+	return origins, nil
 }
 
 // screen shows events where the user looks: a bar on a terminal, plain lines elsewhere, JSON on request.
@@ -183,16 +207,17 @@ func text(err error) string {
 
 // runRecord is run.json: what differs from run to run and so is in no artifact.
 type runRecord struct {
-	Command []string  `json:"command"`
-	Files   []string  `json:"files"`
-	Config  string    `json:"config"` // merged and with all defaults, as YAML
-	Machine any       `json:"machine"`
-	Began   time.Time `json:"began"`
-	Host    string    `json:"host"`
-	PID     int       `json:"pid"`
-	Status  string    `json:"status"` // running (or killed), done, failed or interrupted
-	Error   string    `json:"error,omitempty"`
-	Summary *summary  `json:"summary,omitempty"`
+	Command []string          `json:"command"`
+	Files   []string          `json:"files"`
+	Config  string            `json:"config"`  // merged and with all defaults, as YAML
+	Origins map[string]string `json:"origins"` // where settings were given, as file:line:col; one that is not here has its default
+	Machine any               `json:"machine"`
+	Began   time.Time         `json:"began"`
+	Host    string            `json:"host"`
+	PID     int               `json:"pid"`
+	Status  string            `json:"status"` // running (or killed), done, failed or interrupted
+	Error   string            `json:"error,omitempty"`
+	Summary *summary          `json:"summary,omitempty"`
 }
 
 // publicArgs is the command line without the secrets of addresses in it.

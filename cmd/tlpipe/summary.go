@@ -81,8 +81,8 @@ func settingsOf(c stages.Config) map[string]any {
 	return settings
 }
 
-// print ends a run for a person: each stage's time, the metrics, and where to look.
-func (s summary) print(w io.Writer, e *experiment) {
+// print ends a run for a person: each stage's time, the metrics, and where to look: at page, or at report.txt where there is none.
+func (s summary) print(w io.Writer, e *experiment, page string) {
 	ran := 0
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w)
@@ -110,19 +110,16 @@ func (s summary) print(w io.Writer, e *experiment) {
 		fmt.Fprintln(w)
 	}
 	s.printWarnings(w)
-	dir := e.store.Dir()
-	if here, err := os.Getwd(); err == nil {
-		if relative, err := filepath.Rel(here, dir); err == nil && len(relative) < len(dir) {
-			dir = relative
-		}
-	}
+	dir := fromHere(e.store.Dir())
 	latest := filepath.Join(dir, "latest", s.Config)
 	if _, err := os.Stat(e.store.View(s.Run)); err == nil { // latest/ may go on showing another
 		if shown, err := e.store.Latest(s.Config); err != nil || shown != s.Run {
 			latest = filepath.Join(dir, "runs", s.Run, "stages")
 		}
 	}
-	if s.made("evaluate") {
+	if page != "" {
+		fmt.Fprintf(w, "look at %s\n", fromHere(page))
+	} else if s.made("evaluate") {
 		fmt.Fprintf(w, "look at %s\n", filepath.Join(latest, "evaluate", "report.txt"))
 	}
 	aside := filepath.Join(latest, "decode", "rejected.jsonl")

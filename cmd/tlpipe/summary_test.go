@@ -38,7 +38,7 @@ func TestSummary(t *testing.T) {
 	} {
 		var out strings.Builder
 		sum := summarize(e, "r1", test.results, 3*time.Second, test.err)
-		sum.print(&out, e)
+		sum.print(&out, e, "")
 		if diff := cmp.Diff(test.want, out.String()); diff != "" {
 			t.Error(diff)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
+	"tlpipe/report/runs"
 )
 
 func tagCommand() *cli.Command {
@@ -79,10 +80,10 @@ func runToTag(s *store.Store, arg string) (string, error) {
 	}
 	switch len(like) {
 	case 0:
-		return "", exit.Errorf(exit.Usage, "there is no run %s; the last runs in %s are %s", arg, s.Dir(), firstFew(ids))
+		return "", exit.Errorf(exit.Usage, "there is no run %s; the last runs in %s are %s", arg, s.Dir(), runs.FirstFew(ids))
 	case 1:
 		return like[0], nil
 	default:
-		return "", exit.Errorf(exit.Usage, "%s is part of the IDs of %d runs: %s", arg, len(like), firstFew(like))
+		return "", exit.Errorf(exit.Usage, "%s is part of the IDs of %d runs: %s", arg, len(like), runs.FirstFew(like))
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"tlpipe/report/look"
 	"tlpipe/stages/formats"
 )
 
@@ -17,7 +18,6 @@ var pageTemplate string
 
 const (
 	pageClasses = 100 // that a page shows
-	pageColours = 8   // of runs; beyond them they come again
 )
 
 type epoch formats.EpochResult
@@ -26,6 +26,7 @@ type epoch formats.EpochResult
 type page struct {
 	Title string
 	Intro template.HTML
+	Style template.CSS
 	Parts []part
 
 	Several bool // pairs in one part
@@ -45,7 +46,7 @@ type part struct {
 
 // intervals draws accuracies on an axis from Low to High.
 type intervals struct {
-	Axis []tick
+	Axis []look.Tick
 	Runs []interval
 }
 
@@ -72,13 +73,13 @@ type sharePart struct {
 
 type curvePlot struct {
 	Title string
-	Plot  *plot
+	Plot  *look.Plot
 }
 
 // recall draws one class: where each run stands between Low and High of all.
 type recall struct {
 	Class  string
-	Points []tick // At from the left; Text is the run's label
+	Points []look.Tick // At from the left; Text is the run's label
 	From   float64
 	To     float64
 	Text   string
@@ -87,17 +88,21 @@ type recall struct {
 // HTML writes one page that needs nothing else: styles and plots are in it. intro is HTML that opens it; empty: a
 // heading.
 func (all Comparisons) HTML(w io.Writer, intro string) error {
-	t, err := template.New("page").Funcs(template.FuncMap{
+	t := template.New("page").Funcs(template.FuncMap{
 		"isNumber": func(t table, column int) bool { return column >= len(t.Head)-t.Numbers },
 		"skipped":  func(t table, column int) bool { return t.Head[column] == drawnColumn },
 		"wraps":    func(t table, column int) bool { return t.Key == "settings" || t.Key == "runs" && column > 2 },
 		"label":    labelColour,
-		"colour":   func(run int) int { return run % pageColours },
-	}).Parse(pageTemplate)
+		"colour":   func(run int) int { return run % look.Colours },
+	})
+	t, err := look.AddTemplates(t)
 	if err != nil {
 		return err
 	}
-	p := page{Intro: template.HTML(intro)}
+	if t, err = t.Parse(pageTemplate); err != nil {
+		return err
+	}
+	p := page{Intro: template.HTML(intro), Style: look.Style}
 	var titles []string
 	for i, c := range all {
 		one := c.part()
@@ -119,7 +124,7 @@ func labelColour(p part, t table, column int, cell string) string {
 	if i < 0 || t.Head[column] != "" {
 		return ""
 	}
-	return fmt.Sprint(i % pageColours)
+	return fmt.Sprint(i % look.Colours)
 }
 
 // anchor keeps what an HTML ID can have without quotes.
@@ -165,12 +170,12 @@ func (c *Comparison) intervals() intervals {
 	for _, r := range c.Runs {
 		low, high = min(low, r.Accuracy.Interval[0]), max(high, r.Accuracy.Interval[1])
 	}
-	steps := ticks(low, high, 4)
+	steps := look.Ticks(low, high, 4)
 	low, high = steps[0], steps[len(steps)-1]
 	at := func(v float64) float64 { return math.Round(1e4*(v-low)/(high-low)) / 100 }
 	var d intervals
 	for _, v := range steps {
-		d.Axis = append(d.Axis, tick{at(v), fmt.Sprintf("%.4g", v)})
+		d.Axis = append(d.Axis, look.Tick{At: at(v), Text: fmt.Sprintf("%.4g", v)})
 	}
 	for i, r := range c.Runs {
 		a := r.Accuracy
@@ -217,7 +222,7 @@ func (c *Comparison) recalls() []recall {
 		low, high := 1.0, 0.0
 		var said []string
 		for i, v := range class.Recall {
-			r.Points = append(r.Points, tick{100 * v, c.Runs[i].Label})
+			r.Points = append(r.Points, look.Tick{At: 100 * v, Text: c.Runs[i].Label})
 			said = append(said, c.Runs[i].Label+" "+share(v))
 			low, high = min(low, v), max(high, v)
 		}

@@ -32,7 +32,7 @@ const leastAgreement = 0.98
 func Stage(n network.Network, s *Settings, memory savedmodels.Memory, warnings func(dirs map[string]string) []string, env machine.Resources) pipeline.Stage {
 	e := evaluate{network: n, env: env, settings: s, memory: memory, warnings: warnings}
 	return pipeline.Stage{
-		Name: "evaluate", Version: 2, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
+		Name: "evaluate", Version: 3, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
 		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.Check,
 		Memory: func() int64 { return env.ModelMemory(memory, e.imageBatchSize()) },
 	}
@@ -83,14 +83,19 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	job.Progress.Start("images", 0, int64(len(rows)+len(served)))
 	predictions := make([]prediction, len(rows))
 	kept := make([][]float32, 0, len(served)) // probabilities of the images that are served too
+	all, err := formats.NewProbabilities(job.Out, len(rows), len(data.Dataset.Classes))
+	if err != nil {
+		return err
+	}
 	err = data.Each(ctx, model, rows, e.batchSize(data), func(i int, loss float32, probabilities []float32) {
+		all.Add(probabilities)
 		predictions[i] = predictionOf(int(data.Images.Labels[rows[i]]), loss, probabilities)
 		if len(kept) < len(served) && served[len(kept)] == i {
 			kept = append(kept, slices.Clone(probabilities))
 		}
 		job.Progress.Add(1)
 	})
-	if err != nil {
+	if err := errors.Join(err, all.Close(err == nil)); err != nil {
 		return err
 	}
 	report := measure(data.Dataset.Classes, predictions, e.settings.TopK)

@@ -35,6 +35,7 @@
 //	          float32 [n, classes], in the order of labels.txt; but for what is transparent in a GIF, which TensorFlow
 //	          reads as black, also where there is a background
 //	report    metrics.json confusion_matrix.csv per_class.csv predictions.csv report.txt
+//	          probabilities.npy   float32 [n, classes] of each line of predictions.csv
 //
 // A shard is a file that holds some of the rows of a larger array. Writers are atomic: after a crash a file holds all that
 // was written or what it held before.

@@ -1,51 +1,41 @@
-package main
+package runs
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
-	"tlpipe/pipeline/config"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
 	"tlpipe/report/comparison"
 )
 
-// storedRun is run.json as it is read.
-type storedRun struct {
-	Config  string          `json:"config"`
-	Began   time.Time       `json:"began"`
-	Host    string          `json:"host"`
-	PID     int             `json:"pid"`
-	Status  string          `json:"status"`
-	Error   string          `json:"error"`
-	Summary *runSummaryFile `json:"summary"`
+// Finder finds runs in a store by what a user calls them.
+type Finder struct {
+	Store *store.Store
 
-	id      string
-	running bool // its process still holds the store
+	// Config reads a config file: its name, and its settings with all defaults as records of runs have them.
+	Config func(file string) (name string, settings []byte, err error)
 }
 
-// findRun finds what the user means by a RUN of compare.
-func findRun(s *store.Store, arg string) (comparison.Run, error) {
+// Compared finds what the user means by a RUN of compare.
+func (f Finder) Compared(arg string) (comparison.Run, error) {
 	info, err := os.Stat(arg)
 	switch {
 	case err == nil && info.IsDir():
-		return runInFolder(s, arg)
+		return runInFolder(f.Store, arg)
 	case err == nil && strings.HasSuffix(arg, ".json"):
-		return readSummaryFile(s, arg)
+		return readSummaryFile(f.Store, arg)
 	case err == nil:
-		return lastRunOfConfig(s, arg)
+		return f.lastRunOfConfig(arg)
 	case strings.HasSuffix(arg, ".json") || strings.HasSuffix(arg, ".yaml") || strings.HasSuffix(arg, ".yml"):
 		return comparison.Run{}, exit.Errorf(exit.Usage, "%w", err)
 	}
-	return runByName(s, arg)
+	return runByName(f.Store, arg)
 }
 
 // runInFolder reads a folder that the PyTorch script filled, or one of the store's runs.
@@ -70,12 +60,8 @@ func runInFolder(s *store.Store, dir string) (comparison.Run, error) {
 
 // lastRunOfConfig takes the last run with exactly the settings of a config file. Where there is none, it takes the last
 // run of the config's name and notes what differs.
-func lastRunOfConfig(s *store.Store, file string) (comparison.Run, error) {
-	cfg, err := checkConfig([]string{file}, nil)
-	if err != nil {
-		return comparison.Run{}, err
-	}
-	rendered, err := config.Render(cfg.Public()) // as the store's records have it
+func (f Finder) lastRunOfConfig(file string) (comparison.Run, error) {
+	name, rendered, err := f.Config(file)
 	if err != nil {
 		return comparison.Run{}, err
 	}
@@ -83,27 +69,27 @@ func lastRunOfConfig(s *store.Store, file string) (comparison.Run, error) {
 	if err != nil {
 		return comparison.Run{}, err
 	}
-	differs := func(r storedRun) []comparison.Difference {
+	differs := func(r Stored) []comparison.Difference {
 		settings, err := comparison.ParseSettings([]byte(r.Config))
 		if err != nil {
 			return []comparison.Difference{{Setting: "all, for they can't be read"}}
 		}
 		return comparison.Differences(asked, settings)
 	}
-	r, err := lastRun(s, file, 0, func(r storedRun) bool { return nameOf(r) == cfg.Name && len(differs(r)) == 0 })
+	r, err := lastRun(f.Store, file, 0, func(r Stored) bool { return r.Name() == name && len(differs(r)) == 0 })
 	if !errors.Is(err, errNoRun) {
 		return r, err
 	}
-	var taken storedRun
-	r, err = lastRun(s, file, 0, func(r storedRun) bool {
-		if nameOf(r) != cfg.Name {
+	var taken Stored
+	r, err = lastRun(f.Store, file, 0, func(r Stored) bool {
+		if r.Name() != name {
 			return false
 		}
 		taken = r
 		return true
 	})
 	if errors.Is(err, errNoRun) {
-		return r, exit.Errorf(exit.Usage, "%s has not been run in %s: `tlpipe run %s` runs it", file, s.Dir(), file)
+		return r, exit.Errorf(exit.Usage, "%s has not been run in %s: `tlpipe run %s` runs it", file, f.Store.Dir(), file)
 	} else if err != nil {
 		return r, err
 	}
@@ -111,22 +97,8 @@ func lastRunOfConfig(s *store.Store, file string) (comparison.Run, error) {
 	for _, d := range differs(taken) {
 		names = append(names, d.Setting)
 	}
-	r.Notes = append(r.Notes, fmt.Sprintf("the last run of %s had other settings than %s has now: %s", cfg.Name, file, strings.Join(names, ", ")))
+	r.Notes = append(r.Notes, fmt.Sprintf("the last run of %s had other settings than %s has now: %s", name, file, strings.Join(names, ", ")))
 	return r, nil
-}
-
-// nameOf is the name of a run's config. The config is written before the summary.
-func nameOf(r storedRun) string {
-	settings, err := comparison.ParseSettings([]byte(r.Config))
-	if err != nil {
-		return ""
-	}
-	for _, s := range settings {
-		if s.Path == "name" {
-			return s.Value
-		}
-	}
-	return ""
 }
 
 // runByName finds NAME, NAME~N, the ID of a run, or a part of one.
@@ -151,7 +123,7 @@ func runByName(s *store.Store, arg string) (comparison.Run, error) {
 			name, back = before, n
 		}
 	}
-	r, err := lastRun(s, arg, back, func(r storedRun) bool { return nameOf(r) == name })
+	r, err := lastRun(s, arg, back, func(r Stored) bool { return r.Name() == name })
 	if !errors.Is(err, errNoRun) {
 		return r, err
 	}
@@ -165,15 +137,16 @@ func runByName(s *store.Store, arg string) (comparison.Run, error) {
 	case len(like) == 1:
 		return runByID(s, like[0], like[0])
 	case len(like) > 1:
-		return r, exit.Errorf(exit.Usage, "%s is part of the IDs of %d runs: %s", arg, len(like), firstFew(like))
+		return r, exit.Errorf(exit.Usage, "%s is part of the IDs of %d runs: %s", arg, len(like), FirstFew(like))
 	case len(ids) == 0:
 		return r, exit.Errorf(exit.Usage, "there is no file, folder or run %s; %s holds no runs yet (--store names another store)", arg, s.Dir())
 	default:
-		return r, exit.Errorf(exit.Usage, "there is no file, folder or run %s; the last runs in %s are %s", arg, s.Dir(), firstFew(ids))
+		return r, exit.Errorf(exit.Usage, "there is no file, folder or run %s; the last runs in %s are %s", arg, s.Dir(), FirstFew(ids))
 	}
 }
 
-func firstFew(ids []string) string {
+// FirstFew lists the first of some IDs.
+func FirstFew(ids []string) string {
 	const most = 5
 	if len(ids) > most {
 		return strings.Join(ids[:most], ", ") + ", …"
@@ -185,25 +158,25 @@ var errNoRun = errors.New("no such run")
 
 // lastRun takes the newest run with a report that fits, or, with back, an earlier one. A run that is still in progress
 // is refused; one that failed is passed over and noted.
-func lastRun(s *store.Store, from string, back int, fits func(storedRun) bool) (comparison.Run, error) {
+func lastRun(s *store.Store, from string, back int, fits func(Stored) bool) (comparison.Run, error) {
 	ids, err := s.Runs()
 	if err != nil {
 		return comparison.Run{}, err
 	}
 	var notes []string
 	for _, id := range ids {
-		r, err := readStoredRun(s, id)
+		r, err := Read(s, id)
 		if err != nil || !fits(r) {
 			continue
 		}
 		switch problem := r.unfinished(); {
 		case problem == "":
-		case back > 0 && r.running:
+		case back > 0 && r.Running:
 			back--
 			continue
 		case back > 0:
 			continue
-		case r.running:
+		case r.Running:
 			return comparison.Run{}, exit.Errorf(exit.Usage, "%s: %s", from, problem)
 		default:
 			if r.Status != "done" { // run --until or export ended as they should
@@ -225,7 +198,7 @@ func lastRun(s *store.Store, from string, back int, fits func(storedRun) bool) (
 }
 
 func runByID(s *store.Store, id, from string) (comparison.Run, error) {
-	r, err := readStoredRun(s, id)
+	r, err := Read(s, id)
 	if err != nil {
 		return comparison.Run{}, exit.Errorf(exit.Usage, "%s: %w", from, err)
 	}
@@ -233,54 +206,4 @@ func runByID(s *store.Store, id, from string) (comparison.Run, error) {
 		return comparison.Run{}, exit.Errorf(exit.Usage, "%s", problem)
 	}
 	return r.toCompare(s, from)
-}
-
-func readStoredRun(s *store.Store, id string) (storedRun, error) {
-	path := filepath.Join(s.RunDir(id), "run.json")
-	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return storedRun{}, fmt.Errorf("%s is not there: the run ended before it began a stage", path)
-	} else if err != nil {
-		return storedRun{}, err
-	}
-	r := storedRun{id: id}
-	if err := json.Unmarshal(text, &r); err != nil {
-		return storedRun{}, fmt.Errorf("%s: %w", path, err)
-	}
-	if r.Status == "running" { // or it was killed, and the kernel gave its lock back
-		r.running = slices.ContainsFunc(s.Held(), func(h store.Holder) bool { return h.PID == r.PID && h.Host == r.Host })
-	}
-	return r, nil
-}
-
-// unfinished says why a run has nothing to compare; empty if it has.
-func (r storedRun) unfinished() string {
-	switch {
-	case r.running:
-		return fmt.Sprintf("run %s is still in progress (process %d on %s); compare it when it has ended", r.id, r.PID, r.Host)
-	case r.Status == "running":
-		return fmt.Sprintf("run %s was killed before its end; the same `tlpipe run` continues it", r.id)
-	case r.Summary == nil || r.Summary.evaluated() == "":
-		why := ""
-		if r.Error != "" {
-			why = ": " + r.Error
-		}
-		return fmt.Sprintf("run %s (%s) has no evaluated model%s", r.id, r.Status, why)
-	}
-	return ""
-}
-
-// toCompare reads what a finished run left in its store.
-func (r storedRun) toCompare(s *store.Store, from string) (comparison.Run, error) {
-	run, err := r.Summary.toCompare(s, from, filepath.Join(s.RunDir(r.id)))
-	if err != nil {
-		return run, err
-	}
-	if run.Settings, err = comparison.ParseSettings([]byte(r.Config)); err != nil {
-		return run, fmt.Errorf("run %s: its config: %w", r.id, err)
-	}
-	if r.Status == "failed" && r.Error != "" {
-		run.Notes = append(run.Notes, "the run failed after evaluate: "+r.Error)
-	}
-	return run, nil
 }

@@ -1,4 +1,4 @@
-package main
+package runs
 
 import (
 	"cmp"
@@ -21,21 +21,23 @@ import (
 	"tlpipe/stages/formats"
 )
 
-// runSummaryFile is a summary as it is read: one that `run --summary-json` or pytorch/train.py wrote.
-type runSummaryFile struct {
+// Summary is a summary as it is read: one that `run --summary-json` or pytorch/train.py wrote.
+type Summary struct {
 	Config   string                    `json:"config"`
 	Run      string                    `json:"run"`
 	Runner   string                    `json:"runner"` // pytorch; empty: tlpipe itself
 	Weights  string                    `json:"weights"`
-	Stages   []stageFigures            `json:"stages"`
-	Models   []stageFigures            `json:"models"`
+	Stages   []StageFigures            `json:"stages"`
+	Models   []StageFigures            `json:"models"`
 	Metrics  map[string]formats.Report `json:"metrics"`
 	Settings json.RawMessage           `json:"settings"`
+	Warnings []string                  `json:"warnings"`
+	Seconds  float64                   `json:"seconds"`
 
 	Precision map[string]string `json:"precision"`
 }
 
-type stageFigures struct {
+type StageFigures struct {
 	pipeline.StageResult
 	Images int `json:"images"`
 }
@@ -47,11 +49,11 @@ func readSummaryFile(s *store.Store, path string) (comparison.Run, error) {
 	if err != nil {
 		return comparison.Run{}, err
 	}
-	var sum runSummaryFile
+	var sum Summary
 	if err := json.Unmarshal(text, &sum); err != nil || sum.Config == "" {
 		return comparison.Run{}, exit.Errorf(exit.Usage, "%s is no summary as `tlpipe run --summary-json` writes it (%v)", path, err)
 	}
-	if sum.evaluated() == "" {
+	if sum.Evaluated() == "" {
 		return comparison.Run{}, exit.Errorf(exit.Usage, "%s: the run of %s has no evaluated model, so there is nothing to compare; it may have failed or be stopped with --until", path, sum.Config)
 	}
 	for _, stage := range sum.Stages {
@@ -67,15 +69,15 @@ func readSummaryFile(s *store.Store, path string) (comparison.Run, error) {
 	if err != nil || run.Settings != nil || sum.Runner != "" {
 		return run, err
 	}
-	if r, err := readStoredRun(s, sum.Run); err == nil { // an older summary names no settings, the store's record does
+	if r, err := Read(s, sum.Run); err == nil { // an older summary names no settings, the store's record does
 		run.Settings, err = comparison.ParseSettings([]byte(r.Config))
 		return run, err
 	}
 	return run, nil
 }
 
-// evaluated is the split that was measured, empty if none was.
-func (sum *runSummaryFile) evaluated() string {
+// Evaluated is the split that was measured, empty if none was.
+func (sum *Summary) Evaluated() string {
 	for _, split := range []string{"test", "val", "train"} {
 		if len(sum.Metrics[split].PerClass) > 0 {
 			return split
@@ -85,8 +87,8 @@ func (sum *runSummaryFile) evaluated() string {
 }
 
 // toCompare gathers a run. The files of a PyTorch run lie in dir, the others in the store.
-func (sum *runSummaryFile) toCompare(s *store.Store, from, dir string) (comparison.Run, error) {
-	run := comparison.Run{Name: sum.Config, ID: sum.Run, Runner: "keras", From: from, Report: sum.Metrics[sum.evaluated()]}
+func (sum *Summary) toCompare(s *store.Store, from, dir string) (comparison.Run, error) {
+	run := comparison.Run{Name: sum.Config, ID: sum.Run, Runner: "keras", From: from, Report: sum.Metrics[sum.Evaluated()]}
 	places := map[string]string{} // of artifacts, by stage
 	for _, stage := range sum.Stages {
 		if a, err := s.Artifact(stage.Artifact); err == nil {
@@ -160,13 +162,13 @@ func settingsOfSummary(text json.RawMessage) ([]comparison.Setting, error) {
 
 // figures are what the stages took. Of a stage that was cached they are those of the run that made its artifact; the time
 // of one that was stopped and continued is that of all attempts.
-func (sum *runSummaryFile) figures(s *store.Store, places map[string]string, run comparison.Run) ([]comparison.Stage, error) {
+func (sum *Summary) figures(s *store.Store, places map[string]string, run comparison.Run) ([]comparison.Stage, error) {
 	records, err := s.Records()
 	if err != nil {
 		return nil, err
 	}
 	var list []comparison.Stage
-	for _, result := range sum.inOrder() {
+	for _, result := range sum.InOrder() {
 		stage := comparison.Stage{Name: result.Stage, Cached: result.Status == "cached", Seconds: result.Seconds, PeakBytes: result.PeakBytes, Images: result.Images}
 		if sum.Runner == "" {
 			made := slices.IndexFunc(records, func(r store.Record) bool {
@@ -187,10 +189,10 @@ func (sum *runSummaryFile) figures(s *store.Store, places map[string]string, run
 	return list, nil
 }
 
-// inOrder lists stages and exports as they were carried out.
-func (sum *runSummaryFile) inOrder() []stageFigures {
+// InOrder lists stages and exports as they were carried out.
+func (sum *Summary) InOrder() []StageFigures {
 	after := map[string]string{"featurize": "export-prefix", "fine-tune": "export-suffix"}
-	var list []stageFigures
+	var list []StageFigures
 	for _, stage := range sum.Stages {
 		for _, model := range sum.Models {
 			if model.Stage == after[stage.Stage] {

@@ -1,0 +1,27 @@
+package runpage
+
+import "html/template"
+
+// section is one part of the page. Its template is section_ID.tmpl.html, which is given what build makes.
+type section struct {
+	id      string
+	title   string
+	meaning string // the sentence below the title
+
+	// build makes what the template shows. lacks says why there is nothing to show; the template is left out then.
+	build func(*Run, *Thumbnails) (content any, lacks string, err error)
+}
+
+// sections lists all of them in the order of the page. A further one is a file, its template and a line here.
+func sections() []section {
+	return []section{
+		{"verdict", "The verdict", "How often the model is right, how sure that figure is, and what was trained.", verdict},
+	}
+}
+
+// shownSection is a section as the page's template is given it.
+type shownSection struct {
+	ID, Title, Meaning string
+	Lacks              string
+	Body               template.HTML // made by the section's own template
+}
