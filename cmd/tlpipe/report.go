@@ -34,11 +34,11 @@ func reportCommand() *cli.Command {
 			&cli.StringFlag{Name: "baseline", Usage: "say how the run differs from `RUN`, an earlier one"},
 		},
 		OnUsageError: usageError,
-		Action:       report,
+		Action:       reportRun,
 	}
 }
 
-func report(c *cli.Context) error {
+func reportRun(c *cli.Context) error {
 	if c.NArg() > 1 {
 		return exit.Errorf(exit.Usage, "expected one run, received %d; `tlpipe compare` sets several side by side", c.NArg())
 	}
