@@ -81,7 +81,7 @@ func (c *chain) killExportWeights(t *testing.T) {
 		time.Sleep(after)
 		cmd.Process.Kill()
 		cmd.Wait()
-		for deadline := time.Now().Add(20 * time.Second); runs(c.dir); time.Sleep(20 * time.Millisecond) {
+		for deadline := time.Now().Add(20 * time.Second); working(c.dir); time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("killed after %v: its Python still runs", after)
 			}
@@ -103,8 +103,8 @@ func (c *chain) killExportWeights(t *testing.T) {
 	}
 }
 
-// runs says whether a process works in a folder.
-func runs(dir string) bool {
+// working says whether a process works in a folder.
+func working(dir string) bool {
 	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
 	for _, link := range links {
 		if target, err := os.Readlink(link); err == nil && strings.HasPrefix(target, dir) {
