@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -52,6 +53,16 @@ type Hands interface {
 	Do(ctx context.Context, index int, free func()) (files []string, note any, err error)
 
 	Close() error
+}
+
+// Preparer is implemented by Hands whose parts all depend on something that is found out once, before the first of them: the
+// ranges of a quantization, for one.
+type Preparer interface {
+	// Prepare finds it out. Its note is kept in scratch, so that no later attempt and no other process does so again.
+	Prepare(ctx context.Context) (note any, err error)
+
+	// Use takes the note up. It is called before the first Do of these hands.
+	Use(ctx context.Context, note json.RawMessage) error
 }
 
 // receipt is what scratch holds of a part that is done.
@@ -106,6 +117,11 @@ func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, 
 		return err
 	}
 	defer func() { err = errors.Join(err, hands.Close()) }()
+	if preparer, ok := hands.(Preparer); ok {
+		if err := prepare(ctx, job, preparer); err != nil {
+			return err
+		}
+	}
 	var mu sync.Mutex // of receipts
 	lanes := make(chan struct{}, max(1, hands.Lanes()))
 	group, working := errgroup.WithContext(ctx)
@@ -142,6 +158,28 @@ func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, 
 		return err
 	}
 	return ctx.Err()
+}
+
+// prepare has hands use what an earlier attempt found out, or find it out.
+func prepare(ctx context.Context, job *Job, hands Preparer) error {
+	path := filepath.Join(job.Scratch, "prepared.json")
+	text, err := os.ReadFile(path)
+	if err == nil && json.Valid(text) {
+		return hands.Use(ctx, text)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	note, err := hands.Prepare(ctx)
+	if err != nil {
+		return err
+	}
+	if text, err = json.Marshal(note); err != nil {
+		return fmt.Errorf("note of what parts depend on: %w", err)
+	}
+	if err := store.WriteFile(path, text); err != nil {
+		return err
+	}
+	return hands.Use(ctx, text)
 }
 
 // doPart does a part and then notes that it is done.

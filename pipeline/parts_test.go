@@ -43,6 +43,29 @@ func (c *counting) Do(ctx context.Context, index int, free func()) ([]string, an
 	return []string{name}, map[string]int{"square": index * index}, os.WriteFile(filepath.Join(c.job.Out, name), fmt.Append(nil, index), 0o644)
 }
 
+// prepared are hands that find something out before they do parts.
+type prepared struct {
+	*counting
+	found, used int
+}
+
+func (p *prepared) Prepare(context.Context) (any, error) {
+	p.found++
+	return []float32{0.1, 1.5e-45}, nil
+}
+
+func (p *prepared) Use(_ context.Context, note json.RawMessage) error {
+	p.used++
+	var got []float32
+	if err := json.Unmarshal(note, &got); err != nil || !cmp.Equal(got, []float32{0.1, 1.5e-45}) {
+		return fmt.Errorf("used %s, %w", note, err)
+	}
+	if p.began != nil {
+		return fmt.Errorf("parts %v were begun before", p.began)
+	}
+	return nil
+}
+
 func (c *counting) Close() error { c.open--; return nil }
 
 func (c *counting) division(n int) Division {
@@ -136,5 +159,28 @@ func TestPartsStop(t *testing.T) {
 	}}
 	if err := c.division(9).Run(ctx, partsJob(t)); !errors.Is(err, context.Canceled) || len(c.began) > 3 {
 		t.Errorf("received %v, %v were begun", err, c.began)
+	}
+}
+
+// What all parts depend on is found out once, whatever becomes of the parts.
+func TestPartsPrepared(t *testing.T) {
+	job, p := partsJob(t), &prepared{counting: &counting{lanes: 2}}
+	d := p.division(4)
+	d.Open = func(context.Context, *Job, []Part) (Hands, error) { p.job = job; p.open++; return p, nil }
+	stop := errors.New("stop")
+	p.fail = func(int) error { return stop }
+	if err := d.Run(t.Context(), job); !errors.Is(err, stop) || p.found != 1 || p.used != 1 {
+		t.Errorf("%v; found out %d times, used %d times", err, p.found, p.used)
+	}
+	p.fail, p.began = nil, nil
+	if err := d.Run(t.Context(), job); err != nil || p.found != 1 || p.used != 2 || p.open != 0 {
+		t.Errorf("%v; found out %d times, used %d times, %d left open", err, p.found, p.used, p.open)
+	}
+	if err := os.WriteFile(filepath.Join(job.Scratch, "prepared.json"), []byte("[0."), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	p.began = nil
+	if err := errors.Join(os.Remove(filepath.Join(job.Out, "part-2")), d.Run(t.Context(), job)); err != nil || p.found != 2 || p.used != 3 {
+		t.Errorf("after damage to the note: %v; found out %d times, used %d times", err, p.found, p.used)
 	}
 }

@@ -78,6 +78,7 @@ func (in Inputs) ids() (ids []string) {
 
 // Job is one execution of a stage.
 type Job struct {
+	Action   store.ActionID     // what is executed
 	Key      []store.Line       // what names the action, so that a stage can hold against it what it reads elsewhere
 	Out      string             // the directory to fill; becomes the artifact when Run returns nil
 	Scratch  string             // private to the action, removed after the commit: checkpoints, partial downloads

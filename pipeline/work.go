@@ -68,7 +68,7 @@ func (r *running) execute(ctx context.Context, step *Step, in Inputs, claim *sto
 	if err := pending.Uses(in.ids()); err != nil {
 		return store.Artifact{}, 0, err
 	}
-	job := &Job{Key: step.Key, Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Claim: claim.File(), Progress: progress.NewReporter(s.Name, opts.Sink)}
+	job := &Job{Action: step.Action, Key: step.Key, Out: pending.Out, Scratch: pending.Tmp, Inputs: in, Claim: claim.File(), Progress: progress.NewReporter(s.Name, opts.Sink)}
 	if opts.Profile {
 		job.Progress.Profile()
 	}

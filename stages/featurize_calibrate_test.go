@@ -1,9 +1,13 @@
 package stages
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -121,6 +125,34 @@ func TestCalibrationKey(t *testing.T) {
 	if cmp.Equal(before, b.key("featurize")) {
 		t.Error("other images to calibrate on, and the same key")
 	}
+}
+
+// A run that goes on after a stop calibrates no second time, and computes the same.
+func TestCalibrationOnce(t *testing.T) {
+	b, watched := quantizedBed(t)
+	s := b.stage("featurize")
+	whole, _ := stagetest.NewJob(t, b.inputs(s))
+	if err := s.Run(t.Context(), whole); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range stagetest.FilesIn(t, whole.Out) {
+		if strings.HasSuffix(name, ".npy") && name != "rows.npy" {
+			want, err := os.ReadFile(filepath.Join(whole.Out, name))
+			if err := errors.Join(err, os.Remove(filepath.Join(whole.Out, name))); err != nil {
+				t.Fatal(err)
+			}
+			watched.model.Ranges = nil
+			before := watched.Calls["calibrate"]
+			if err := s.Run(t.Context(), whole); err != nil || watched.Calls["calibrate"] != before || len(watched.model.Ranges) == 0 {
+				t.Errorf("%v; %d further calibrations, ranges %v", err, watched.Calls["calibrate"]-before, watched.model.Ranges)
+			}
+			if got, err := os.ReadFile(filepath.Join(whole.Out, name)); err != nil || !bytes.Equal(got, want) {
+				t.Errorf("%s is another now (%v)", name, err)
+			}
+			return
+		}
+	}
+	t.Fatal("no shard")
 }
 
 func TestCalibrationRefusesBadActivations(t *testing.T) {

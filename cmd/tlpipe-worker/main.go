@@ -11,6 +11,7 @@ import (
 
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
+	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
 	"tlpipe/savedmodels/tfruntime"
 	"tlpipe/stages"
@@ -45,12 +46,40 @@ func run(ctx context.Context, req worker.Request, job *pipeline.Job, emit func(a
 	if err := json.Unmarshal(req.Payload, &p); err != nil {
 		return fmt.Errorf("the command and its worker do not fit together: %w; run `make build`", err)
 	}
-	for _, s := range stages.Pipeline(&p.Config, p.Env(tfruntime.New())) {
+	is, err := own(p)
+	if err == nil {
+		err = p.Machine.Refuse(is)
+	}
+	if err != nil {
+		return err
+	}
+	s, err := store.At(req.Store)
+	if err != nil {
+		return err
+	}
+	env, err := p.Env(tfruntime.New(), s)
+	if err != nil {
+		return err
+	}
+	for _, s := range stages.Pipeline(&p.Config, env) {
 		if s.Name == req.Stage {
 			return exit.FromErrno(s.Run(ctx, job)) // an error's kind does not cross to the command, its code does
 		}
 	}
 	return exit.Errorf(exit.Usage, "the worker knows no stage %q; run `make build`", req.Stage)
+}
+
+// own is the machine that this process is to compute on. What it links it looks at only where that are other files than those
+// by which the command told the build, and the GPUs only where one is to be used: both take time.
+func own(p stages.Payload) (machine.Machine, error) {
+	linked := machine.Linked{TensorFlow: tfruntime.New().Version(), Build: p.Machine.Build}
+	if p.Library != identity().Library || p.Machine.Device != "cpu" {
+		var err error
+		if linked, err = info(); err != nil {
+			return machine.Machine{}, err
+		}
+	}
+	return linked.Machine(p.Machine.Device)
 }
 
 // classify is no stage: its answers are for whoever asks and go to no store.

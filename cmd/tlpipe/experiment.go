@@ -145,7 +145,7 @@ func writable(dir string) bool { return unix.Access(dir, unix.W_OK) == nil }
 
 // payload is what the worker needs to list the very same stages.
 func (e *experiment) payload() (json.RawMessage, error) {
-	return json.Marshal(stages.Payload{Config: e.config, Machine: e.env.Machine, Continue: e.env.Continue})
+	return json.Marshal(stages.Payload{Config: e.config, Machine: e.env.Machine, Library: e.linked.Identity.Library, Continue: e.env.Continue})
 }
 
 // continueFlag is for commands that can go on from where the last finished run of a config ended.

@@ -105,7 +105,9 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 			return err
 		}
 		client := worker.Client{Path: path, NoMemory: savedmodels.NoMemory(), Log: record.log, Held: append(lock.Files(), job.Claim), Want: worker.Identity{Build: worker.Build(), Library: e.linked.Identity.Library}}
-		job.PeakBytes, err = client.Run(ctx, worker.Request{Stage: stage.Name, Out: job.Out, Scratch: job.Scratch, Inputs: job.Inputs, Profile: opts.Profile, Payload: payload}, opts.Sink)
+		req := worker.Of(stage, job, s)
+		req.Profile, req.Payload = opts.Profile, payload
+		job.PeakBytes, err = client.Run(ctx, req, opts.Sink)
 		return err
 	}
 	rendered, err := config.Render(cfg.Public())

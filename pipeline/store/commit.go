@@ -32,12 +32,11 @@ const usesName = "uses"
 //
 // In Out, names that begin with a dot or end in .partial are unfinished files: Commit deletes them.
 func (s *Store) Begin(id ActionID) (*Pending, error) {
-	if !isDigest(string(id)) {
-		return nil, fmt.Errorf("%q is not an action ID (64 hex digits)", id)
+	p, err := s.Begun(id)
+	if err != nil {
+		return nil, err
 	}
-	dir := s.scratchPath(id)
-	p := &Pending{Out: filepath.Join(dir, "out"), Tmp: filepath.Join(dir, "tmp"), store: s, action: id}
-	err := errors.Join(makeDir(p.Out), makeDir(p.Tmp))
+	err = errors.Join(makeDir(p.Out), makeDir(p.Tmp))
 	if err == nil {
 		err = p.reopen()
 	}
@@ -45,6 +44,15 @@ func (s *Store) Begin(id ActionID) (*Pending, error) {
 		return nil, fmt.Errorf("begin in scratch: %w", err)
 	}
 	return p, nil
+}
+
+// Begun is an action's unfinished work where it was begun: for a process that does the work for the one that claimed it.
+func (s *Store) Begun(id ActionID) (*Pending, error) {
+	if !isDigest(string(id)) {
+		return nil, fmt.Errorf("%q is not an action ID (64 hex digits)", id)
+	}
+	dir := s.scratchPath(id)
+	return &Pending{Out: filepath.Join(dir, "out"), Tmp: filepath.Join(dir, "tmp"), store: s, action: id}, nil
 }
 
 // reopen undoes what an interrupted commit did to out, so that the stage can work there again.

@@ -72,8 +72,14 @@ func Serve(is Identity, run Run) int {
 		if req.Profile {
 			report.Profile()
 		}
-		job := &pipeline.Job{Out: req.Out, Scratch: req.Scratch, Inputs: req.Inputs, Progress: report}
-		err = guard.Run(func() error { return run(ctx, req, job, answer.emit) })
+		err = guard.Run(func() error {
+			job, err := req.job()
+			if err != nil {
+				return err
+			}
+			job.Progress = report
+			return run(ctx, req, job, answer.emit)
+		})
 	}
 	if fault := (*guard.Panic)(nil); errors.As(err, &fault) {
 		os.Stderr.Write(fault.Stack) // to the log

@@ -18,6 +18,7 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
+	"tlpipe/pipeline/store"
 )
 
 // touched is how many bytes of memory the stage "large" takes.
@@ -115,10 +116,27 @@ func (r *recorder) Handle(e progress.Event) {
 	}
 }
 
+// begunAction is work that a parent claimed.
+var begunAction = store.KeyID([]store.Line{{Name: "stage", Value: "test"}})
+
+// begun makes a store in which that work is begun.
+func begun(t *testing.T) (dir string, p *store.Pending) {
+	t.Helper()
+	s, err := store.Open(filepath.Join(t.TempDir(), "store"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err = s.Begin(begunAction); err != nil {
+		t.Fatal(err)
+	}
+	return s.Dir(), p
+}
+
 func start(t *testing.T, ctx context.Context, stage, mode string, sink progress.Sink) (out string, log string, err error) {
 	t.Helper()
 	t.Setenv("TLPIPE_TEST_WORKER", mode)
-	out = t.TempDir()
+	in, p := begun(t)
+	out = p.Out
 	f, err := os.OpenFile(filepath.Join(t.TempDir(), "log.txt"), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o644)
 	if err != nil {
 		t.Fatal(err)
@@ -128,7 +146,7 @@ func start(t *testing.T, ctx context.Context, stage, mode string, sink progress.
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = Client{Path: self, Log: f, Want: testIdentity}.Run(ctx, Request{Stage: stage, Out: out, Payload: []byte(`{"a":1}`)}, sink)
+	_, err = Client{Path: self, Log: f, Want: testIdentity}.Run(ctx, Request{Stage: stage, Store: in, Action: begunAction, Payload: []byte(`{"a":1}`)}, sink)
 	text, _ := os.ReadFile(f.Name())
 	return out, string(text), err
 }
@@ -162,8 +180,9 @@ func TestOutput(t *testing.T) {
 	}
 	defer log.Close()
 	got, full := "", errors.New("no room")
+	in, _ := begun(t)
 	client := Client{Path: self, Log: log, Want: testIdentity, Output: func(text json.RawMessage) error { got = string(text); return full }}
-	if _, err := client.Run(t.Context(), Request{Stage: "good", Out: t.TempDir(), Payload: []byte("{}")}, &recorder{}); !errors.Is(err, full) || got != `["one\ntwo"]` {
+	if _, err := client.Run(t.Context(), Request{Stage: "good", Store: in, Action: begunAction, Payload: []byte("{}")}, &recorder{}); !errors.Is(err, full) || got != `["one\ntwo"]` {
 		t.Errorf("received %s and the error %v", got, err)
 	}
 }
@@ -266,9 +285,9 @@ func TestIdentity(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out := t.TempDir()
-		_, err = Client{Path: self, Log: log, Want: test.want}.Run(t.Context(), Request{Stage: "good", Out: out, Payload: []byte("1")}, &recorder{})
-		_, made := os.Stat(filepath.Join(out, "made"))
+		in, p := begun(t)
+		_, err = Client{Path: self, Log: log, Want: test.want}.Run(t.Context(), Request{Stage: "good", Store: in, Action: begunAction, Payload: []byte("1")}, &recorder{})
+		_, made := os.Stat(filepath.Join(p.Out, "made"))
 		switch {
 		case test.says == "":
 			if err != nil || made != nil {
@@ -335,4 +354,51 @@ func busy(t *testing.T, output func(json.RawMessage) error) error {
 	defer log.Close()
 	_, err = Client{Path: self, Log: log, Want: testIdentity, Output: output}.Run(t.Context(), Request{Stage: "busy", Payload: []byte("{}")}, &recorder{})
 	return err
+}
+
+// TestRequest: a child finds what a request names by its ID in its own store, and says what is not there.
+func TestRequest(t *testing.T) {
+	in, _ := begun(t)
+	s, err := store.Open(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := []store.Line{{Name: "stage", Value: "before"}}
+	before, err := s.Begin(store.KeyID(key))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(before.Out, "a"), []byte("alpha"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	artifact, err := before.Commit(store.Record{Stage: "before", Key: key}, "letters", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	stage, job := &pipeline.Stage{Name: "test"}, &pipeline.Job{Action: begunAction, Inputs: pipeline.Inputs{"letters": artifact}}
+	line, err := json.Marshal(Of(stage, job, s))
+	if err != nil || strings.Contains(string(line), artifact.Dir) {
+		t.Errorf("the request %s, %v", line, err)
+	}
+	elsewhere := filepath.Join(t.TempDir(), "elsewhere")
+	if err := os.Rename(in, elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	got, err := Request{Stage: "test", Store: elsewhere, Action: begunAction, Inputs: map[string]string{"letters": artifact.ID}}.job()
+	if err != nil || filepath.Dir(filepath.Dir(filepath.Dir(got.Inputs["letters"].Dir))) != elsewhere || filepath.Dir(got.Out) != filepath.Dir(got.Scratch) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	for want, spoil := range map[string]func(*Request){
+		"is gone":          func(r *Request) { r.Inputs = map[string]string{"letters": strings.Repeat("ab", 32)} },
+		"is no numbers":    func(r *Request) { r.Inputs = map[string]string{"numbers": artifact.ID} },
+		"not an artifact":  func(r *Request) { r.Inputs = map[string]string{"letters": "../" + artifact.ID} },
+		"not an action ID": func(r *Request) { r.Action = "../.." },
+		"no store in":      func(r *Request) { r.Store = filepath.Join(elsewhere, "x") },
+	} {
+		req := Request{Stage: "test", Store: elsewhere, Action: begunAction}
+		spoil(&req)
+		if _, err := req.job(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %s", req, err, want)
+		}
+	}
 }

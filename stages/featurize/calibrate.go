@@ -3,7 +3,9 @@ package featurize
 import (
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 
@@ -37,8 +39,11 @@ func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
 	return store.Line{Name: "calibration_rows", Value: rowDigest(CalibrationRows(d, f.settings.Spec(f.network)))}, nil
 }
 
-// calibrate tells a model of int8 how large its activations are.
-func (w *writer) calibrate(ctx context.Context) error {
+// quantized computes shards in int8, for which a model must be told how large its activations are.
+type quantized struct{ *writer }
+
+// Prepare finds the largest magnitude of each activation that is quantized.
+func (w quantized) Prepare(ctx context.Context) (note any, err error) {
 	type calibrated struct {
 		*examples.Batch
 		ranges []byte // float32
@@ -56,10 +61,10 @@ func (w *writer) calibrate(ctx context.Context) error {
 		return err
 	}) {
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if formats.NotFinite(b.ranges) >= 0 {
-			return errors.New("an activation is NaN or infinite: check the weights")
+			return nil, errors.New("an activation is NaN or infinite: check the weights")
 		}
 		found := formats.Float32s(b.ranges)
 		if ranges == nil {
@@ -68,6 +73,15 @@ func (w *writer) calibrate(ctx context.Context) error {
 		for i, largest := range found {
 			ranges[i] = max(ranges[i], largest)
 		}
+	}
+	return ranges, nil // as JSON they keep every bit: a float32 is written with as many digits as tell it from all others
+}
+
+// Use tells the model these magnitudes.
+func (w quantized) Use(ctx context.Context, note json.RawMessage) error {
+	var ranges []float32
+	if err := json.Unmarshal(note, &ranges); err != nil {
+		return fmt.Errorf("the ranges for int8: %w", err)
 	}
 	data := make([]byte, 0, 4*len(ranges))
 	for _, largest := range ranges {

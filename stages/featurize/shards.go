@@ -104,9 +104,9 @@ func (f featurize) open(ctx context.Context, job *pipeline.Job, missing []pipeli
 		return nil, err
 	}
 	if s.precision == "int8" {
-		err = w.calibrate(ctx)
+		return quantized{w}, nil
 	}
-	return w, err
+	return w, nil
 }
 
 func (f featurize) finish(_ context.Context, job *pipeline.Job, _ []json.RawMessage) error {

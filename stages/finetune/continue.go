@@ -26,7 +26,16 @@ import (
 // Previous is a finished training that another one continues: its model artifact.
 type Previous struct {
 	Artifact string `json:"artifact"` // ID
-	Dir      string `json:"dir"`      // empty: it is not in the store any more
+	Dir      string `json:"-"`        // empty: it is not in the store any more
+}
+
+// In is the same training where another process finds it, in its own store.
+func (p *Previous) In(s *store.Store) (*Previous, error) {
+	artifact, err := s.Artifact(p.Artifact)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("the training to continue: %w", err)
+	}
+	return &Previous{Artifact: p.Artifact, Dir: artifact.Dir}, nil
 }
 
 // LastTraining finds what a run of a config continues that has so many epochs: the config's last finished training, or, if that was

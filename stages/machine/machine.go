@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -22,6 +23,31 @@ type Machine struct {
 // Host is what decides how models can run.
 func (m Machine) Host() savedmodels.Host {
 	return savedmodels.Host{Device: m.Device, CPUClass: m.CPUClass, VNNI: m.VNNI}
+}
+
+// Refuse is the error of a process on the machine is that is given work whose keys name the machine m: its results would be
+// others than the keys say. Which of several equal GPUs it is does not matter, and how much memory there is.
+func (m Machine) Refuse(is Machine) error {
+	kind := func(device string) string { kind, _, _ := strings.Cut(device, ":"); return kind }
+	var others []string
+	for _, c := range []struct {
+		what      string
+		keys, has any
+	}{
+		{"TensorFlow", m.TensorFlow, is.TensorFlow},
+		{"the build of TensorFlow", m.Build, is.Build},
+		{"the device", kind(m.Device), kind(is.Device)},
+		{"the CPU's instruction class", m.CPUClass, is.CPUClass},
+		{"whether the CPU has VNNI", m.VNNI, is.VNNI},
+	} {
+		if c.keys != c.has {
+			others = append(others, fmt.Sprintf("%s is %v, not %v", c.what, c.has, c.keys))
+		}
+	}
+	if len(others) == 0 {
+		return nil
+	}
+	return exit.Errorf(exit.NoRuntime, "this worker runs on another machine than the one that the keys of the results name: %s; run the command where the worker runs, or the worker on a machine like the command's", strings.Join(others, ", "))
 }
 
 // Linked is what the worker says of the TensorFlow library it links.
