@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/agext/levenshtein"
+	"tlpipe/pipeline/nearest"
 )
 
 // CheckLayer is nil if the backbone has the layer, and otherwise an error that names the closest one.
@@ -19,22 +19,17 @@ func layerIndex(backbone, name string) (int, error) {
 	if layers == nil {
 		return 0, fmt.Errorf("unknown backbone %q; expected one of %s", backbone, strings.Join(Backbones(), ", "))
 	}
-	closest, distance := "", 4
+	var names []string
 	for i, l := range layers {
 		if l.Name == name {
 			return i, nil
 		}
-		// Of equally close names the later one: block6_pool means the last pooling layer.
-		if d := levenshtein.Distance(name, l.Name, nil); d <= min(distance, 3) {
-			closest, distance = l.Name, d
-		}
-	}
-	if closest != "" {
-		return 0, fmt.Errorf("unknown layer %q of %s; did you mean %s?", name, backbone, closest)
-	}
-	var names []string
-	for _, l := range layers {
 		names = append(names, l.Name)
+	}
+	last := slices.Clone(names) // of equally near names the last: block6_pool means the last pooling layer
+	slices.Reverse(last)
+	if near := nearest.Name(name, last); near != "" {
+		return 0, fmt.Errorf("unknown layer %q of %s; did you mean %s?", name, backbone, near)
 	}
 	return 0, fmt.Errorf("unknown layer %q of %s; its layers are %s", name, backbone, strings.Join(names, ", "))
 }

@@ -89,7 +89,7 @@ func TestDataProblems(t *testing.T) {
 		"early stopping": {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.EarlyStopping.Patience = 2 }, "stages.fine-tune.early_stopping: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or leave early_stopping out"},
 		"plateau":        {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.Schedule.Name = "plateau" }, "stages.fine-tune.schedule.name: it chooses by val, but the data has no val split: cut it from train by normalize.split.val: 0.1, or take another schedule than plateau"},
 		"class weight": {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 2, "c": 1} },
-			`stages.fine-tune.class_weight: class_weight: there is no class "c"; did you mean a?; the classes are ["a" "b"]`},
+			`stages.fine-tune.class_weight: class_weight: there is no class "c"; the classes are ["a" "b"]`},
 		"no weight": {two(images(5, 0, 2)), func(c *Config) { c.Stages.FineTune.ClassWeight.Factors = map[string]float64{"a": 0, "b": 0} },
 			"stages.fine-tune.class_weight: class_weight: each class has the factor 0, so nothing would be learned: set one above 0"},
 		"no test": {two(images(5, 0, 0)), nil, "stages.evaluate.split: evaluate.split is test, but the data has no test split, only train: cut test from train by normalize.split.test: 0.2, or name its folder by decode.splits: {train: train, test: FOLDER}"},

@@ -44,7 +44,7 @@ func FuzzLoadConfig(f *testing.F) {
 		if !good {
 			return
 		}
-		rendered, err := format.Render(c)
+		rendered, err := config.Render(c)
 		if err != nil {
 			t.Fatal(err)
 		}

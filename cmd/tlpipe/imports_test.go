@@ -54,7 +54,7 @@ func TestRooms(t *testing.T) {
 }
 
 // TestImportsPointOneWay holds the layers apart: cmd sees report and stages; report sees stages; stages see pipeline and savedmodels; those two see
-// neither those nor each other (but for the table of exit codes and the environment of other programs), and only tfruntime sees TensorFlow. What Go's types
+// neither those nor each other (but for the table of exit codes, the environment of other programs and the nearest name to a misspelt one), and only tfruntime sees TensorFlow. What Go's types
 // cannot guard (unsafe) is kept below savedmodels.
 func TestImportsPointOneWay(t *testing.T) {
 	out, err := exec.Command("go", "list", "-f", `{{.ImportPath}}{{range .Imports}} {{.}}{{end}}`, "tlpipe/...").Output()
@@ -66,7 +66,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"tlpipe/pipeline", "tlpipe/savedmodels", ""},
 		{"tlpipe/pipeline", "tlpipe/cmd", ""},
 		{"tlpipe/savedmodels", "tlpipe/stages", ""},
-		{"tlpipe/savedmodels", "tlpipe/pipeline", "tlpipe/pipeline/exit tlpipe/pipeline/environment"},
+		{"tlpipe/savedmodels", "tlpipe/pipeline", "tlpipe/pipeline/exit tlpipe/pipeline/environment tlpipe/pipeline/nearest"},
 		{"tlpipe/savedmodels", "tlpipe/cmd", ""},
 		{"tlpipe/stages", "tlpipe/cmd", ""},
 		{"tlpipe/stages", "tlpipe/report", ""},

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -52,7 +53,7 @@ func FuzzLoad(f *testing.F) {
 			_ = problems.Error()
 			return
 		}
-		rendered, err := format.Render(v)
+		rendered, err := renderAs(reflect.ValueOf(v), format.schema)
 		if err != nil {
 			t.Fatalf("%+v: %v", v, err)
 		}

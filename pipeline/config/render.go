@@ -20,9 +20,6 @@ func Render[T any](v T) ([]byte, error) {
 	return renderAs(reflect.ValueOf(v), s)
 }
 
-// Render is [Render] of settings in this format.
-func (f *Format[T]) Render(v T) ([]byte, error) { return renderAs(reflect.ValueOf(v), f.schema) }
-
 func renderAs(v reflect.Value, s *schema) ([]byte, error) {
 	root, err := render(v, false)
 	if err != nil {

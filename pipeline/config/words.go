@@ -7,26 +7,14 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/agext/levenshtein"
 	"github.com/invopop/jsonschema"
 	"go.yaml.in/yaml/v3"
+
+	"tlpipe/pipeline/nearest"
 )
 
-// near gives the candidate that name was most likely meant to be, or "".
-func near(name string, candidates []string) string {
-	plain := func(s string) string { return strings.ToLower(strings.ReplaceAll(s, "_", "-")) }
-	best, least := "", 0
-	for _, c := range candidates {
-		d := levenshtein.Distance(plain(name), plain(c), nil)
-		if d <= 1+max(len(name), len(c))/5 && d < min(len(name), len(c)) && c != name && (best == "" || d < least) {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
 func didYouMean(name string, candidates []string) string {
-	if best := near(name, candidates); best != "" {
+	if best := nearest.Name(name, candidates); best != "" {
 		return fmt.Sprintf("did you mean %q?", best)
 	}
 	return ""

@@ -11,7 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/agext/levenshtein"
+	"tlpipe/pipeline/nearest"
 )
 
 // packageFile gives the file that holds a package. It is downloaded once an action, though several members are taken
@@ -119,14 +119,8 @@ func shorten(line string) string {
 
 // noMember says that a package has no such member, and which of its files was perhaps meant.
 func noMember(member string, names []string) error {
-	best, least := "", len(member)/2+1
-	for _, name := range names {
-		if d := levenshtein.Distance(member, name, nil); d < least {
-			best, least = name, d
-		}
-	}
-	if best != "" {
-		return fmt.Errorf("the package holds no file %s; did you mean %s?", member, best)
+	if near := nearest.Name(member, names); near != "" {
+		return fmt.Errorf("the package holds no file %s; did you mean %s?", member, near)
 	}
 	return fmt.Errorf("the package holds no file %s, but %d others", member, len(names))
 }
