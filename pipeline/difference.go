@@ -92,10 +92,12 @@ func Nearest(records []store.Record, stage string, key []store.Line) (near store
 	return near, diffs, ok
 }
 
-// past is what the store knows of earlier runs of a config. It is read at most once, when a stage is not stored.
+// past is what the store knows of earlier runs of a config. It is read at most once, when a stage is not stored: there may be
+// thousands of records.
 type past struct {
 	pipeline *Pipeline
 	read     bool
+	err      error // of reading
 	stages   map[string][]store.Record // those that made what the config's last run used
 }
 
@@ -127,22 +129,24 @@ func (b *past) why(step *Step, miss string) string {
 
 // load finds the records of what the config's last runs used. Other configs' are left out: what differs from them explains nothing.
 func (b *past) load() error {
-	if b.read {
-		return nil
+	if !b.read {
+		b.read = true
+		b.stages, b.err = b.pipeline.lastMade()
 	}
-	used, err := b.pipeline.Store.LastUsed(b.pipeline.Name) // artifacts by stage
-	if err != nil {
-		return err
+	return b.err
+}
+
+func (p *Pipeline) lastMade() (map[string][]store.Record, error) {
+	used, err := p.Store.LastUsed(p.Name) // artifacts by stage
+	if err != nil || len(used) == 0 {
+		return nil, err
 	}
-	b.read, b.stages = true, map[string][]store.Record{}
-	if len(used) == 0 {
-		return nil
-	}
-	records, err := b.pipeline.Store.Records()
+	records, err := p.Store.Records()
+	stages := map[string][]store.Record{}
 	for _, r := range records {
 		if used[r.Stage] == r.Artifact {
-			b.stages[r.Stage] = append(b.stages[r.Stage], r)
+			stages[r.Stage] = append(stages[r.Stage], r)
 		}
 	}
-	return err
+	return stages, err
 }

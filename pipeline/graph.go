@@ -181,7 +181,7 @@ func (r *running) end(ctx context.Context, e ended) error {
 	}
 	if s.Check != nil {
 		if err := s.Check(e.made); err != nil {
-			return r.damaged(ctx, err, Inputs{s.Gives: e.made})
+			return fmt.Errorf("%s: %w", s.Name, r.damaged(ctx, err, Inputs{s.Gives: e.made}))
 		}
 	}
 	if s.Suits != nil {

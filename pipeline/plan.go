@@ -39,7 +39,11 @@ type Step struct {
 // Plan looks every stage up in the store and changes nothing. It stops at no error: a stage whose key cannot be
 // computed is Pending with the error as its reason. Its own error says that ctx is done.
 func (p *Pipeline) Plan(ctx context.Context) ([]Step, error) {
-	have, before := map[string]store.Artifact{}, past{pipeline: p}
+	return p.plan(ctx, &past{pipeline: p})
+}
+
+func (p *Pipeline) plan(ctx context.Context, before *past) ([]Step, error) {
+	have := map[string]store.Artifact{}
 	steps := make([]Step, 0, len(p.Stages))
 	for i := range p.Stages {
 		if err := ctx.Err(); err != nil {
@@ -49,7 +53,7 @@ func (p *Pipeline) Plan(ctx context.Context) ([]Step, error) {
 		in, missing := inputs(step.Stage, have)
 		if missing != "" {
 			step.Status, step.Reason = Waiting, "after "+p.giver(missing)
-		} else if err := p.look(ctx, &step, in, &before); err != nil {
+		} else if err := p.look(ctx, &step, in, before); err != nil {
 			step.Err = p.damaged(ctx, err, in)
 			step.Status, step.Reason = Pending, step.Err.Error()
 		} else if step.Status == Cached {

@@ -47,11 +47,11 @@ func (p *Pipeline) Run(ctx context.Context, opts Options) ([]StageResult, error)
 	if err := p.checkNames(opts); err != nil {
 		return nil, err
 	}
-	if err := p.fits(ctx, opts.Until); err != nil {
-		return nil, err
-	}
 	opts.Sink = progress.Tee(opts.Sink) // stages that run at a time speak one at a time
 	r := newRunning(p, opts)
+	if err := r.fits(ctx); err != nil {
+		return nil, err
+	}
 	err := r.all(ctx)
 	end := exit.FromErrno(r.show())
 	if exit.Code(err) == exit.Resources && exit.Code(end) == exit.Resources {
@@ -85,8 +85,8 @@ func (r *running) show() error {
 
 // fits asks every stage that would run, up to the last one wanted, whether it fits the machine. Where all do, those that are
 // certain to run may get ready.
-func (p *Pipeline) fits(ctx context.Context, until string) error {
-	steps, err := p.Plan(ctx)
+func (r *running) fits(ctx context.Context) error {
+	steps, err := r.plan(ctx, &r.before)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (p *Pipeline) fits(ctx context.Context, until string) error {
 				return fmt.Errorf("%s: %w", step.Stage.Name, err)
 			}
 		}
-		if step.Stage.Name == until {
+		if step.Stage.Name == r.opts.Until {
 			steps = steps[:i+1]
 			break
 		}

@@ -138,7 +138,7 @@ func TestCheckFailsCachedRunsToo(t *testing.T) {
 	l.check = exit.Errorf(exit.Gate, "accuracy too low")
 	for _, want := range []string{"one ran, two ran, three ran", "one cached, two cached, three cached"} {
 		states, err := l.run(t, Options{})
-		if states != want || exit.Code(err) != exit.Gate {
+		if states != want || exit.Code(err) != exit.Gate || !strings.Contains(err.Error(), ": accuracy too low") {
 			t.Fatalf("got %q, %v (code %d); want %q and code %d", states, err, exit.Code(err), want, exit.Gate)
 		}
 	}
