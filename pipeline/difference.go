@@ -97,7 +97,7 @@ func Nearest(records []store.Record, stage string, key []store.Line) (near store
 type past struct {
 	pipeline *Pipeline
 	read     bool
-	err      error // of reading
+	err      error                     // of reading
 	stages   map[string][]store.Record // those that made what the config's last run used
 }
 

@@ -13,7 +13,7 @@
 //   - Scratch is where an action's unfinished work lies, so that a killed run continues instead of starting over.
 //
 // The stages of a list form a graph: a stage takes artifacts of stages before it, and begins when these are committed. Others
-// may work at the same time, where there is room: of those that need the model runtime, which takes all of a machine, one at a
+// may work at the same time, where there is room: of those that work in the worker process, one at a
 // time; and together no more memory than was free when nothing worked. What does not fit beside others waits until it is alone.
 // After the first error nothing begins, and what works is told to stop. What is stored does not depend on which of them worked
 // at a time, and a run with nothing to do tells so in the order of the list.

@@ -129,8 +129,8 @@ func (r *running) begin(ctx context.Context, i int) error {
 	return nil
 }
 
-// room says whether a stage may work beside those that do. Of stages that need the model runtime, which takes all of the
-// machine, one works at a time; what the others take together must have been free when nothing worked. A stage that does not
+// room says whether a stage may work beside those that do. Of stages that work in the worker process one does so at a
+// time; what all take together must have been free when nothing worked. A stage that does not
 // fit beside others waits until it is alone, and only then is an error.
 func (r *running) room(ctx context.Context, s *Stage) (bool, error) {
 	alone := len(r.active) == 0
@@ -142,7 +142,7 @@ func (r *running) room(ctx context.Context, s *Stage) (bool, error) {
 	}
 	taken := s.memory()
 	for _, other := range r.active {
-		if s.Runtime && other.Runtime {
+		if s.Worker && other.Worker {
 			return false, nil
 		}
 		taken += other.memory()

@@ -165,7 +165,7 @@ type sinkFunc func(progress.Event)
 
 func (f sinkFunc) Handle(e progress.Event) { f(e) }
 
-// TestGraph: what does not depend on each other runs at a time, but for stages that need the model runtime, and those that only
+// TestGraph: what does not depend on each other runs at a time, but for stages of the worker process, and those that only
 // fit the machine alone. A run with nothing to do tells so in the order of the pipeline.
 func TestGraph(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -173,8 +173,8 @@ func TestGraph(t *testing.T) {
 		took   time.Duration
 	}{
 		"all":         {func(*Pipeline) {}, 3 * time.Second},
-		"one runtime": {func(p *Pipeline) { p.Stages[1].Runtime = true }, 3 * time.Second},
-		"runtime":     {func(p *Pipeline) { p.Stages[1].Runtime, p.Stages[2].Runtime = true, true }, 4 * time.Second},
+		"one worker":  {func(p *Pipeline) { p.Stages[1].Worker = true }, 3 * time.Second},
+		"two workers": {func(p *Pipeline) { p.Stages[1].Worker, p.Stages[2].Worker = true, true }, 4 * time.Second},
 		"fits alone": {func(p *Pipeline) {
 			var working atomic.Int32
 			run := p.Stages[1].Run

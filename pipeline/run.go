@@ -22,7 +22,7 @@ type Options struct {
 	Sink    progress.Sink                             // receives all events
 	Profile bool                                      // stages report what they spend their time on
 	Command string                                    // the command that runs, for those who want the same work meanwhile
-	Launch  func(context.Context, *Stage, *Job) error // runs a stage that needs the model runtime
+	Launch  func(context.Context, *Stage, *Job) error // runs a stage in the worker process
 	Memory  func() int64                              // bytes that processes may take now; nil, or 0: not known
 }
 

@@ -360,7 +360,7 @@ func TestStoppedStageFindsItsScratch(t *testing.T) {
 func TestPeakMemoryIsRecorded(t *testing.T) {
 	l := newLab(t)
 	p := l.pipeline()
-	p.Stages[1].Runtime = true
+	p.Stages[1].Worker = true
 	opts := Options{Sink: progress.Discard{}, Launch: func(ctx context.Context, s *Stage, job *Job) error {
 		job.PeakBytes = 1 << 30
 		return s.Run(ctx, job)

@@ -20,8 +20,9 @@ type Stage struct {
 	// takes, by type. The lines must not hold times, hosts or absolute paths.
 	Key func(ctx context.Context, in Inputs) ([]store.Line, error)
 
-	// Runtime says that Run needs the model runtime and so runs in the worker process.
-	Runtime bool
+	// Worker says that Run works in the worker process, as it needs a library that the command does not link. One worker works
+	// at a time: it takes all cores.
+	Worker bool
 
 	// Auxiliary marks work that a user never lists as a stage of its own, such as the export of a model.
 	Auxiliary bool

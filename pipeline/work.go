@@ -73,7 +73,7 @@ func (r *running) execute(ctx context.Context, step *Step, in Inputs, claim *sto
 		job.Progress.Profile()
 	}
 	run := s.Run
-	if s.Runtime && opts.Launch != nil {
+	if s.Worker && opts.Launch != nil {
 		run = func(ctx context.Context, job *Job) error { return opts.Launch(ctx, s, job) }
 	}
 	stop := timeAttempts(pending, begun)

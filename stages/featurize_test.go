@@ -77,7 +77,7 @@ func TestFeaturizePassesThrough(t *testing.T) {
 	if got := stagetest.FilesIn(t, dir); !cmp.Equal(got, []string{"features.json", "rows.npy"}) {
 		t.Errorf("files %v", got)
 	}
-	if s := b.stage("featurize"); s.Runtime {
+	if s := b.stage("featurize"); s.Worker {
 		t.Error("passing images through needs no model runtime")
 	}
 	if f, err := formats.OpenFeatures(dir); f != nil || err != nil {

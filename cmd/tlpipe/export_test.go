@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
+	"tlpipe/stages"
 )
 
 // TestExportIsNoRun: latest/NAME and tags go on showing the run before an export, of other settings too.
@@ -35,5 +37,23 @@ func TestExportIsNoRun(t *testing.T) {
 	c.must(exit.Done, "tag", "small", "mine")
 	if out := c.must(exit.Done, "tag"); !strings.Contains(out, filepath.Base(filepath.Dir(run))) {
 		t.Errorf("the tag is of another run than %s: %s", run, out)
+	}
+}
+
+// TestWithoutModel: an export stops before the models are used, whichever stages a config lists.
+func TestWithoutModel(t *testing.T) {
+	names := func(list []pipeline.Stage) (text string) {
+		for _, s := range list {
+			text += " " + s.Name
+		}
+		return text
+	}
+	c := stages.Defaults()
+	if got, want := names(withoutModel(stages.Pipeline(&c, stages.Env{}))), " fetch decode normalize export-prefix export-suffix"; got != want {
+		t.Errorf("%s, want%s", got, want)
+	}
+	c.Model.FreezeThrough = "none"
+	if got, want := names(withoutModel(stages.Pipeline(&c, stages.Env{}))), " fetch decode normalize featurize export-suffix"; got != want {
+		t.Errorf("nothing frozen:%s, want%s", got, want)
 	}
 }

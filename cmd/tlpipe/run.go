@@ -44,7 +44,7 @@ func runCommand() *cli.Command {
 			continueFlag(), jsonFlag("print events as lines of JSON")),
 		OnUsageError: usageError,
 		Action: func(c *cli.Context) error {
-			all := func(pipeline.Stage) bool { return true }
+			all := func(list []pipeline.Stage) []pipeline.Stage { return list }
 			return runSelected(c, all, pipeline.Options{From: c.String("from"), Until: c.String("until"), Force: c.String("force")})
 		},
 	}
@@ -52,7 +52,7 @@ func runCommand() *cli.Command {
 
 // runSelected executes those stages of a config's pipeline that are wanted: it shares the store, keeps a record of the
 // run and prints how it ends.
-func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline.Options) (err error) {
+func runSelected(c *cli.Context, wanted func(list []pipeline.Stage) []pipeline.Stage, opts pipeline.Options) (err error) {
 	outputs, err := openRunOutputs(c)
 	if err != nil {
 		return err
@@ -86,7 +86,7 @@ func runSelected(c *cli.Context, wanted func(pipeline.Stage) bool, opts pipeline
 	if err := e.continueLast(c); err != nil {
 		return err
 	}
-	e.pipeline.Stages = slices.DeleteFunc(e.pipeline.Stages, func(s pipeline.Stage) bool { return !wanted(s) })
+	e.pipeline.Stages = wanted(e.pipeline.Stages)
 	payload, err := e.payload()
 	if err != nil {
 		return err

@@ -116,7 +116,7 @@ func copyArtifact(ctx context.Context, id, from, to string) error {
 		return err
 	}
 	for dir := range dirs {
-		if err := syncDir(dir); err != nil {
+		if err := SyncDir(dir); err != nil {
 			return err
 		}
 	}

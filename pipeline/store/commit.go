@@ -162,7 +162,7 @@ func (s *Store) publish(p *Pending, id string) (published bool, err error) {
 		}
 		err := os.Rename(p.Out, dst)
 		if err == nil {
-			return true, errors.Join(syncDir(filepath.Dir(dst)), syncDir(filepath.Dir(p.Out)))
+			return true, errors.Join(SyncDir(filepath.Dir(dst)), SyncDir(filepath.Dir(p.Out)))
 		}
 		if _, missing := os.Lstat(dst); missing != nil {
 			return false, err
@@ -199,7 +199,7 @@ func (s *Store) finish(id ActionID) error {
 	if err := os.Rename(filepath.Join(s.scratchPath(id), intentName), dst); err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Dir(dst)); err != nil {
+	if err := SyncDir(filepath.Dir(dst)); err != nil {
 		return err
 	}
 	failpoint.Here("after-record")

@@ -29,7 +29,7 @@ func WriteFile(path string, data []byte) error {
 	if err := replaceFile(path, data); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // replaceFile writes a file that is there whole or not at all. A power cut may bring back the one before.
@@ -52,8 +52,8 @@ func replaceFile(path string, data []byte) error {
 	return os.Rename(f.Name(), path)
 }
 
-// syncDir makes renames, new names and removals in a directory last.
-func syncDir(dir string) error {
+// SyncDir fsyncs a directory, so that renames, new names and removals in it survive a crash.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
@@ -80,7 +80,7 @@ func makeDir(dir string) error {
 	} else if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return &fs.PathError{Op: "mkdir", Path: dir, Err: unix.ENOTDIR}
 	}
-	return syncDir(filepath.Dir(dir))
+	return SyncDir(filepath.Dir(dir))
 }
 
 // removeAll removes a tree, read-only directories in it included.

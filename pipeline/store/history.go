@@ -70,7 +70,7 @@ func (s *Store) keepRun(r Run, lasting bool) error {
 		err = replaceFile(filepath.Join(s.RunDir(r.ID), usedName), seal(text))
 	}
 	if err == nil && lasting {
-		err = errors.Join(syncDir(s.RunDir(r.ID)), syncDir(s.path(runsDir)))
+		err = errors.Join(SyncDir(s.RunDir(r.ID)), SyncDir(s.path(runsDir)))
 	}
 	if err != nil {
 		return fmt.Errorf("keep what run %s used: %w", r.ID, err)

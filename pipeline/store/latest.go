@@ -101,7 +101,7 @@ func (s *Store) makeView(r Run) error {
 		failpoint.Here("mid-view")
 	}
 	if made {
-		return syncDir(dir)
+		return SyncDir(dir)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (s *Store) show(r Run) error {
 	if err := renameio.Symlink(viewTarget(r.ID), path); err != nil {
 		return err
 	}
-	return syncDir(s.path(latestDir))
+	return SyncDir(s.path(latestDir))
 }
 
 // makeWay takes from the place of a link what is none. A copy that `cp -L` made of artifacts goes; anything else is

@@ -31,7 +31,7 @@ func (s *Store) setAside(path string) error {
 		return err
 	}
 	failpoint.Here("aside")
-	return syncDir(filepath.Dir(path))
+	return SyncDir(filepath.Dir(path))
 }
 
 // dropAside removes all that was set aside, also by a process that died; several may do so at a time.
@@ -57,7 +57,7 @@ func (s *Store) removeRecords(rels []string) error {
 		failpoint.Here("mid-records")
 	}
 	for shard := range shards {
-		if err := syncDir(shard); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := SyncDir(shard); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}

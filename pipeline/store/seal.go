@@ -61,7 +61,7 @@ func (s *Store) seal(out string) ([]manifestFile, map[string]filestate.State, er
 		return nil, nil, err
 	}
 	for _, dir := range t.dirs {
-		if err := syncDir(dir); err != nil {
+		if err := SyncDir(dir); err != nil {
 			return nil, nil, err
 		}
 	}

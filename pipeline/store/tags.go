@@ -46,7 +46,7 @@ func (s *Store) Untag(name string) error {
 	} else if err != nil {
 		return err
 	}
-	return syncDir(s.path(tagsDir))
+	return SyncDir(s.path(tagsDir))
 }
 
 // Tags lists the runs that have a name, by name.

@@ -34,7 +34,7 @@ func Stage(s *Settings, env machine.Resources) pipeline.Stage {
 		Version: 3,
 		Takes:   []string{"archive"},
 		Gives:   "images",
-		Runtime: tensorflow,
+		Worker:  tensorflow,
 		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := key.Settings(s)
 			if err != nil {

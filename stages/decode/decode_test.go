@@ -331,8 +331,8 @@ func TestDecodeJPEG(t *testing.T) {
 		job := decodeJob(t, map[string][]byte{"archive": packTarGz(t, []archiveFile{{"train/a/x.jpg", stagetest.SmallPicture(t, "baseline.jpg")}})})
 		runtime := &jpegRuntime{}
 		stage := Stage(s, machine.Resources{Machine: machine.Machine{TensorFlow: "2.1"}, Runtime: runtime})
-		if err := stage.Run(t.Context(), job); err != nil || !stage.Runtime {
-			t.Fatalf("%v, runs in the worker: %v", err, stage.Runtime)
+		if err := stage.Run(t.Context(), job); err != nil || !stage.Worker {
+			t.Fatalf("%v, runs in the worker: %v", err, stage.Worker)
 		}
 		m := opened(t, job.Out)
 		for _, v := range m.Pixels.Row(0) {

@@ -33,7 +33,7 @@ func Stage(n network.Network, s *Settings, memory savedmodels.Memory, warnings f
 	e := evaluate{network: n, env: env, settings: s, memory: memory, warnings: warnings}
 	return pipeline.Stage{
 		Name: "evaluate", Version: 3, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
-		Runtime: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.Check,
+		Worker: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.Check,
 		Memory: func() int64 { return env.ModelMemory(memory, e.imageBatchSize()) },
 	}
 }

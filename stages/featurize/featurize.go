@@ -46,7 +46,7 @@ func StageWithShards(n network.Network, s *Settings, env machine.Resources, shar
 	}
 	return pipeline.Stage{
 		Name: "featurize", Version: 1, Takes: []string{formats.ImagesType, formats.DatasetType, formats.PrefixType}, Gives: formats.FeaturesType,
-		Runtime: true, Key: f.key, Run: f.division().Run, Estimate: f.estimate, Fits: f.fits,
+		Worker: true, Key: f.key, Run: f.division().Run, Estimate: f.estimate, Fits: f.fits,
 		Memory: func() int64 { return env.ModelMemory(f.memory(f.lanes()), f.batchSize()) },
 	}
 }

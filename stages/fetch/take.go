@@ -22,6 +22,7 @@ import (
 	"github.com/klauspost/compress/flate"
 	"github.com/klauspost/compress/gzip"
 
+	"tlpipe/pipeline/store"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/sources"
 	"tlpipe/stages/standin"
@@ -115,7 +116,7 @@ func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources
 	if err := os.Rename(temp, f.stored(file.Name)); err != nil {
 		return formats.ArchiveFile{}, err
 	}
-	return done, formats.SyncDir(filepath.Dir(f.stored(file.Name)))
+	return done, store.SyncDir(filepath.Dir(f.stored(file.Name)))
 }
 
 // fits refuses a body that is larger than it may be, or that the disk has no room for.

@@ -23,7 +23,7 @@ func Stage(n network.Network, s *Settings, seed int64, previous *Previous, env m
 	f := fineTune{network: n, env: env, settings: s, seed: seed, previous: previous}
 	return pipeline.Stage{
 		Name: "fine-tune", Version: 4, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType}, Gives: formats.ModelType,
-		Runtime: true, Key: f.key, Run: f.run, Fits: f.fits,
+		Worker: true, Key: f.key, Run: f.run, Fits: f.fits,
 		Memory: func() int64 { return env.ModelMemory(s.Spec(n, 1).TrainMemory(), s.BatchSize) },
 	}
 }

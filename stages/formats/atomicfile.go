@@ -6,10 +6,12 @@ import (
 	"path/filepath"
 
 	"tlpipe/pipeline/failpoint"
+	"tlpipe/pipeline/store"
 )
 
 // atomicFile becomes the file at path by commit: after a crash path holds all that was written or what it held before. Until
-// then it has a fixed name beside path, so that what a killed process left is overwritten and never piles up.
+// then it has a fixed name beside path, so that what a killed process left is overwritten and never piles up. (The temporary
+// files of renameio have random names, and it does not fsync the directory.)
 type atomicFile struct {
 	path string
 	file *os.File
@@ -40,7 +42,7 @@ func (f *atomicFile) commit() error {
 	if err != nil {
 		return errors.Join(err, os.Remove(f.file.Name()))
 	}
-	return SyncDir(filepath.Dir(f.path))
+	return store.SyncDir(filepath.Dir(f.path))
 }
 
 // abandon leaves path as it is.
@@ -58,13 +60,4 @@ func WriteFileAtomic(path string, chunks ...[]byte) error {
 		}
 	}
 	return f.commit()
-}
-
-// SyncDir makes a rename in dir survive a power cut.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
