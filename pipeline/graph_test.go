@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/progress"
 	"tlpipe/pipeline/store"
 )
@@ -129,6 +130,31 @@ func (r *reasons) Handle(e progress.Event) {
 	}
 	if e.Type == progress.StageStart {
 		r.texts[e.Stage] = e.Text
+	}
+}
+
+// TestFromBeside: what comes before --from must be stored, but for auxiliary stages, which nobody lists; --until leaves out what
+// comes after, though it could run.
+func TestFromBeside(t *testing.T) {
+	s, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		opts Options
+		code int
+		told string
+	}{
+		{Options{From: "c"}, exit.Usage, "end a failed"},
+		{Options{Until: "a"}, exit.Done, "start a , end a ran"},
+		{Options{From: "c", Until: "b"}, exit.Done, "end a cached, start b , end b ran"},
+		{Options{From: "c"}, exit.Done, "end a cached, end b cached, start c , end c ran"},
+		{Options{Force: "a", Until: "b"}, exit.Done, "start a , end b cached, end a ran"},
+	} {
+		_, told, err := telling(t, twoSides(s, nil), c.opts)
+		if exit.Code(err) != c.code || told != c.told {
+			t.Errorf("%+v: %s (%v), want %s", c.opts, told, err, c.told)
+		}
 	}
 }
 
