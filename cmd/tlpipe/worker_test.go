@@ -40,13 +40,14 @@ func TestWorkerRefuses(t *testing.T) {
 	for says, c := range map[string]struct {
 		change func(m *machine.Machine)
 		known  bool // whether the library is the one by which the build was told
+		code   int
 	}{
-		"the worker knows no stage \"bake\"":      {func(*machine.Machine) {}, true},
-		"the worker knows no stage":               {func(*machine.Machine) {}, false},
-		"TensorFlow is " + own.TensorFlow:         {func(m *machine.Machine) { m.TensorFlow = "1.15.0" }, true},
-		"the build of TensorFlow is " + own.Build: {func(m *machine.Machine) { m.Build = "0000" }, false},
-		"instruction class is " + own.CPUClass:    {func(m *machine.Machine) { m.CPUClass = "none" }, true},
-		"there is no device \"gpu:9\"":            {func(m *machine.Machine) { m.Device = "gpu:9" }, true},
+		"the worker knows no stage \"bake\"":      {func(*machine.Machine) {}, true, exit.Usage},
+		"the worker knows no stage":               {func(*machine.Machine) {}, false, exit.Usage},
+		"TensorFlow is " + own.TensorFlow:         {func(m *machine.Machine) { m.TensorFlow = "1.15.0" }, true, exit.NoRuntime},
+		"the build of TensorFlow is " + own.Build: {func(m *machine.Machine) { m.Build = "0000" }, false, exit.NoRuntime},
+		"instruction class is " + own.CPUClass:    {func(m *machine.Machine) { m.CPUClass = "none" }, true, exit.NoRuntime},
+		"there is no device \"gpu:9\"":            {func(m *machine.Machine) { m.Device = "gpu:9" }, true, exit.Usage},
 	} {
 		s, err := store.Open(filepath.Join(t.TempDir(), "store"))
 		if err != nil {
@@ -66,8 +67,8 @@ func TestWorkerRefuses(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
-		if code := exit.Code(err); strings.Contains(says, " is ") && code != exit.NoRuntime {
-			t.Errorf("%s: exit code %d", says, code)
+		if code, want := exit.Code(err), c.code; code != want {
+			t.Errorf("%s: exit code %d, want %d", says, code, want)
 		}
 	}
 }
