@@ -15,6 +15,11 @@ type Plot struct {
 	Lines  []Line
 	Ends   []End
 	Legend []Series
+
+	XTitle, YTitle string // of the axes; empty: none
+	Marks          []Tick // lines across the plot
+
+	at func(x float64) float64 // where a number of the x axis stands, in units
 }
 
 // Tick is a number on an axis.
@@ -27,6 +32,7 @@ type Tick struct {
 type Line struct {
 	Colour int // of its run or class
 	Dashed bool
+	Dot    bool // a point, drawn large
 	Points string
 }
 

@@ -77,6 +77,8 @@ func functions(r *Run) template.FuncMap {
 		"class":   func(i int) string { return r.Classes[i] },
 		"percent": percent,
 		"comma":   comma,
+		"sure":    sure,
+		"hundred": func(v float64) string { return fmt.Sprintf("%.2f", 100*v) },
 		"len2":    func(from, to float64) float64 { return to - from },
 		"jpeg":    func(base64 string) template.URL { return template.URL("data:image/jpeg;base64," + base64) },
 	}

@@ -16,6 +16,11 @@ type section struct {
 func sections() []section {
 	return []section{
 		{"verdict", "The verdict", "How often the model is right, how sure that figure is, and what was trained.", verdict},
+		{"mistakes", "The mistakes", "What the model gets wrong although it is sure, and what it barely gets right.", mistakes},
+		{"confusion", "What is taken for what", "Which classes the model mixes up. Choose a cell, a class or a bar, and the gallery below shows its images.", confusion},
+		{"quality", "Class by class, and how sure", "How good the model is on each class, and whether its own certainty can be relied on.", quality},
+		{"learning", "The training", "How accuracy and loss went while it learned, and which epoch was kept.", learning},
+		{"provenance", "How it was made", "Where time and memory went, what was used, and how to make the run again.", provenance},
 	}
 }
 

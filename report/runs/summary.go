@@ -131,8 +131,12 @@ func (sum *Summary) toCompare(s *store.Store, from, dir string) (comparison.Run,
 			run.Precision[stage.Stage] = precision
 		}
 	}
-	run.Stages, err = sum.figures(s, places, run)
-	return run, err
+	records, err := s.Records()
+	if err != nil {
+		return run, err
+	}
+	run.Stages = sum.Figures(records, places, run)
+	return run, nil
 }
 
 // readGone reads a file of an artifact that may be deleted.
@@ -160,13 +164,9 @@ func settingsOfSummary(text json.RawMessage) ([]comparison.Setting, error) {
 	return comparison.ParseSettings(rendered)
 }
 
-// figures are what the stages took. Of a stage that was cached they are those of the run that made its artifact; the time
+// Figures are what the stages took. Of a stage that was cached they are those of the run that made its artifact; the time
 // of one that was stopped and continued is that of all attempts.
-func (sum *Summary) figures(s *store.Store, places map[string]string, run comparison.Run) ([]comparison.Stage, error) {
-	records, err := s.Records()
-	if err != nil {
-		return nil, err
-	}
+func (sum *Summary) Figures(records []store.Record, places map[string]string, run comparison.Run) []comparison.Stage {
 	var list []comparison.Stage
 	for _, result := range sum.InOrder() {
 		stage := comparison.Stage{Name: result.Stage, Cached: result.Status == "cached", Seconds: result.Seconds, PeakBytes: result.PeakBytes, Images: result.Images}
@@ -186,7 +186,7 @@ func (sum *Summary) figures(s *store.Store, places map[string]string, run compar
 		}
 		list = append(list, stage)
 	}
-	return list, nil
+	return list
 }
 
 // InOrder lists stages and exports as they were carried out.

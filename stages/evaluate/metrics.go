@@ -43,7 +43,7 @@ func measure(classes []string, predictions []prediction, topK []int) formats.Rep
 		}
 	}
 	r.Accuracy, r.Loss = formats.Round(float64(correct)/n), formats.Round(loss/n)
-	r.AccuracyInterval = wilson(correct, len(predictions))
+	r.AccuracyInterval = formats.Wilson(correct, len(predictions))
 	for _, k := range topK {
 		if k >= len(classes) {
 			continue // it would be 1 whatever the model does
@@ -96,16 +96,6 @@ func ratio(part, whole int) float64 {
 		return 0
 	}
 	return float64(part) / float64(whole)
-}
-
-// wilson is the 95 % score interval of a share.
-func wilson(hits, n int) [2]float64 {
-	const z = 1.959963984540054 // the normal distribution's 97.5 % quantile
-	share, count := float64(hits)/float64(n), float64(n)
-	center := share + z*z/(2*count)
-	half := z * math.Sqrt(share*(1-share)/count+z*z/(4*count*count))
-	scale := 1 + z*z/count
-	return [2]float64{formats.Round(max(0, (center-half)/scale)), formats.Round(min(1, (center+half)/scale))}
 }
 
 // calibration sorts predictions into bins of equal width by their top probability. The expected calibration error is the

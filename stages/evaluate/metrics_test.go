@@ -18,9 +18,9 @@ func TestWilson(t *testing.T) {
 		{81, 263, [2]float64{0.2553, 0.3662}}, {15, 148, [2]float64{0.0624, 0.1605}},
 		{0, 20, [2]float64{0, 0.1611}}, {1, 29, [2]float64{0.0061, 0.1718}}, {20, 20, [2]float64{0.8389, 1}},
 	} {
-		got := wilson(c.hits, c.n)
+		got := formats.Wilson(c.hits, c.n)
 		if math.Abs(got[0]-c.want[0]) > 5e-5 || math.Abs(got[1]-c.want[1]) > 5e-5 {
-			t.Errorf("wilson(%d, %d) = %v, want %v", c.hits, c.n, got, c.want)
+			t.Errorf("formats.Wilson(%d, %d) = %v, want %v", c.hits, c.n, got, c.want)
 		}
 	}
 }

@@ -40,6 +40,16 @@ func Round(v float64) float64 {
 	return math.Round(v*1e6) / 1e6
 }
 
+// Wilson is the 95 % score interval of a share.
+func Wilson(hits, n int) [2]float64 {
+	const z = 1.959963984540054 // the normal distribution's 97.5 % quantile
+	share, count := float64(hits)/float64(n), float64(n)
+	center := share + z*z/(2*count)
+	half := z * math.Sqrt(share*(1-share)/count+z*z/(4*count*count))
+	scale := 1 + z*z/count
+	return [2]float64{Round(max(0, (center-half)/scale)), Round(min(1, (center+half)/scale))}
+}
+
 // Argmax is the index of the largest value, the first of equal ones.
 func Argmax(values []float32) int {
 	return slices.Index(values, slices.Max(values))
