@@ -45,8 +45,7 @@
     const grow = () => {
       for (const image of found.slice(shown, shown + shownAtOnce)) {
         const picture = element("img", {src: address(image), alt: ""});
-        const button = element("button", {type: "button", className: isRight(image) ? "right" : "wrong"}, picture, element("bdi", {textContent: names(image)}));
-        button.setAttribute("aria-label", described(image));
+        const button = element("button", {type: "button", className: isRight(image) ? "right" : "wrong"}, picture, element("bdi", {textContent: names(image)}), element("span", {className: "hidden", textContent: percent(image.top[0][1])}));
         button.dataset.image = data.images.indexOf(image);
         button.addEventListener("click", () => open(image));
         list.append(element("li", {}, button));

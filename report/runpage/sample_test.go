@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -100,6 +99,3 @@ func sample(t testing.TB, classes []string, images, side int) *Run {
 	t.Cleanup(func() { r.Close() })
 	return r
 }
-
-// output is a folder for what a person looks at after the tests; empty where nobody asked for it.
-func output() string { return os.Getenv("TEST_OUTPUT") }
