@@ -13,7 +13,7 @@ var storeys = [][]string{
 	{"standin"},
 	{"archivefs", "imagefile", "imagefile/heif", "key", "parallel", "shuffle", "wording"},
 	{"formats", "sources"},
-	{"machine", "examples"},
+	{"machine", "examples", "temperature"},
 	{"network"},
 	{"fetch", "decode", "normalize", "featurize", "finetune"},
 	{"evaluate", "predict"},

@@ -33,6 +33,7 @@ func predictCommand() *cli.Command {
 			jsonFlag("print a line of JSON for each image"),
 			&cli.BoolFlag{Name: "csv", Usage: "print CSV: image, rank, class, probability"},
 			&cli.IntFlag{Name: "threads", Usage: "`N` threads; by default as many as the model was trained with"},
+			&cli.BoolFlag{Name: "calibrated", Usage: "scale how sure the model is by the temperature that was fitted on val; the order of the classes stays"},
 			deviceFlag(),
 			&cli.BoolFlag{Name: "trust", Usage: "load a model whose graph may read and write files, as far as you trust its maker"},
 		},
@@ -55,6 +56,9 @@ func classify(c *cli.Context) error {
 	model := c.Args().First()
 	defer readModel(model).Unlock()
 	trained, err := predict.OpenTrained(model)
+	if err == nil && c.Bool("calibrated") {
+		err = trained.CheckCalibrated(model)
+	}
 	if err == nil {
 		err = intactModel(c.Context, model)
 	}
@@ -69,7 +73,7 @@ func classify(c *cli.Context) error {
 	images := predict.ImageFiles(c.Args().Tail(), unreadable)
 	if len(images) > 0 {
 		out := newPredictionWriter(c, images, trained.Classes)
-		req := predict.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust")}
+		req := predict.PredictRequest{Model: model, Top: c.Int("top"), Threads: c.Int("threads"), Device: c.String("device"), Trust: c.Bool("trust"), Calibrated: c.Bool("calibrated")}
 		for _, path := range images {
 			req.Images = append(req.Images, []byte(path))
 		}

@@ -20,6 +20,7 @@ import (
 	"tlpipe/stages/machine"
 	"tlpipe/stages/network"
 	"tlpipe/stages/parallel"
+	"tlpipe/stages/temperature"
 	"tlpipe/stages/wording"
 )
 
@@ -32,7 +33,7 @@ const leastAgreement = 0.98
 func Stage(n network.Network, s *Settings, memory savedmodels.Memory, warnings func(dirs map[string]string) []string, env machine.Resources) pipeline.Stage {
 	e := evaluate{network: n, env: env, settings: s, memory: memory, warnings: warnings}
 	return pipeline.Stage{
-		Name: "evaluate", Version: 3, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
+		Name: "evaluate", Version: 4, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.ModelType}, Gives: formats.ReportType,
 		Worker: true, Key: e.key, Run: e.run, Fits: e.fits, Check: e.settings.Check,
 		Memory: func() int64 { return env.ModelMemory(memory, e.imageBatchSize()) },
 	}
@@ -79,10 +80,16 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	defer func() { err = errors.Join(err, model.Close()) }()
 
+	trained, err := formats.ReadTrained(job.Inputs[formats.ModelType].Dir)
+	if err != nil {
+		return err
+	}
 	served := spread(len(rows), e.settings.Served)
 	job.Progress.Start("images", 0, int64(len(rows)+len(served)))
 	predictions := make([]prediction, len(rows))
 	kept := make([][]float32, 0, len(served)) // probabilities of the images that are served too
+	var scaled []float32                      // probabilities of an image after the temperature
+	calibrated := make([]temperature.Confidence, len(rows))
 	all, err := formats.NewProbabilities(job.Out, len(rows), len(data.Dataset.Classes))
 	if err != nil {
 		return err
@@ -90,6 +97,11 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	err = data.Each(ctx, model, rows, e.batchSize(data), func(i int, loss float32, probabilities []float32) {
 		all.Add(probabilities)
 		predictions[i] = predictionOf(int(data.Images.Labels[rows[i]]), loss, probabilities)
+		if trained.Calibrated != nil {
+			scaled = append(scaled[:0], probabilities...)
+			temperature.Apply(scaled, trained.Calibrated.Temperature)
+			calibrated[i] = temperature.Confidence{Probability: float64(scaled[predictions[i].predicted]), Right: predictions[i].label == predictions[i].predicted}
+		}
 		if len(kept) < len(served) && served[len(kept)] == i {
 			kept = append(kept, slices.Clone(probabilities))
 		}
@@ -100,6 +112,10 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 	}
 	report := measure(data.Dataset.Classes, predictions, e.settings.TopK)
 	report.Split = e.settings.Split
+	if trained.Calibrated != nil {
+		after := temperature.Calibration(calibrated)
+		report.Temperature, report.Calibrated = trained.Calibrated.Temperature, &after
+	}
 	for _, p := range predictions {
 		if finetune.IsCertain(p.probability) {
 			report.Certain++

@@ -2,9 +2,9 @@ package evaluate
 
 import (
 	"fmt"
-	"math"
 
 	"tlpipe/stages/formats"
+	"tlpipe/stages/temperature"
 )
 
 // prediction is what a model says of one image.
@@ -26,8 +26,6 @@ func predictionOf(label int, loss float32, probabilities []float32) prediction {
 	}
 	return p
 }
-
-const calibrationBins = 15
 
 // measure computes all metrics of a list of predictions, which is not empty.
 func measure(classes []string, predictions []prediction, topK []int) formats.Report {
@@ -55,7 +53,7 @@ func measure(classes []string, predictions []prediction, topK []int) formats.Rep
 		r.TopK[fmt.Sprint(k)] = formats.Round(float64(hits) / n)
 	}
 	r.PerClass, r.Macro = perClass(classes, confusion(len(classes), predictions))
-	r.Calibration = calibration(predictions)
+	r.Calibration = temperature.Calibration(confidences(predictions))
 	return r
 }
 
@@ -98,31 +96,11 @@ func ratio(part, whole int) float64 {
 	return float64(part) / float64(whole)
 }
 
-// calibration sorts predictions into bins of equal width by their top probability. The expected calibration error is the
-// mean distance of confidence and accuracy, weighted by the images in a bin.
-func calibration(predictions []prediction) formats.Calibration {
-	var confidence [calibrationBins]float64
-	var count, correct [calibrationBins]int
-	for _, p := range predictions {
-		bin := min(max(int(math.Ceil(p.probability*calibrationBins))-1, 0), calibrationBins-1)
-		confidence[bin] += p.probability
-		count[bin]++
-		if p.label == p.predicted {
-			correct[bin]++
-		}
+// confidences are what calibration is measured by.
+func confidences(predictions []prediction) []temperature.Confidence {
+	list := make([]temperature.Confidence, len(predictions))
+	for i, p := range predictions {
+		list[i] = temperature.Confidence{Probability: p.probability, Right: p.label == p.predicted}
 	}
-	c := formats.Calibration{Bins: []formats.CalibrationBin{}}
-	for bin, n := range count {
-		if n == 0 {
-			continue
-		}
-		mean, accuracy := confidence[bin]/float64(n), ratio(correct[bin], n)
-		c.ECE += math.Abs(mean-accuracy) * float64(n) / float64(len(predictions))
-		c.Bins = append(c.Bins, formats.CalibrationBin{
-			From: formats.Round(float64(bin) / calibrationBins), To: formats.Round(float64(bin+1) / calibrationBins),
-			Count: n, Confidence: formats.Round(mean), Accuracy: formats.Round(accuracy),
-		})
-	}
-	c.ECE = formats.Round(c.ECE)
-	return c
+	return list
 }

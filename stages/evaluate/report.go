@@ -13,6 +13,7 @@ import (
 
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/stages/formats"
+	"tlpipe/stages/temperature"
 	"tlpipe/stages/wording"
 )
 
@@ -103,7 +104,10 @@ func reportText(r *formats.Report, warnings, classes []string, matrix [][]int) s
 		}
 		fmt.Fprintf(w, "loss\t%.4f\n", r.Loss)
 		fmt.Fprintf(w, "macro precision\t%.4f\nmacro recall\t%.4f\nmacro F1\t%.4f\n", r.Macro.Precision, r.Macro.Recall, r.Macro.F1)
-		fmt.Fprintf(w, "calibration error\t%.4f\texpected, %d bins\n", r.Calibration.ECE, calibrationBins)
+		fmt.Fprintf(w, "calibration error\t%.4f\texpected, %d bins\n", r.Calibration.ECE, temperature.Bins)
+		if r.Calibrated != nil {
+			fmt.Fprintf(w, "after calibration\t%.4f\tthe same with logits divided by the temperature %.4f, fitted on val: predict --calibrated\n", r.Calibrated.ECE, r.Temperature)
+		}
 		if r.ServedAgreement != nil {
 			fmt.Fprintf(w, "served agreement\t%.4f\tfrom pixels on %s, probabilities differ by at most %.6f\n",
 				*r.ServedAgreement, wording.Count(r.Served, "image"), *r.ServedDifference)

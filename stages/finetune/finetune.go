@@ -22,7 +22,7 @@ import (
 func Stage(n network.Network, s *Settings, seed int64, previous *Previous, env machine.Resources) pipeline.Stage {
 	f := fineTune{network: n, env: env, settings: s, seed: seed, previous: previous}
 	return pipeline.Stage{
-		Name: "fine-tune", Version: 4, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType}, Gives: formats.ModelType,
+		Name: "fine-tune", Version: 5, Takes: []string{formats.ImagesType, formats.DatasetType, formats.FeaturesType, formats.SuffixType}, Gives: formats.ModelType,
 		Worker: true, Key: f.key, Run: f.run, Fits: f.fits,
 		Memory: func() int64 { return env.ModelMemory(s.Spec(n, 1).TrainMemory(), s.BatchSize) },
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"tlpipe/stages/formats"
+	"tlpipe/stages/temperature"
 )
 
 // measureVal measures the model on val; certain counts the images for which some class has the probability 1.
@@ -22,6 +23,25 @@ func (t *trainer) measureVal(ctx context.Context) (loss, accuracy float64, certa
 	})
 	n := float64(len(t.val))
 	return formats.Round(loss / n), formats.Round(float64(correct) / n), certain, err
+}
+
+// calibrate fits the temperature of the weights that were kept, on val.
+func (t *trainer) calibrate(ctx context.Context, card *formats.Trained) error {
+	classes := len(t.data.Dataset.Classes)
+	probabilities, labels := make([]float32, 0, len(t.val)*classes), make([]int32, 0, len(t.val))
+	err := t.data.Each(ctx, t.model, t.val, t.settings.BatchSize, func(i int, _ float32, row []float32) {
+		probabilities, labels = append(probabilities, row...), append(labels, t.data.Images.Labels[t.val[i]])
+	})
+	if err != nil {
+		return err
+	}
+	calibrated, err := temperature.Of(probabilities, labels)
+	if err != nil {
+		card.Uncalibrated = err.Error()
+		return nil
+	}
+	card.Calibrated = &calibrated
+	return nil
 }
 
 // warnAbsurd says so of a loss that no sound training begins with.

@@ -50,10 +50,10 @@ func (f fineTune) writeModel(ctx context.Context, job *pipeline.Job, t *trainer,
 			return err
 		}
 	}
-	return f.writeCard(job, t, info, kept)
+	return f.writeCard(ctx, job, t, info, kept)
 }
 
-func (f fineTune) writeCard(job *pipeline.Job, t *trainer, info formats.Trained, kept formats.EpochResult) error {
+func (f fineTune) writeCard(ctx context.Context, job *pipeline.Job, t *trainer, info formats.Trained, kept formats.EpochResult) error {
 	card, err := savedmodels.ReadCard(job.Inputs[formats.SuffixType].Dir)
 	if err != nil {
 		return err
@@ -66,6 +66,9 @@ func (f fineTune) writeCard(job *pipeline.Job, t *trainer, info formats.Trained,
 	if kept.ValAccuracy != nil {
 		info.Images[formats.Val] = len(t.val)
 		info.Metrics[formats.Val] = formats.SplitMetrics{Accuracy: *kept.ValAccuracy, Loss: *kept.ValLoss}
+	}
+	if err := t.calibrate(ctx, &info); err != nil {
+		return err
 	}
 	if card.Trained, err = json.Marshal(info); err != nil {
 		return err

@@ -59,6 +59,10 @@ type Report struct {
 	PerClass         []ClassMetrics     `json:"per_class"`
 	Calibration      Calibration        `json:"calibration"`
 
+	// Temperature is the one in the model's card, and Calibrated what it makes of Calibration; none where the card has none.
+	Temperature float64      `json:"temperature,omitempty"`
+	Calibrated  *Calibration `json:"calibrated,omitempty"`
+
 	Certain int `json:"certain,omitempty"` // images whose most probable class has the probability 1, to six digits
 
 	Served           int      `json:"served"`                     // images on which the served signature was checked

@@ -67,7 +67,19 @@ type Trained struct {
 	CPUClass   string                     `json:"cpu_class"`
 	Precision  string                     `json:"precision"`
 
+	Calibrated   *Calibrated `json:"calibrated,omitempty"`   // nil: there is no temperature
+	Uncalibrated string      `json:"uncalibrated,omitempty"` // why there is none
+
 	ContinuedFrom *ContinuedFrom `json:"continued_from,omitempty"`
+}
+
+// Calibrated is what dividing the logits by a temperature makes of a model: see package temperature. The errors are the
+// expected calibration errors on the images that the temperature was fitted on, which are those of val.
+type Calibrated struct {
+	Temperature float64 `json:"temperature"`
+	Images      int     `json:"images"`
+	ECE         float64 `json:"expected_calibration_error"`
+	ECEAfter    float64 `json:"expected_calibration_error_after"`
 }
 
 // SplitMetrics are those of the epoch that was kept.

@@ -20,6 +20,7 @@ import (
 	"tlpipe/stages/imagefile"
 	"tlpipe/stages/machine"
 	"tlpipe/stages/parallel"
+	"tlpipe/stages/temperature"
 )
 
 // maxImageFile is the size above which a file is refused unread: no image that is taken has so many bytes.
@@ -36,6 +37,8 @@ type PredictRequest struct {
 	Threads int      `json:"threads"` // 0: as many as the model was trained with
 	Device  string   `json:"device"`  // as Linked.Machine takes it
 	Trust   bool     `json:"trust"`   // as savedmodels.Options.Trust
+
+	Calibrated bool `json:"calibrated"` // probabilities after the model's temperature
 }
 
 // Prediction is the answer for one image: its most probable classes, the first of which is the best; or why there is
@@ -51,6 +54,9 @@ type Prediction struct {
 // on each answer in the order of the request. Its memory does not grow with the number of images.
 func Predict(ctx context.Context, run savedmodels.Runtime, host machine.Machine, req PredictRequest, emit func(Prediction) error) (err error) {
 	trained, err := OpenTrained(req.Model)
+	if err == nil && req.Calibrated {
+		err = trained.CheckCalibrated(req.Model)
+	}
 	if err != nil {
 		return err
 	}
@@ -89,7 +95,11 @@ func Predict(ctx context.Context, run savedmodels.Runtime, host machine.Machine,
 			if reason != nil {
 				p.Unreadable = reason.Error()
 			} else {
-				p.rank(probabilities[:len(trained.Classes)], req.Top)
+				row := probabilities[:len(trained.Classes)]
+				if req.Calibrated {
+					temperature.Apply(row, trained.Calibrated.Temperature)
+				}
+				p.rank(row, req.Top)
 				probabilities = probabilities[len(trained.Classes):]
 			}
 			if err := emit(p); err != nil {

@@ -6,6 +6,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -221,5 +222,55 @@ func TestPredictLargeImagesShareMemory(t *testing.T) {
 	trained.room.Release(all)
 	if err := <-read; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPredictCalibrated compares with the plain answers, scaled by hand; a model without a temperature says why it has none.
+func TestPredictCalibrated(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.png")
+	writePNG(t, path, 6, 6, 11)
+	dir := writeTrained(t, [3]int{6, 6, 3}, 0)
+	plain := predictAll(t, dir, 3, path)[0]
+	ask := func(change func(card *formats.Trained)) (got Prediction, err error) {
+		card, err := savedmodels.ReadCard(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		trained, err := formats.ReadTrained(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(&trained)
+		if card.Trained, err = json.Marshal(trained); err != nil {
+			t.Fatal(err)
+		}
+		if err := formats.WriteJSON(filepath.Join(dir, "card.json"), card); err != nil {
+			t.Fatal(err)
+		}
+		req := PredictRequest{Model: dir, Top: 3, Calibrated: true, Images: [][]byte{[]byte(path)}}
+		return got, Predict(t.Context(), &stagetest.FakeRuntime{}, machine.Machine{Device: "cpu"}, req, func(p Prediction) error { got = p; return nil })
+	}
+	got, err := ask(func(card *formats.Trained) { card.Calibrated = &formats.Calibrated{Temperature: 2} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, p := range plain.Probabilities {
+		sum += math.Sqrt(float64(p))
+	}
+	for i, p := range plain.Probabilities {
+		if want := math.Sqrt(float64(p)) / sum; math.Abs(float64(got.Probabilities[i])-want) > 1e-6 || got.Classes[i] != plain.Classes[i] {
+			t.Errorf("class %d: %v, expected %v of class %d", got.Classes[i], got.Probabilities[i], want, plain.Classes[i])
+		}
+	}
+	for want, change := range map[string]func(card *formats.Trained){
+		"no val split":     func(card *formats.Trained) { card.Calibrated, card.Uncalibrated = nil, "there is no val split" },
+		"train it again":   func(card *formats.Trained) { card.Calibrated, card.Uncalibrated = nil, "" },
+		"temperature 1000": func(card *formats.Trained) { card.Calibrated = &formats.Calibrated{Temperature: 1000} },
+		"temperature 0,":   func(card *formats.Trained) { card.Calibrated = &formats.Calibrated{} },
+	} {
+		if _, err := ask(change); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, expected %q", err, want)
+		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/imagefile"
+	"tlpipe/stages/temperature"
 )
 
 // Classifier is a trained model that classifies image files.
@@ -56,6 +57,20 @@ func OpenTrained(dir string) (*Classifier, error) {
 		return nil, exit.Errorf(exit.Damaged, "%s: card.json does not say how images become the model's input", dir)
 	}
 	return t, nil
+}
+
+// CheckCalibrated fails where the model in dir has no temperature.
+func (t *Classifier) CheckCalibrated(dir string) error {
+	if c := t.Calibrated; c != nil && (c.Temperature < temperature.Least || c.Temperature > temperature.Most) {
+		return exit.Errorf(exit.Damaged, "%s: card.json has the temperature %v, which none is: one lies between %v and %v", dir, c.Temperature, temperature.Least, temperature.Most)
+	} else if c != nil {
+		return nil
+	}
+	why := "its card says nothing of one: train it again"
+	if t.Uncalibrated != "" {
+		why = t.Uncalibrated
+	}
+	return exit.Errorf(exit.Usage, "%s has no temperature for --calibrated: %s; leave --calibrated out", dir, why)
 }
 
 func isFile(path string) bool {
