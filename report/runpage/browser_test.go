@@ -134,7 +134,7 @@ func (b *browser) shoot(name string) {
 func (b *browser) as(width int64, scheme, media string) {
 	b.t.Helper()
 	b.run(chromedp.EmulateViewport(width, 900),
-		emulation.SetEmulatedMedia().WithMedia(media).WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
+		emulation.SetEmulatedMedia().WithMedia(media).WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: "reduce"}}))
 }
 
 // TestGallery clicks, types and points as a person does.

@@ -2,6 +2,7 @@ package runpage
 
 import (
 	"fmt"
+	"slices"
 
 	"tlpipe/report/look"
 	"tlpipe/stages/formats"
@@ -45,9 +46,17 @@ func newCalibrated(r *Run) calibrated {
 	return shown
 }
 
+// fewInBin is a number of images whose accuracy says little.
+const fewInBin = 10
+
+// reliability draws the bins; those of few images only where there are no others.
 func reliability(name string, colour int, c formats.Calibration) look.Curve {
 	curve := look.Curve{Name: name, Colour: colour}
-	for _, bin := range c.Bins {
+	many := slices.DeleteFunc(slices.Clone(c.Bins), func(b formats.CalibrationBin) bool { return b.Count < fewInBin })
+	if len(many) < 3 {
+		many = c.Bins
+	}
+	for _, bin := range many {
 		curve.X, curve.Y = append(curve.X, bin.Confidence), append(curve.Y, bin.Accuracy)
 	}
 	return curve

@@ -78,7 +78,8 @@ func confusion(r *Run, _ *Thumbnails) (any, string, error) {
 	})
 	c.Confusions = c.Confusions[:min(len(c.Confusions), shownConfusions)]
 	for i := range c.Confusions {
-		c.Confusions[i].Width = 100 * float64(c.Confusions[i].Count) / float64(c.Confusions[0].Count)
+		const widest = 45 // hundredths, which leaves room for the figures
+		c.Confusions[i].Width = widest * float64(c.Confusions[i].Count) / float64(c.Confusions[0].Count)
 	}
 	return c, "", nil
 }

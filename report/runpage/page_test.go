@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 
@@ -28,6 +29,9 @@ func TestPage(t *testing.T) {
 		{"hostile names", func(t *testing.T) *Run { return sample(t, hostile, 100, 32) }},
 		{"two classes, five images", func(t *testing.T) *Run { return sample(t, []string{"ant", "bee"}, 5, 300) }},
 		{"a thousand classes", func(t *testing.T) *Run { return sample(t, thousand, 3000, 8) }},
+		{"ten thousand images", func(t *testing.T) *Run {
+			return sample(t, []string{"a", "b", "c", "d", "e", "f", "g", "h", "i", "j"}, 10_000, 32)
+		}},
 		{"no val", func(t *testing.T) *Run {
 			r := sample(t, []string{"ant", "bee"}, 20, 32)
 			for i := range r.History {
@@ -45,9 +49,14 @@ func TestPage(t *testing.T) {
 		}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			page, err := Page(test.run(t))
+			run := test.run(t)
+			began := time.Now()
+			page, err := Page(run)
 			if err != nil {
 				t.Fatal(err)
+			}
+			if took := time.Since(began); took > 5*time.Second {
+				t.Errorf("the page takes %v", took)
 			}
 			checkPage(t, string(page))
 		})
