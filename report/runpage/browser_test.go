@@ -124,8 +124,8 @@ func (b *browser) click(selector string) {
 func (b *browser) shoot(name string) {
 	b.t.Helper()
 	var picture []byte
-	b.run(chromedp.FullScreenshot(&picture, 100))
-	if err := os.WriteFile(filepath.Join(b.t.ArtifactDir(), name+".png"), picture, 0o644); err != nil {
+	b.run(chromedp.FullScreenshot(&picture, 85))
+	if err := os.WriteFile(filepath.Join(b.t.ArtifactDir(), name+".jpg"), picture, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -14,6 +14,8 @@ type calibrated struct {
 	ECE  float64
 	Bins []confidenceBin
 	Says string
+
+	Temperature string // what scaling by the temperature makes of it
 }
 
 // confidenceBin is a bar: the images whose most probable class has a probability in (From, To].
@@ -39,6 +41,13 @@ func newCalibrated(r *Run) calibrated {
 		reliability("this model", 0, c),
 	}
 	shown.Says = says(c)
+	shown.Temperature = "No temperature was fitted, for there is no val split to fit it on."
+	if after := r.Report.Calibrated; after != nil {
+		curves = append(curves, reliability("after temperature scaling", 2, *after))
+		shown.Temperature = fmt.Sprintf("With the temperature %.3g, which was fitted on val, the error goes from %.3f to %.3f; tlpipe predict --calibrated applies it.", r.Report.Temperature, c.ECE, after.ECE)
+	} else if slices.ContainsFunc(r.History, func(e formats.EpochResult) bool { return e.ValLoss != nil }) {
+		shown.Temperature = "No temperature was fitted."
+	}
 	whole := look.Axis{High: 1, Ticks: 5}
 	x, y := whole, whole
 	x.Title, y.Title = "stated probability", "how often right"

@@ -2,8 +2,9 @@ package runpage
 
 import (
 	"cmp"
-	"math"
 	"slices"
+
+	"tlpipe/stages/formats"
 )
 
 const (
@@ -53,7 +54,7 @@ func newClientData(r *Run, thumbnails *Thumbnails) *clientData {
 		one := galleryImage{Tested: i, Path: image.Path, Label: image.Label, Predicted: image.Predicted, Picture: picture}
 		gallery.left -= len(image.Path)
 		for _, guess := range r.Top(i, galleryTop) {
-			one.Top = append(one.Top, [2]float64{float64(guess.Class), math.Round(1e4*guess.Probability) / 1e4})
+			one.Top = append(one.Top, [2]float64{float64(guess.Class), formats.Round(guess.Probability)})
 		}
 		data.Images = append(data.Images, one)
 	}

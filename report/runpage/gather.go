@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"path/filepath"
 	"slices"
 
@@ -198,6 +197,9 @@ func (r *Run) readTested(dir string) {
 		if rows != nil {
 			r.Tested[i].Row = rows[i]
 		}
+		if r.probabilities != nil { // with more digits
+			r.Tested[i].Probability = r.ProbabilityOf(i, predicted)
+		}
 	}
 }
 
@@ -235,5 +237,8 @@ func (r *Run) Probabilities(tested int) []float32 {
 	return formats.Float32s(r.probabilities.Data[tested*size : (tested+1)*size])
 }
 
-// finite keeps NaN and infinities out of drawings.
-func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+// ProbabilityOf is that of one class for a tested image, where they are stored.
+func (r *Run) ProbabilityOf(tested, class int) float64 {
+	at := 4 * (tested*len(r.Classes) + class)
+	return float64(formats.Float32s(r.probabilities.Data[at : at+4])[0])
+}

@@ -158,7 +158,7 @@
       const accuracy = Number(wanted.value) / 100;
       const reached = curve.filter(p => p[1] >= accuracy).pop();
       answer.textContent = wanted.value === "" ? "" : !reached ? "is not reached on these images." :
-        "is reached where the probability is at least " + reached[2].toFixed(4) + ": " + percent(reached[0]) + " of the images are answered.";
+        "is reached where the probability is at least " + reached[2].toFixed(6) + ": " + percent(reached[0]) + " of the images are answered.";
     });
   }
 })();

@@ -93,13 +93,13 @@ func share(hits, n int) estimate {
 func precisionRecall(r *Run, classes []classLine) *look.Plot {
 	var curves []look.Curve
 	order := make([]int, len(r.Tested))
-	of := make([]float32, len(r.Tested))
+	of := make([]float64, len(r.Tested))
 	for n, line := range classes {
 		if line.Images == 0 {
 			continue
 		}
 		for i := range order {
-			order[i], of[i] = i, r.Probabilities(i)[line.Class]
+			order[i], of[i] = i, r.ProbabilityOf(i, line.Class)
 		}
 		slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(of[b], of[a]) })
 		curve := look.Curve{Colour: n}

@@ -65,6 +65,7 @@ func sample(t testing.TB, classes []string, images, side int) *Run {
 		report.PerClass = append(report.PerClass, formats.ClassMetrics{Class: class, Precision: share(predicted[i]), Recall: share(support[i]), F1: share((support[i] + predicted[i]) / 2), Support: support[i]})
 	}
 	report.Calibration = formats.Calibration{ECE: 0.05, Bins: []formats.CalibrationBin{{From: 0.4, To: 0.6, Count: 5, Confidence: 0.55, Accuracy: 0.6}, {From: 0.6, To: 1, Count: images - 5, Confidence: 0.8, Accuracy: 0.79}}}
+	report.Temperature, report.Calibrated = 1.5, &report.Calibration
 	r.Report = report
 	for epoch := range 4 {
 		val := 0.5 + 0.1*float64(epoch%3)
