@@ -57,7 +57,7 @@ func openPage(t *testing.T, text []byte) *browser {
 	options := append(slices.Clone(chromedp.DefaultExecAllocatorOptions[:]), chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.Flag("disable-dev-shm-usage", true), chromedp.WSURLReadTimeout(time.Minute))
 	ctx, stop := chromedp.NewExecAllocator(context.Background(), options...)
 	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx)
+	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {})) // of events newer than the library
 	t.Cleanup(stop)
 	ctx, stop = context.WithTimeout(ctx, 2*time.Minute)
 	t.Cleanup(stop)
@@ -144,6 +144,7 @@ func TestGallery(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := openPage(t, text)
+	b.as(1400, "light", "screen")
 	said := func() string { return eval[string](b, `document.getElementById("gallery-said").textContent`) }
 	thumbs := func() int { return eval[int](b, `document.querySelectorAll("#thumbs li").length`) }
 	if got := said(); got != "All mistakes: 12 pictures." || thumbs() != 12 {
@@ -179,11 +180,15 @@ func TestGallery(t *testing.T) {
 		t.Error("Escape does not close the picture")
 	}
 
-	at := eval[[]float64](b, `(() => { const c = document.querySelector('.cell[data-label="1"][data-predicted="2"]'); c.scrollIntoView({block: "center", behavior: "instant"}); const r = c.getBoundingClientRect(); return [r.x + 5, r.y + 5] })()`)
-	time.Sleep(100 * time.Millisecond) // the scrolling hides what was shown before
-	b.run(chromedp.MouseEvent("mouseMoved", at[0], at[1]))
-	if !eval[bool](b, `!document.getElementById("tip").hidden && document.querySelector("#tip img").naturalWidth > 0`) {
-		t.Error("pointing at a cell shows no thumbnail")
+	pointed := func() bool { // what still scrolls hides it again
+		at := eval[[]float64](b, `(() => { const c = document.querySelector('.cell[data-label="1"][data-predicted="2"]'); c.scrollIntoView({block: "center", behavior: "instant"}); const r = c.getBoundingClientRect(); return [r.x + 5, r.y + 5] })()`)
+		b.run(chromedp.MouseEvent("mouseMoved", 1, 1), chromedp.MouseEvent("mouseMoved", at[0], at[1]))
+		return eval[bool](b, `!document.getElementById("tip").hidden && [...document.querySelectorAll("#tip img")].every(i => i.naturalWidth > 0)`)
+	}
+	for deadline := time.Now().Add(20 * time.Second); !pointed(); time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("pointing at a cell shows no thumbnail")
+		}
 	}
 	b.run(chromedp.SetValue("#wanted", "95"), chromedp.Evaluate(`document.getElementById("wanted").dispatchEvent(new Event("input"))`, nil))
 	if got := eval[string](b, `document.getElementById("wanted-said").textContent`); !strings.HasPrefix(got, "is ") {
