@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"os"
 	"path"
@@ -16,72 +15,52 @@ import (
 	"tlpipe/stages/standin"
 )
 
-// Limits of what is read: an archive beyond them is hostile or broken.
+// An archive that exceeds these limits is refused as hostile or broken.
 const (
 	MaxEntries   = 5_000_000
 	MaxEntrySize = 256 << 20
 )
 
-// Entry is a file or a folder in an archive. There can be millions, so it is kept small.
+// Entry is a file or a folder in an archive. An archive can hold millions, so the struct is kept small.
 type Entry struct {
 	Name string // clean, relative, with forward slashes
 	Size int64
 
-	at, packed int64  // where it begins in the archive (of a zip: its own header), and how many bytes it takes there
-	crc        uint32 // of its content, in a zip
-	method     uint16 // of a zip: how it is packed
+	at, packed int64  // offset in the archive (in a zip: of its local header), and stored size in bytes
+	crc        uint32 // CRC-32 of the content (zip only)
+	method     uint16 // compression method (zip only)
 	flags      byte
 	Dir        bool
 }
 
-// What Entry.flags hold.
+// Bits of Entry.flags.
 const (
 	encrypted = 1 << iota
-	endMarked // LZMA data have a mark at their end
-	repeated  // another entry of the name stands before it
+	endMarked // the LZMA stream ends with an end-of-stream marker
+	repeated  // an earlier entry has the same name
 )
 
 // Archive is an open archive.
 type Archive struct {
-	Entries  []Entry  // in the order of the archive, then what links stand for; of a name that occurs twice, the last
+	Entries  []Entry  // in archive order, then the entries that links add; the last entry of each name only
 	Skipped  []string // names of devices and unsafe entries
 	Dangling []string // names of links that lead to nothing in the archive; their entries cannot be read
-	Circular []string // names of links to folders that they lie in; they have no entries
-	Repeated []string // names that more than one entry has, other than folders; the last counts, as where an archive is unpacked
-	Recoded  []string // names of a zip that say nothing of their encoding and are no UTF-8, as read
+	Circular []string // names of links to a folder that contains them; they have no entries
+	Repeated []string // names that several entries other than folders share; the last one counts, as when unpacking
+	Recoded  []string // names in a zip that are not UTF-8 and do not state their encoding, as decoded (from code page 437)
 
 	file       *os.File
 	zip        bool
-	unreadable map[int]error // why an entry cannot be read, where that is known before
+	unreadable map[int]error // by index: why an entry cannot be read, where listing the archive told
 
 	seen  map[string]int // index of each name in Entries; nil once the archive is open
-	links map[int]string // of each entry that is a symbolic link, where it leads; nil once the archive is open
+	links map[int]string // by index: target of each symbolic link; nil once the archive is open
 
 	inflaters, zstds sync.Pool
 }
 
-// DiskError is a failure to read the archive's file itself.
-type DiskError struct{ Err error }
-
-func (e *DiskError) Error() string { return e.Err.Error() }
-func (e *DiskError) Unwrap() error { return e.Err }
-
-// disk reads a file and remembers its failure: a decoder above it may give its own error for it.
-type disk struct {
-	file   io.ReaderAt
-	failed error
-}
-
-func (d *disk) ReadAt(p []byte, at int64) (int, error) {
-	n, err := d.file.ReadAt(p, at)
-	if err != nil && !errors.Is(err, io.EOF) {
-		err = &DiskError{err}
-		d.failed = err
-	}
-	return n, err
-}
-
-// Open opens the archive at name. A packed tar is unpacked to a file in scratch, which a later Open uses again.
+// Open opens the archive at path name and lists its entries. A compressed tar is first decompressed to a file in the folder
+// scratch, which a later Open uses again.
 func Open(ctx context.Context, name, scratch string) (*Archive, error) {
 	a, err := open(ctx, name, scratch)
 	if err != nil {
@@ -164,85 +143,10 @@ func open(ctx context.Context, name, scratch string) (_ *Archive, err error) {
 	return a, nil
 }
 
-// Read returns the content of entry i, in the memory of into where that has room. It is safe for concurrent use. An
-// error is the entry's own fault, unless it is a DiskError.
-func (a *Archive) Read(i int, into []byte) ([]byte, error) {
-	e := a.Entries[i]
-	if err := a.refused(i); err != nil {
-		return nil, err
-	}
-	data := into[:0]
-	if int64(cap(data)) < e.Size {
-		data = make([]byte, 0, e.Size)
-	}
-	data = data[:e.Size]
-	if err := a.content(e, data, true); err != nil {
-		return nil, err
-	}
-	return data, nil
-}
-
-// Head returns the first bytes of entry i, no more than most, so that it can be judged before all of it takes memory.
-func (a *Archive) Head(i int, most int) ([]byte, error) {
-	if err := a.refused(i); err != nil {
-		return nil, err
-	}
-	e := a.Entries[i]
-	data := make([]byte, min(int64(most), e.Size))
-	return data, a.content(e, data, false)
-}
-
-// refused says why an entry is not read, where that is known without reading it.
-func (a *Archive) refused(i int) error {
-	e := a.Entries[i]
-	switch err := a.unreadable[i]; {
-	case err != nil:
-		return err
-	case e.Dir:
-		return errors.New("a folder")
-	case e.Size > MaxEntrySize:
-		return fmt.Errorf("file of %d bytes: more than %d are refused", e.Size, MaxEntrySize)
-	case a.zip:
-		return e.refusedInZip()
-	}
-	return nil
-}
-
-// content fills data with an entry's first bytes; whole says that these are all of them and are to be checked.
-func (a *Archive) content(e Entry, data []byte, whole bool) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("damaged: its decoder failed with %v", r)
-		}
-	}()
-	d := &disk{file: a.file}
-	if a.zip {
-		err = a.readMember(d, e, data, whole)
-	} else {
-		err = readFull(d, data, e.at)
-	}
-	if d.failed != nil {
-		return d.failed
-	}
-	return err
-}
-
-// readFull reads what must be there.
-func readFull(d *disk, data []byte, at int64) error {
-	n, err := d.ReadAt(data, at)
-	if n == len(data) {
-		return nil
-	}
-	if errors.Is(err, io.EOF) {
-		return errors.New("truncated: the archive ends within it")
-	}
-	return err
-}
-
 // Close closes the archive.
 func (a *Archive) Close() error { return a.file.Close() }
 
-// add takes an entry in, if its name is safe, and returns its index, or -1.
+// add appends an entry, or replaces an earlier one of the same name, and returns its index; -1 if its name is unsafe.
 func (a *Archive) add(name string, e Entry) (int, error) {
 	clean := path.Clean(name)
 	if clean == "." {
@@ -274,7 +178,7 @@ func (a *Archive) add(name string, e Entry) (int, error) {
 	return i, nil
 }
 
-// addUnreadable takes in an entry that cannot be read.
+// addUnreadable adds an entry that cannot be read, with the reason.
 func (a *Archive) addUnreadable(name string, reason error) error {
 	i, err := a.add(name, Entry{})
 	if i >= 0 {
@@ -283,7 +187,7 @@ func (a *Archive) addUnreadable(name string, reason error) error {
 	return err
 }
 
-// unsafeName says whether a name would lead out of the folder an archive is unpacked to, on any system.
+// unsafeName reports whether unpacking a file of this name could write outside of the target folder, on any operating system.
 func unsafeName(name string) bool {
 	slashed := strings.ReplaceAll(name, `\`, "/")
 	if strings.HasPrefix(slashed, "/") || strings.ContainsRune(name, 0) || (len(name) > 1 && name[1] == ':') {
@@ -296,6 +200,3 @@ func unsafeName(name string) bool {
 	}
 	return false
 }
-
-// checksum is what a zip's directory holds of each file.
-func checksum(data []byte) uint32 { return crc32.ChecksumIEEE(data) }

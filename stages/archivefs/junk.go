@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// JunkNames are files and folders that systems, desktops and network drives leave behind, in small letters. Whatever begins
-// with a dot is junk too: .DS_Store, ._photo.jpg (AppleDouble), .git, .ipynb_checkpoints, .Trash-1000, .Spotlight-V100.
+// JunkNames are the lower-case names of files and folders that operating systems, desktops and network drives create. Names
+// that begin with a dot are junk too: .DS_Store, ._photo.jpg (AppleDouble), .git, .ipynb_checkpoints, .Trash-1000.
 var JunkNames = map[string]bool{
 	"__macosx": true, "icon\r": true, "temporary items": true, "network trash folder": true, // macOS
 	"thumbs.db": true, "ehthumbs.db": true, "ehthumbs_vista.db": true, "desktop.ini": true, // Windows
@@ -14,7 +14,7 @@ var JunkNames = map[string]bool{
 	"lost+found": true, "__pycache__": true, "picasa.ini": true, "zbthumbnail.info": true,
 }
 
-// Junk says whether a name is none of the data set's: hidden, or left behind by a system.
+// Junk reports whether a file of this name is not part of the data set: it is hidden, or one of JunkNames.
 func Junk(name string) bool {
 	for part := range strings.SplitSeq(name, "/") {
 		if strings.HasPrefix(part, ".") || JunkNames[strings.ToLower(part)] {

@@ -10,14 +10,14 @@ import (
 	"strings"
 )
 
-// maxHops is how many links are followed one after the other, as the kernel does.
+// maxHops is the number of symbolic links followed to resolve one path, as in Linux.
 const maxHops = 40
 
-// maxLinked is how many entries links may stand for in an archive of so many: folders can link each other so that there
-// is no end.
+// maxLinked is the largest number of entries that links may add to an archive with the given number of its own: folders
+// that link to each other could add entries without end.
 func maxLinked(entries int) int { return 100*entries + 10_000 }
 
-// addLink takes in a symbolic link. Where it leads is looked up when all entries are known.
+// addLink adds a symbolic link. Its target is resolved once all entries are known.
 func (a *Archive) addLink(name, target string) error {
 	i, err := a.add(name, Entry{})
 	if i >= 0 {
@@ -26,16 +26,16 @@ func (a *Archive) addLink(name, target string) error {
 	return err
 }
 
-// resolver finds what links lead to.
+// resolver finds the targets of links.
 type resolver struct {
 	*Archive
-	folders map[string]bool // all of them: many have no entry of their own
-	sorted  []int32         // entries by name, so that those of a folder stand together; nil until a folder is linked
-	count   int             // entries before any was added for a link
-	left    map[int]bool    // entries that are links to folders that they lie in
+	folders map[string]bool // every folder, including those without an entry of their own
+	sorted  []int32         // indices of entries sorted by name, so that those of a folder are adjacent; nil until a link leads to a folder
+	count   int             // number of entries before any was added for a link
+	left    map[int]bool    // indices of links to a folder that contains them
 }
 
-// visit is a folder, real and not linked, that is gone through from its top down to a link in it.
+// visit is a folder being expanded: top is its path without links, down the folder in it that holds the next link.
 type visit struct{ top, down string }
 
 // resolveLinks makes each link an entry like the one that it leads to.
@@ -65,7 +65,7 @@ func (a *Archive) resolveLinks(ctx context.Context) error {
 	return nil
 }
 
-// leaveOut takes out the entries that are left.
+// leaveOut removes the entries in r.left.
 func (r *resolver) leaveOut() {
 	if len(r.left) == 0 {
 		return
@@ -90,7 +90,7 @@ func (r *resolver) addFolder(name string) {
 	}
 }
 
-// resolve makes the entry of a name what link i leads to. visited are the folders on the way to it.
+// resolve gives name the entry that link i leads to. visited are the folders expanded on the way there.
 func (r *resolver) resolve(ctx context.Context, name string, i int, visited []visit) error {
 	link, target := r.Entries[i], r.links[i]
 	hops := 0
@@ -123,7 +123,7 @@ func (r *resolver) resolve(ctx context.Context, name string, i int, visited []vi
 	return r.expand(ctx, name, real, visited)
 }
 
-// expand adds what is in a real folder below the name of a link to it.
+// expand adds the entries of the folder real again below name, the path of a link to it.
 func (r *resolver) expand(ctx context.Context, name, real string, visited []visit) error {
 	for _, i := range r.below(real) {
 		if err := ctx.Err(); err != nil {
@@ -153,13 +153,13 @@ func (r *resolver) expand(ctx context.Context, name, real string, visited []visi
 	return nil
 }
 
-// known says whether a name has an entry of its own that no link stands for.
+// known reports whether the archive itself has an entry of this name.
 func (r *resolver) known(name string) bool {
 	_, ok := r.seen[name]
 	return ok
 }
 
-// put gives a name an entry: in the place of the link of that name, or a new one.
+// put sets the entry of a name: it replaces the link of that name, or is appended.
 func (r *resolver) put(name string, e Entry) (int, error) {
 	if most := maxLinked(r.count); len(r.Entries)-r.count >= most {
 		return -1, fmt.Errorf("its links stand for more than %d files", most)
@@ -172,7 +172,7 @@ func (r *resolver) put(name string, e Entry) (int, error) {
 	return r.add(name, e)
 }
 
-// dangle makes a name an entry that cannot be read.
+// dangle makes the entry of a name unreadable, because its link has no target in the archive.
 func (r *resolver) dangle(name string, reason error) error {
 	i, err := r.put(name, Entry{})
 	if i >= 0 {
@@ -182,7 +182,7 @@ func (r *resolver) dangle(name string, reason error) error {
 	return err
 }
 
-// walk follows a path from a real folder, through links, to a name that is none.
+// walk resolves target, a path relative to the folder from, through links to a name that is not a link.
 func (r *resolver) walk(from, target string, hops *int) (string, error) {
 	if path.IsAbs(target) {
 		return "", errors.New("leads out of the archive")
@@ -215,7 +215,7 @@ func (r *resolver) walk(from, target string, hops *int) (string, error) {
 	return from, nil
 }
 
-// below are the entries of the archive itself in a folder, by name.
+// below returns the indices of the archive's own entries in a folder and its subfolders, by name.
 func (r *resolver) below(folder string) []int32 {
 	if r.sorted == nil {
 		r.sorted = make([]int32, r.count)
@@ -232,7 +232,7 @@ func (r *resolver) below(folder string) []int32 {
 	return r.sorted[first:last]
 }
 
-// within says whether a name is a folder or in it.
+// within reports whether name is the folder or lies in it.
 func within(name, folder string) bool {
 	return folder == "." || name == folder || strings.HasPrefix(name, folder+"/")
 }

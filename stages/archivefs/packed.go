@@ -20,23 +20,24 @@ import (
 	"tlpipe/stages/standin"
 )
 
-// A packed file may unpack to maxRatio times its size and spare bytes more. Beyond it, it is made to fill a disk.
+// A compressed file may decompress to maxRatio times its size plus spare bytes. One that exceeds this is refused as a
+// decompression bomb.
 const (
 	maxRatio = 200
 	spare    = 1 << 30
 )
 
-// maxWindow is the most memory that unpacking may look back in: what the highest ordinary levels of zstd and xz take.
+// maxWindow is the largest window of a decompressor in bytes: that of the highest ordinary levels of zstd and xz.
 const maxWindow = 128 << 20
 
-// packing is a way to pack one file.
+// packing is a compression format of one file.
 type packing struct {
 	name  string
-	magic string // what it begins with
+	magic string // first bytes of such a file
 	open  func(r *bufio.Reader) (io.Reader, error)
 }
 
-// packings are those that a tar may be packed with.
+// packings are the supported compression formats of a tar.
 func packings() []packing {
 	return []packing{
 		{"gzip", "\x1f\x8b", openGzip},
@@ -47,7 +48,7 @@ func packings() []packing {
 	}
 }
 
-// packingOf tells by the first bytes what a file is packed with.
+// packingOf recognizes a compression format by a file's first bytes.
 func packingOf(head []byte) (packing, bool) {
 	for _, p := range packings() {
 		if bytes.HasPrefix(head, []byte(p.magic)) {
@@ -57,7 +58,7 @@ func packingOf(head []byte) (packing, bool) {
 	return packing{}, false
 }
 
-// padded reads a gzip file, part by part; behind the last there may be zeros, as tapes and some writers leave them.
+// padded reads the members of a gzip file one after the other. Zeros may follow the last, as tapes and some writers add.
 type padded struct {
 	in   *bufio.Reader
 	part *gzip.Reader
@@ -76,7 +77,7 @@ func (p *padded) Read(to []byte) (int, error) {
 	n, err := p.part.Read(to)
 	if !errors.Is(err, io.EOF) || n > 0 {
 		if errors.Is(err, io.EOF) {
-			err = nil // the next call finds it again
+			err = nil // the next call meets the error again
 		}
 		return n, err
 	}
@@ -104,7 +105,7 @@ func openZstd(r *bufio.Reader) (io.Reader, error) {
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow))
 }
 
-// openXZ refuses a dictionary that is larger than the window may be, as the reader would take the memory for it at once.
+// openXZ refuses a dictionary larger than maxWindow, since the reader would allocate it at once.
 func openXZ(r *bufio.Reader) (io.Reader, error) {
 	if size := xzDictionary(r); size > maxWindow {
 		return nil, fmt.Errorf("needs %d MiB of memory to unpack, more than %d are refused; pack it again with xz -9 or less", size>>20, maxWindow>>20)
@@ -112,8 +113,8 @@ func openXZ(r *bufio.Reader) (io.Reader, error) {
 	return xz.ReaderConfig{DictCap: lzma.MinDictCap}.NewReader(r)
 }
 
-// xzDictionary is the size of the dictionary that the first block of an xz file names, 0 where it is not found: then the
-// reader says what is wrong.
+// xzDictionary is the dictionary size in bytes that the first block of an xz file states. It is 0 where none is found; the
+// reader then reports what is wrong.
 func xzDictionary(r *bufio.Reader) int64 {
 	const streamHeader, lzma2 = 12, 0x21
 	size, err := r.Peek(streamHeader + 1)
@@ -125,7 +126,7 @@ func xzDictionary(r *bufio.Reader) int64 {
 		return 0
 	}
 	block = block[streamHeader+1:]
-	at := 1 // behind the flags; then sizes of variable length, where the flags say so
+	at := 1 // after the flags follow the sizes of variable length that the flags announce
 	for flag := byte(0x40); flag != 0; flag <<= 1 {
 		if block[0]&flag != 0 {
 			for at < len(block) && block[at]&0x80 != 0 {
@@ -144,8 +145,8 @@ func xzDictionary(r *bufio.Reader) int64 {
 	return dictionary
 }
 
-// unpack writes what a packed file holds to plain, at most maxRatio times its size and spare bytes, and opens it. If
-// plain is there, an earlier call has finished it.
+// unpack decompresses a file to the path plain, at most maxRatio times its size plus spare bytes, and opens the result.
+// Where plain exists, an earlier call has finished it.
 func unpack(ctx context.Context, file *os.File, p packing, plain string, spare int64) (*os.File, error) {
 	if f, err := os.Open(plain); err == nil {
 		return f, nil
@@ -184,7 +185,7 @@ func unpack(ctx context.Context, file *os.File, p packing, plain string, spare i
 	return os.Open(plain)
 }
 
-// or is the failure of the disk, if there was one, or else err.
+// or returns the read error of the disk if there was one, else err.
 func (d *disk) or(err error) error {
 	if d.failed != nil {
 		return d.failed
@@ -192,7 +193,7 @@ func (d *disk) or(err error) error {
 	return err
 }
 
-// damaged says what a decoder's error means.
+// damaged turns a decompressor's error into a message for users.
 func (p packing) damaged(err error) error {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
@@ -203,7 +204,7 @@ func (p packing) damaged(err error) error {
 	return fmt.Errorf("damaged: %s: %w", p.name, errors.New(strings.TrimPrefix(err.Error(), p.name+": ")))
 }
 
-// content stops reading once ctx is done, and keeps the error of reading apart from those of writing.
+// content is a reader that stops once ctx is done, and that keeps read errors apart from write errors.
 type content struct {
 	ctx context.Context
 	r   io.Reader
@@ -220,12 +221,12 @@ func (c *content) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// isIDX says whether a file begins as one of numbers in uint8 with one to four dimensions.
+// isIDX reports whether a file begins like an IDX file of uint8 with one to four dimensions.
 func isIDX(head []byte) bool {
 	return len(head) >= 4 && head[0] == 0 && head[1] == 0 && head[2] == 8 && head[3] >= 1 && head[3] <= 4
 }
 
-// notAnArchive says what a file that is no archive seems to be.
+// notAnArchive is the error for a file that is not an archive. It says what the file seems to be, and what to do.
 func notAnArchive(head []byte) error {
 	const advice = "zip, tar and tar packed with gzip, bzip2, xz, Zstandard or LZ4 are read"
 	for _, other := range []struct{ magic, name string }{

@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// isTar says whether head is a header of a tar: also the oldest ones, which carry nothing but a checksum.
+// isTar reports whether head is a tar header, by its checksum: the oldest headers have no other mark.
 func isTar(head []byte) bool {
 	if len(head) == 512 && string(head[257:262]) == "ustar" {
 		return true
@@ -20,12 +20,12 @@ func isTar(head []byte) bool {
 	return err == nil
 }
 
-// readAhead reads a file with fewer and larger calls: between the headers of small files lies little.
+// readAhead is a reader that reads a file in few large calls, since the headers of small files lie close together.
 type readAhead struct {
 	file    io.ReaderAt
-	next    int64 // where Read goes on
+	next    int64 // file offset of the next Read
 	content []byte
-	start   int64 // of content in the file
+	start   int64 // file offset of content
 }
 
 func (r *readAhead) Read(p []byte) (int, error) {
@@ -56,14 +56,14 @@ func (r *readAhead) Seek(offset int64, whence int) (int64, error) {
 	return r.next, nil
 }
 
-// listTar lists a tar. Only headers are read.
+// listTar adds the entries of a tar. It reads headers only.
 func (a *Archive) listTar(ctx context.Context) error {
 	info, err := a.file.Stat()
 	if err != nil {
 		return err
 	}
 	const block = 512
-	end := int64(0) // of the last entry
+	end := int64(0) // file offset of the end of the last entry
 	d := &disk{file: a.file}
 	window := &readAhead{file: d}
 	for r := tar.NewReader(window); ; {
@@ -72,7 +72,7 @@ func (a *Archive) listTar(ctx context.Context) error {
 		}
 		h, err := r.Next()
 		if errors.Is(err, io.EOF) {
-			// The tar reader takes a file that stops between two entries for complete: look for the end mark.
+			// The tar reader accepts a file that stops between two entries as complete, so look for the end mark.
 			mark := make([]byte, block)
 			if _, err := d.ReadAt(mark, end); end >= 0 && (err != nil || !bytes.Equal(mark, make([]byte, block))) {
 				return d.or(damagedTar(io.ErrUnexpectedEOF))
@@ -82,9 +82,9 @@ func (a *Archive) listTar(ctx context.Context) error {
 		if err != nil {
 			return d.or(damagedTar(err))
 		}
-		offset := window.next // the tar reader does not read ahead: here the content begins
+		offset := window.next // the tar reader does not read ahead, so the content begins here
 		if end = (offset + h.Size + block - 1) / block * block; isSparse(h) {
-			end = -1 // its size in the file is not known here
+			end = -1 // a sparse file's stored size is not known here
 		}
 		if err := a.addTar(h, offset, info.Size()); err != nil {
 			return err
@@ -120,15 +120,15 @@ func (a *Archive) addTar(h *tar.Header, offset, fileSize int64) error {
 	return nil
 }
 
-// addHardLink takes in another name of an entry that came before. Should a third entry of that name follow, this one
-// stays what it is, as a file unpacked so would.
+// addHardLink adds a second name of an earlier entry. If a later entry replaces the target's name, this one keeps the old
+// content, as when unpacking.
 func (a *Archive) addHardLink(name, target string) error {
 	i, ok := a.seen[path.Clean(target)]
 	if !ok || a.Entries[i].Dir {
 		return a.addUnreadable(name, fmt.Errorf("a hard link to %q, which is no file before it in the archive", target))
 	}
 	e, reason, leads := a.Entries[i], a.unreadable[i], a.links[i]
-	if leads != "" { // a second name of a symbolic link, which leads on from its own folder
+	if leads != "" { // a hard link to a symbolic link: its target is relative to the new name's folder
 		return a.addLink(name, relative(path.Dir(path.Clean(name)), path.Dir(e.Name), leads))
 	}
 	at, err := a.add(name, e)
@@ -138,7 +138,7 @@ func (a *Archive) addHardLink(name, target string) error {
 	return err
 }
 
-// relative makes a link's target that is meant from one folder one that leads to the same from another.
+// relative rewrites a link's target that is relative to the folder from, so that it means the same relative to the folder to.
 func relative(from, to, target string) string {
 	if path.IsAbs(target) {
 		return target

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/text/encoding/charmap"
 )
 
-// Systems that a zip's member can be packed on, of those whose attributes are Unix's.
+// Codes of the operating systems that store Unix file modes in a zip.
 const (
 	systemUnix  = 3
 	systemMacOS = 19
@@ -48,7 +48,8 @@ func (a *Archive) listZip(ctx context.Context) error {
 	count = min(count, MaxEntries)
 	a.Entries, a.seen = make([]Entry, 0, count), make(map[string]int, count)
 	return read(func(m zipMember) error {
-		// The format knows / alone. A backslash is a part of a name only where a Unix has packed it, beside names with /.
+		// The format separates folders by / only. A backslash is part of a name only where the zip was made on Unix and other
+		// names have a /.
 		if backslashes || !m.unix() {
 			m.name = strings.ReplaceAll(m.name, `\`, "/")
 		}
@@ -62,11 +63,11 @@ func (a *Archive) listZip(ctx context.Context) error {
 
 func (m zipMember) unix() bool { return m.system == systemUnix || m.system == systemMacOS }
 
-// utf8Name is the flag of a name in UTF-8.
+// utf8Name is the flag bit of a zip member whose name is UTF-8.
 const utf8Name = 0x800
 
-// utf8 is the name in UTF-8. What says nothing of its encoding is in that of DOS, unless it reads as UTF-8: many a writer
-// takes UTF-8 and does not say so.
+// utf8 returns the name in UTF-8. A name without the flag is in DOS's code page 437, unless it is valid UTF-8: many writers
+// use UTF-8 without setting the flag.
 func (m zipMember) utf8() string {
 	if m.flags&utf8Name != 0 || utf8.ValidString(m.name) {
 		return m.name
@@ -80,7 +81,7 @@ func (m zipMember) utf8() string {
 
 func (a *Archive) addMember(m zipMember) error {
 	const (
-		fileType, regular, folder, symlink = 0xf000, 0x8000, 0x4000, 0xa000 // of Unix, above the 16 bits of DOS
+		fileType, regular, folder, symlink = 0xf000, 0x8000, 0x4000, 0xa000 // Unix modes, above the 16 bits of DOS attributes
 		dosFolder                          = 0x10
 	)
 	e := Entry{
@@ -113,7 +114,7 @@ func (a *Archive) addMember(m zipMember) error {
 	return err
 }
 
-// addZipLink takes in a symbolic link, whose content is where it leads.
+// addZipLink adds a symbolic link, whose content is its target.
 func (a *Archive) addZipLink(name string, e Entry) error {
 	if e.Size > maxLinkTarget {
 		return a.addUnreadable(name, fmt.Errorf("a link of %d bytes: more than %d are refused", e.Size, maxLinkTarget))

@@ -13,7 +13,7 @@ import (
 	"unicode/utf8"
 )
 
-// Lengths of the fixed parts of a zip's records.
+// Lengths in bytes of the fixed parts of a zip's records.
 const (
 	localHeaderBytes  = 30
 	memberHeaderBytes = 46
@@ -22,24 +22,25 @@ const (
 	end64Bytes        = 56
 )
 
-// zipMember is a file in a zip's directory.
+// zipMember is a member as a zip's central directory lists it.
 type zipMember struct {
 	name         string
-	system       byte // that it was packed on
+	system       byte // code of the operating system that wrote it
 	flags        uint16
 	method       uint16
 	crc          uint32
 	packed, size uint64
 	attributes   uint32
-	at           uint64 // of its own header
+	at           uint64 // offset of its local header
 }
 
-// isZip tells by the first bytes; a zip of nothing has but the end of its directory.
+// isZip recognizes a zip by its first bytes. An empty zip has nothing but the end of its directory.
 func isZip(head []byte) bool {
 	return bytes.HasPrefix(head, []byte("PK\x03\x04")) || bytes.HasPrefix(head, []byte("PK\x05\x06"))
 }
 
-// hasZipDirectory tells a zip behind a program or a text, of which many an archive unpacks itself, by its end.
+// hasZipDirectory reports whether a file ends with a zip directory: so do self-extracting archives, which begin with a
+// program or script.
 func hasZipDirectory(f *os.File) (bool, error) {
 	info, err := f.Stat()
 	if err != nil {
@@ -55,8 +56,8 @@ func hasZipDirectory(f *os.File) (bool, error) {
 
 var errNoDirectory = errors.New("truncated or damaged: no zip directory at its end; remove it and fetch it again")
 
-// readDirectory gives the members that a zip's directory lists, one by one: the standard library's reader keeps all that
-// is known of each, and takes over 400 MB for a million.
+// readDirectory calls each for every member that a zip's directory lists. (archive/zip keeps all fields of all members in
+// memory, over 400 MB for a million.)
 func readDirectory(file io.ReaderAt, size int64, each func(m zipMember) error) error {
 	directory, err := findDirectory(file, size)
 	if err != nil {
@@ -98,13 +99,13 @@ func readDirectory(file io.ReaderAt, size int64, each func(m zipMember) error) e
 		}
 		count++
 	}
-	if count&0xffff != directory.count&0xffff { // some writers keep but 16 bits of it
+	if count&0xffff != directory.count&0xffff { // some writers store only the low 16 bits
 		return fmt.Errorf("damaged: its directory announces %d files and lists %d; remove it and fetch it again", directory.count, count)
 	}
 	return nil
 }
 
-// cutDirectory is the error for a directory that ends early.
+// cutDirectory turns the end of the file within the directory into errNoDirectory.
 func cutDirectory(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errNoDirectory
@@ -112,7 +113,7 @@ func cutDirectory(err error) error {
 	return err
 }
 
-// large takes values of more than 32 bits from the extra fields.
+// large reads values of more than 32 bits from the ZIP64 extra field.
 func (m *zipMember) large(extra []byte) {
 	const zip64 = 1
 	for field := range extraFields(extra, zip64) {
@@ -124,8 +125,7 @@ func (m *zipMember) large(extra []byte) {
 	}
 }
 
-// unicode takes the name in UTF-8 from the extra fields, where writers keep it beside one in another encoding, if it belongs to
-// that.
+// unicode takes the UTF-8 name from the Unicode path extra field, if the field's checksum is that of the plain name.
 func (m *zipMember) unicode(extra []byte) {
 	const unicodePath, version, before = 0x7075, 1, 5
 	for field := range extraFields(extra, unicodePath) {
@@ -135,7 +135,7 @@ func (m *zipMember) unicode(extra []byte) {
 	}
 }
 
-// extraFields gives the contents of the extra fields of one kind.
+// extraFields iterates over the contents of the extra fields of one kind.
 func extraFields(extra []byte, kind uint16) iter.Seq[[]byte] {
 	return func(yield func([]byte) bool) {
 		for len(extra) >= 4 {
@@ -148,15 +148,15 @@ func extraFields(extra []byte, kind uint16) iter.Seq[[]byte] {
 	}
 }
 
-// zipDirectory is where the directory of a zip lies.
+// zipDirectory is the place of a zip's central directory.
 type zipDirectory struct {
-	at, base int64 // base is added to all offsets: something may stand before the zip, or be cut off it
+	at, base int64 // base is added to all offsets: bytes may have been put before the zip, or cut off its beginning
 	count    uint64
 }
 
-// findDirectory reads the record at the end of a zip.
+// findDirectory reads the end-of-central-directory record.
 func findDirectory(file io.ReaderAt, size int64) (zipDirectory, error) {
-	tail := make([]byte, min(size, endBytes+0xffff)) // there may be a comment behind it
+	tail := make([]byte, min(size, endBytes+0xffff)) // a comment may follow the record
 	if err := readAt(file, tail, size-int64(len(tail))); err != nil {
 		return zipDirectory{}, err
 	}
@@ -179,25 +179,25 @@ func findDirectory(file io.ReaderAt, size int64) (zipDirectory, error) {
 	return last, lastErr
 }
 
-// directoryAt says whether a directory begins there.
+// directoryAt reports whether a directory begins at an offset.
 func directoryAt(file io.ReaderAt, at int64) bool {
 	var signature [4]byte
 	return readAt(file, signature[:], at) == nil && string(signature[:]) == "PK\x01\x02"
 }
 
-// directoryBefore finds the directory by its record, with which the rest of the file begins.
+// directoryBefore finds the directory by its end record; the slice record runs from there to the end of the file.
 func directoryBefore(file io.ReaderAt, size int64, record []byte) (zipDirectory, error) {
 	disk := binary.LittleEndian.Uint16(record[4:])
 	count := uint64(binary.LittleEndian.Uint16(record[10:]))
 	length, start := uint64(binary.LittleEndian.Uint32(record[12:])), uint64(binary.LittleEndian.Uint32(record[16:]))
-	behind := size - int64(len(record)) // of the directory
+	behind := size - int64(len(record)) // offset of the first byte after the directory
 	if count == 0xffff || length == 0xffffffff || start == 0xffffffff {
 		var locator [end64LocatorBytes]byte
 		var large [end64Bytes]byte
 		if err := readAt(file, locator[:], behind-end64LocatorBytes); err == nil && string(locator[:4]) == "PK\x06\x07" {
 			at := int64(min(binary.LittleEndian.Uint64(locator[8:]), uint64(size)))
 			err := readAt(file, large[:], at)
-			if string(large[:4]) != "PK\x06\x06" { // something stands before the zip: the record is right before its locator
+			if string(large[:4]) != "PK\x06\x06" { // bytes were put before the zip: the ZIP64 record directly precedes its locator
 				at = behind - end64LocatorBytes - end64Bytes
 				err = readAt(file, large[:], at)
 			}
@@ -219,7 +219,7 @@ func directoryBefore(file io.ReaderAt, size int64, record []byte) (zipDirectory,
 	}
 	d := zipDirectory{at: behind - int64(length), count: count}
 	d.base = d.at - int64(start)
-	if d.base > 0 { // unless the length is wrong, and the directory stands where it says
+	if d.base > 0 { // except where the stated length is wrong and the stated offset right
 		if directoryAt(file, int64(start)) {
 			d.at, d.base = int64(start), 0
 		}
@@ -227,7 +227,7 @@ func directoryBefore(file io.ReaderAt, size int64, record []byte) (zipDirectory,
 	return d, nil
 }
 
-// readAt fills p.
+// readAt fills p from offset at.
 func readAt(file io.ReaderAt, p []byte, at int64) error {
 	if at < 0 {
 		return errNoDirectory

@@ -15,7 +15,7 @@ import (
 	"github.com/ulikunitz/xz/lzma"
 )
 
-// Methods that the members of a zip are packed with, of those that are read.
+// Codes of the supported compression methods.
 const (
 	methodStored  = 0
 	methodDeflate = 8
@@ -25,7 +25,7 @@ const (
 	methodXZ      = 95
 )
 
-// otherMethod names a method that is not read.
+// otherMethod names an unsupported compression method.
 func otherMethod(method uint16) string {
 	switch method {
 	case 1:
@@ -56,9 +56,9 @@ func otherMethod(method uint16) string {
 	return "unknown"
 }
 
-// refusedInZip says why a member is not read, where its directory tells.
+// refusedInZip returns why a member cannot be read, as far as the directory tells; nil if it may be readable.
 func (e Entry) refusedInZip() error {
-	const mostOfDeflate = 1032 // bytes that one packed byte can stand for
+	const mostOfDeflate = 1032 // deflate's largest compression ratio
 	switch e.method {
 	case methodStored, methodDeflate, methodBzip2, methodLZMA, methodZstd, methodXZ:
 	default:
@@ -77,7 +77,8 @@ func (e Entry) refusedInZip() error {
 	return nil
 }
 
-// readMember fills data with a member's first bytes; whole says that these are all of them and are to be checked.
+// readMember fills data with a member's first bytes. whole means that data holds the entire content, whose checksum is
+// verified.
 func (a *Archive) readMember(d *disk, e Entry, data []byte, whole bool) error {
 	var header [localHeaderBytes]byte
 	if err := readFull(d, header[:], e.at); err != nil {
@@ -100,10 +101,10 @@ func (a *Archive) readMember(d *disk, e Entry, data []byte, whole bool) error {
 	return nil
 }
 
-// errMore is the error for a member that does not end where it should.
+// errMore is the error for a member that decompresses to more bytes than its directory states.
 var errMore = errors.New("it holds more bytes than the archive's directory announces")
 
-// unpackMember fills data from what is packed.
+// unpackMember fills data with decompressed bytes.
 func (a *Archive) unpackMember(e Entry, packed io.Reader, data []byte, whole bool) error {
 	r, release, err := a.unpacker(e, packed, int64(len(data)))
 	if err != nil {
@@ -126,7 +127,8 @@ func (a *Archive) unpackMember(e Entry, packed io.Reader, data []byte, whole boo
 	return nil
 }
 
-// unpacker unpacks a member, of which so many bytes are wanted; release is called at the end.
+// unpacker returns a reader of a member's decompressed content, of which the caller reads at most wanted bytes. The caller
+// calls release when done.
 func (a *Archive) unpacker(e Entry, packed io.Reader, wanted int64) (r io.Reader, release func(), err error) {
 	keep := func() {}
 	switch e.method {
@@ -155,7 +157,7 @@ func (a *Archive) unpacker(e Entry, packed io.Reader, wanted int64) (r io.Reader
 	}
 }
 
-// inflater unpacks deflate, one member after the other.
+// inflater is a deflate reader that is reset for each member.
 type inflater struct {
 	io.Reader
 	packed *bufio.Reader
@@ -171,8 +173,8 @@ func (f *inflater) reset(packed io.Reader) error {
 	return f.Reader.(flate.Resetter).Reset(f.packed, nil)
 }
 
-// openLZMA reads what a zip holds before LZMA data (a version of two bytes, a length and the properties), and gives the
-// reader the header of an .lzma file. It looks back no further than there are bytes.
+// openLZMA turns the header that a zip has before LZMA data (two bytes of version, a length and the properties) into that
+// of an .lzma file, which the reader expects. The dictionary is limited to the number of wanted bytes.
 func openLZMA(e Entry, packed io.Reader, wanted int64) (io.Reader, error) {
 	var head [9]byte
 	if _, err := io.ReadFull(packed, head[:]); err != nil {
@@ -184,7 +186,7 @@ func openLZMA(e Entry, packed io.Reader, wanted int64) (io.Reader, error) {
 	window := min(int64(binary.LittleEndian.Uint32(head[5:])), max(wanted, lzma.MinDictCap))
 	header := []byte{head[4]}
 	header = binary.LittleEndian.AppendUint32(header, uint32(window))
-	size := uint64(math.MaxUint64) // as a mark at the end tells
+	size := uint64(math.MaxUint64) // unknown: an end marker follows
 	if e.flags&endMarked == 0 {
 		size = uint64(e.Size)
 	}
@@ -192,7 +194,7 @@ func openLZMA(e Entry, packed io.Reader, wanted int64) (io.Reader, error) {
 	return lzma.NewReader(bufio.NewReader(io.MultiReader(bytes.NewReader(header), packed)))
 }
 
-// memberError is a decoder's error as a reason for people.
+// memberError turns a decompressor's error into a message for users.
 func memberError(err error) error {
 	var disk *DiskError
 	switch {

@@ -13,14 +13,14 @@ var (
 	pipPackage = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9][A-Za-z0-9.+!_-]*$`)
 )
 
-// Problems reports what is wrong between the settings of fetch.
+// Problems reports invalid combinations of fetch's settings.
 func (s *Settings) Problems(report func(path, format string, args ...any)) {
 	const at = "stages.fetch"
 	switch {
 	case len(s.Sources) == 0 && len(s.Files) == 0:
 		report(at, "nothing to fetch: give sources (of one file) or files (several, each with sources)")
 	case len(s.Sources) > 0 && len(s.Files) > 0:
-		report(at+".files", "either sources (of one file) or files (several): where an overlay gives one, it takes the other away with files: [] or sources: []")
+		report(at+".files", "either sources (of one file) or files (several), not both; an overlay that gives one removes the other with files: [] or sources: []")
 		return
 	case len(s.Files) > 0 && s.ContentSHA256 != "":
 		report(at+".content_sha256", "belongs to one file: put it beside the name of the file it is the digest of")
@@ -38,7 +38,7 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 			report(path+".name", "names that end in .partial are those of unfinished files: choose another")
 		}
 		if len(f.Sources) == 0 {
-			report(path+".sources", "no source says where %s can be had", f.Name)
+			report(path+".sources", "no source says where %s can be fetched from", f.Name)
 		}
 		sourceProblems(path, f.Sources, f.ContentSHA256, report)
 	}
@@ -67,7 +67,7 @@ func sourceProblems(at string, list []Source, contentSHA256 string, report func(
 			report(path, "member is missing: which file of the package is meant, such as member: usr/share/datasets/x.gz")
 		}
 		if !inPackage && src.Member != "" {
-			report(path+".member", "member is for apt and pip alone; decode reads archives as they are")
+			report(path+".member", "member is for apt and pip only; decode reads archives without unpacking them")
 		}
 		switch {
 		case src.Path != "":
@@ -92,20 +92,20 @@ var (
 	address  = regexp.MustCompile(`(^|/)(https?|s3|gs|ftp|file):/`)
 )
 
-// pathProblem says what is wrong with a path, which may stand behind the folder of the config already.
+// pathProblem returns what is wrong with a path, which may have been joined to the folder of the config already.
 func pathProblem(path string) string {
 	if m := address.FindStringSubmatch(path); m != nil {
 		return fmt.Sprintf("an address (%s:), not a path; for one of https, url", m[2])
 	}
 	if m := variable.FindStringSubmatch(path); m != nil {
-		if _, err := os.Lstat(path); err != nil { // a file may be called so
+		if _, err := os.Lstat(path); err != nil { // a file may have such a name
 			return fmt.Sprintf("%s is not replaced as in a shell: write the path out", m[2])
 		}
 	}
 	return ""
 }
 
-// addressProblem says what is wrong with an address, without showing it: it may hold secrets.
+// addressProblem returns what is wrong with an address, without showing it, since it may contain secrets.
 func addressProblem(address string, pinned bool) string {
 	u, err := url.Parse(address)
 	switch {

@@ -19,10 +19,11 @@ import (
 	"tlpipe/stages/sources"
 )
 
-// archiveName is that of the one file that sources give: never a publisher's, so mirrors may call it as they like.
+// archiveName is the stored name of the single file of the setting sources. It is fixed, so that mirrors may publish the file
+// under different names.
 const archiveName = "archive"
 
-// Stage gets the data from the first source that has it and verifies it.
+// Stage fetches the data from the first source that has it and verifies it.
 func Stage(s *Settings, env machine.Resources) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "fetch", Version: 1, Gives: formats.ArchiveType,
@@ -47,7 +48,7 @@ type fetcher struct {
 	digests *sources.Digests
 }
 
-// holds looks whether local sources still hold what the action is named by.
+// holds checks that local sources still have the content that is part of the action's key.
 func (f *fetcher) holds(ctx context.Context, s *Settings) error {
 	now, err := s.key(ctx, f.digests)
 	if err != nil || f.job.Key == nil {
@@ -85,7 +86,7 @@ func (f *fetcher) run(ctx context.Context, files []File) error {
 	return formats.WriteJSON(filepath.Join(f.job.Out, formats.ArchiveIndex), archive)
 }
 
-// finished looks for a file that an earlier attempt got, and verifies it.
+// finished looks for a file that an earlier attempt completed, and verifies it.
 func (f *fetcher) finished(ctx context.Context, name string) (formats.ArchiveFile, bool) {
 	var want formats.ArchiveFile
 	text, err := os.ReadFile(f.receipt(name))
@@ -104,7 +105,7 @@ func (f *fetcher) finished(ctx context.Context, name string) (formats.ArchiveFil
 	return want, err == nil && digest(got.sha256) == want.SHA256
 }
 
-// fetch gets a file from the first of its sources that has it.
+// fetch fetches a file from the first of its sources that has it.
 func (f *fetcher) fetch(ctx context.Context, file File) (formats.ArchiveFile, error) {
 	var reasons []string
 	code := exit.Failed
@@ -120,26 +121,26 @@ func (f *fetcher) fetch(ctx context.Context, file File) (formats.ArchiveFile, er
 		if ctx.Err() != nil {
 			return formats.ArchiveFile{}, ctx.Err()
 		}
-		if changed := (*sources.ChangedError)(nil); errors.As(err, &changed) { // what names the action is void
+		if changed := (*sources.ChangedError)(nil); errors.As(err, &changed) { // the action's key no longer describes the source
 			f.digests.Forget(src.Path)
 			return formats.ArchiveFile{}, err
 		}
 		if err := exit.FromErrno(err); exit.Code(err) == exit.Resources {
 			return formats.ArchiveFile{}, err
 		}
-		if full := (*sources.NoRoomError)(nil); errors.As(err, &full) { // a source that has less may do
+		if full := (*sources.NoRoomError)(nil); errors.As(err, &full) { // a smaller source may fit
 			code = exit.Resources
 		}
 		reason := src.title() + ": " + strings.ReplaceAll(sources.Scrub(err.Error()), "\n", "; ")
 		reasons = append(reasons, "\n  "+reason)
-		if len(reasons) < len(file.Sources) && !errors.Is(err, sources.ErrAsBefore) { // said once for each host
+		if len(reasons) < len(file.Sources) && !errors.Is(err, sources.ErrAsBefore) { // reported once for each host
 			f.job.Progress.Notef("%s: not from %s; trying the next source", file.Name, reason)
 		}
 	}
 	return formats.ArchiveFile{}, exit.Errorf(code, "no source gave %s:%s%s", file.Name, strings.Join(reasons, ""), file.advice(code))
 }
 
-// advice says what to do where no source gives a file. For want of room the reason says it.
+// advice says what to do where no source delivered a file. For a full disk the reason itself says it.
 func (f File) advice(code int) string {
 	const overlay = ", in a file of its own: tlpipe run -f CONFIG -f OVERLAY"
 	switch {
@@ -152,8 +153,8 @@ func (f File) advice(code int) string {
 	}
 }
 
-// from gets a file from one source. A partial that was continued may belong to an earlier version of the file, so that
-// wrong bytes are got anew once.
+// from fetches a file from one source. A resumed partial may hold bytes of an earlier version of the file, so if the digest of
+// a resumed download is wrong, the file is downloaded once more from the beginning.
 func (f *fetcher) from(ctx context.Context, file File, src Source) (formats.ArchiveFile, error) {
 	for {
 		body, err := f.open(ctx, file, src)
@@ -202,10 +203,10 @@ func (f *fetcher) open(ctx context.Context, file File, src Source) (*sources.Bod
 	}
 }
 
-// stored is where a file lies in the artifact.
+// stored is the path of a file in the artifact.
 func (f *fetcher) stored(name string) string {
 	return filepath.Join(f.job.Out, formats.ArchiveFolder, name)
 }
 
-// receipt is where it is noted what a finished file holds.
+// receipt is the path of the note with the digests of a finished file.
 func (f *fetcher) receipt(name string) string { return filepath.Join(f.job.Scratch, name+".json") }

@@ -398,7 +398,7 @@ func TestFetchContinues(t *testing.T) {
 		t.Errorf("requested ranges (-want +got):\n%s", diff)
 	}
 
-	// A finished file that is damaged is got again.
+	// A finished file that is damaged is fetched again.
 	if err := os.WriteFile(filepath.Join(job.out, "files", "a"), bytes.ToUpper(fetchData), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -433,7 +433,7 @@ func TestFetchDiskFull(t *testing.T) {
 	}
 }
 
-// A partial that does not go with the rest of the file is dropped, and the file got from its beginning.
+// A partial that does not go with the rest of the file is dropped, and the file is fetched from its beginning.
 func TestFetchBeginsAnewAfterWrongPartial(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())

@@ -11,7 +11,7 @@ import (
 	"tlpipe/stages/sources"
 )
 
-// list gives the files by name.
+// list returns the files sorted by name.
 func (s *Settings) list() []File {
 	if len(s.Files) == 0 {
 		return []File{{Name: archiveName, Sources: s.Sources, ContentSHA256: s.ContentSHA256}}
@@ -21,8 +21,8 @@ func (s *Settings) list() []File {
 	return files
 }
 
-// key names each file by its digests, so that a mirror can come and go, or a local copy take its place, without a
-// change of the key. Only a source without a digest is named by where it is, or by what it holds if that can be seen.
+// key identifies each file by its digests, so that replacing a source by a mirror or a local copy does not change the key.
+// A source without a digest is identified by its content if that is local, else by its address.
 func (s *Settings) key(ctx context.Context, digests *sources.Digests) ([]store.Line, error) {
 	var lines []store.Line
 	for _, f := range s.list() {
@@ -41,7 +41,7 @@ func (s *Settings) key(ctx context.Context, digests *sources.Digests) ([]store.L
 	return lines, nil
 }
 
-// identity is what is known of a file's content before it is fetched from src.
+// identity returns what identifies a file's content before it is fetched from src.
 func (f File) identity(ctx context.Context, src Source, digests *sources.Digests) (string, error) {
 	switch {
 	case f.ContentSHA256 != "":
@@ -59,19 +59,19 @@ func (f File) identity(ctx context.Context, src Source, digests *sources.Digests
 		case ctx.Err() != nil, errors.As(err, &changed):
 			return "", err
 		}
-		return "a path that cannot be read", nil // another source may do
+		return "a path that cannot be read", nil // another source may have the file
 	case src.URL != "":
 		return sources.URLKey(src.URL), nil
 	}
 	return src.title(), nil
 }
 
-// pinned says whether the bytes that src gives are verified by a digest of the config.
+// pinned reports whether the config has a digest by which the bytes of src are verified.
 func (f File) pinned(src Source) bool {
 	return f.ContentSHA256 != "" || src.SHA256 != "" || src.MD5 != ""
 }
 
-// title names a source for people, without secrets.
+// title describes a source for users, without secrets.
 func (src Source) title() string {
 	switch {
 	case src.URL != "":

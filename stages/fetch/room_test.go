@@ -34,7 +34,7 @@ func TestFetchOfTooMuch(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		sources []Source
-		want    string // empty: it is got
+		want    string // empty: it is fetched
 		code    int
 	}{
 		{"more than there is room for", []Source{vast}, ", and 4.0 EiB are to be written; make room", exit.Resources},

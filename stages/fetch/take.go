@@ -29,21 +29,21 @@ import (
 )
 
 const (
-	maxUnpacked = 64 << 30 // bytes of a gzip; one that unpacks to more is taken for a bomb
+	maxUnpacked = 64 << 30 // limit for the decompressed size of a gzip, in bytes; more is refused as a decompression bomb
 	copyBytes   = 256 << 10
-	headBytes   = 64 << 10 // kept of a file, to say what it seems to be
+	headBytes   = 64 << 10 // first bytes kept of a file, to recognize what it seems to be
 )
 
-// wrongContent says that the bytes that were got are not those that are wanted.
+// wrongContent is the error for bytes that are not the expected ones.
 type wrongContent struct{ reason string }
 
 func (w *wrongContent) Error() string { return w.reason }
 
-// meter measures what is written to it.
+// meter counts and hashes what is written to it.
 type meter struct {
 	bytes  int64
 	sha256 hash.Hash
-	md5    hash.Hash // nil where nobody asks for it
+	md5    hash.Hash // nil if not needed
 	head   []byte
 }
 
@@ -65,7 +65,7 @@ func (m *meter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// digest is in hex; none is empty.
+// digest returns the digest in hex; "" for nil.
 func digest(h hash.Hash) string {
 	if h == nil {
 		return ""
@@ -80,7 +80,7 @@ func meterAll(ctx context.Context, r io.Reader, withMD5 bool) (*meter, error) {
 	return m, err
 }
 
-// take verifies a body while it is stored. The file is in its place only when all of it is right and on the disk.
+// take stores a body and verifies it meanwhile. The file is moved to its final name only once it is verified and fsynced.
 func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources.Body) (formats.ArchiveFile, error) {
 	temp := filepath.Join(f.job.Out, formats.ArchiveFolder, "."+file.Name+".tmp")
 	var raw, content *meter
@@ -119,18 +119,18 @@ func (f *fetcher) take(ctx context.Context, file File, src Source, body *sources
 	return done, store.SyncDir(filepath.Dir(f.stored(file.Name)))
 }
 
-// fits refuses a body that is larger than it may be, or that the disk has no room for.
+// fits refuses a body that exceeds max_bytes, or that the disk has no room for.
 func (f *fetcher) fits(src Source, body *sources.Body) error {
 	if body.Size > src.MaxBytes && src.MaxBytes > 0 {
 		return fmt.Errorf("it has %s, and max_bytes of this source allows %s", humanize.IBytes(uint64(body.Size)), humanize.IBytes(uint64(src.MaxBytes)))
 	}
 	if body.Partial != "" {
-		return nil // it is there already
+		return nil // the bytes are on the disk already
 	}
 	return f.get.Room.For(f.job.Out, body.Size)
 }
 
-// copy writes a body to path, unpacked if it is to be and is a gzip. raw measures what is read, content what was written.
+// copy writes a body to path; with unpack, a gzip is decompressed. raw meters the bytes read, content those written.
 func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, raw *meter, unpack bool) (content *meter, err error) {
 	out, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
 	if err != nil {
@@ -152,7 +152,7 @@ func (f *fetcher) copy(ctx context.Context, path string, body io.Reader, raw *me
 	return content, err
 }
 
-// gunzip unpacks a gzip to its end.
+// gunzip decompresses a gzip to its end.
 func gunzip(to io.Writer, packed io.Reader) error {
 	gz, err := gzip.NewReader(packed)
 	var n int64
@@ -171,7 +171,7 @@ func gunzip(to io.Writer, packed io.Reader) error {
 	return err
 }
 
-// verify compares what was got with every digest that is given. A web page is never data.
+// verify compares the received bytes with every digest of the config. Without a digest, a web page is refused.
 func verify(raw, content *meter, file File, src Source) error {
 	for _, check := range []struct{ name, want, got string }{
 		{"sha256", src.SHA256, digest(raw.sha256)},
@@ -200,7 +200,7 @@ func verify(raw, content *meter, file File, src Source) error {
 
 var pageTitle = regexp.MustCompile(`(?is)<title[^>]*>(.*?)</title>`)
 
-// otherThanData says what stands in for the data; "" if nothing is known to.
+// otherThanData describes a file that is evidently not the data, such as a web page; "" if there is no sign of that.
 func (m *meter) otherThanData() string {
 	if page := webPage(m); page != "" {
 		return page + " instead of the data"
@@ -208,7 +208,7 @@ func (m *meter) otherThanData() string {
 	return standin.Of(m.head, "the data")
 }
 
-// webPage describes a file that is a web page; for any other it is empty.
+// webPage describes a file that is a web page; "" for any other.
 func webPage(m *meter) string {
 	if !strings.HasPrefix(http.DetectContentType(m.head), "text/html") {
 		return ""
@@ -236,7 +236,7 @@ func (c *cancelable) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// reported passes on how much is written to it.
+// reported passes on the number of bytes written to it.
 type reported struct{ add func(int64) }
 
 func (r reported) Write(p []byte) (int, error) {

@@ -12,7 +12,8 @@ import (
 	"tlpipe/stages/key"
 )
 
-// Stage makes the split, the statistics and the recipe. check refuses settings that do not fit the images in a folder. It stores no pixels: decode holds the only copy.
+// Stage makes the split, the statistics and the preprocessing recipe. It stores no pixels: decode's artifact holds the only
+// copy. check returns an error for settings that do not fit the images in a folder of decoded images.
 func Stage(s *Settings, check func(images string) error) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "normalize", Version: 2, Takes: []string{formats.ImagesType}, Gives: formats.DatasetType,

@@ -17,17 +17,17 @@ import (
 	"tlpipe/stages/formats"
 )
 
-// scanned is what one pass over the pixels of all splits gives. Its sums are integers, so that the order in which
-// goroutines add them cannot show.
+// scanned is the result of one pass over the pixels of all splits. Its sums are integers, so that the order in which
+// goroutines add to them does not matter.
 type scanned struct {
-	rows    []int64 // of all splits, ascending
+	rows    []int64 // rows of all splits, ascending
 	digests [][sha256.Size]byte
-	pixels  uint64 // of train, in each channel
+	pixels  uint64 // number of training pixels
 	sum     [3]uint64
 	squares [3]uint64
 }
 
-// scanChunk is how many images a goroutine takes at a time.
+// scanChunk is the number of images that a goroutine takes at a time.
 const scanChunk = 64
 
 func scanPixels(ctx context.Context, images *formats.Images, d *formats.Dataset, report *progress.Reporter) (*scanned, error) {
@@ -74,7 +74,7 @@ func scanPixels(ctx context.Context, images *formats.Images, d *formats.Dataset,
 	return s, nil
 }
 
-// addPixels adds the values of one image. 64 bits hold the squares of 10^14 pixels.
+// addPixels adds the values of one image to the sums of each channel. 64 bits hold the squares of 10^14 pixels.
 func addPixels(pixels []byte, channels int, sum, squares *[3]atomic.Uint64) {
 	for c := range channels {
 		var total, square uint64
@@ -88,7 +88,8 @@ func addPixels(pixels []byte, channels int, sum, squares *[3]atomic.Uint64) {
 	}
 }
 
-// statistics gives mean and standard deviation, rounded to what the last digits of float arithmetic cannot change.
+// statistics returns mean and standard deviation of each channel, rounded so that rounding errors of the floating-point
+// arithmetic do not show.
 func (s *scanned) statistics(channels int) formats.Statistics {
 	var out formats.Statistics
 	n := new(big.Int).SetUint64(s.pixels)
@@ -103,8 +104,8 @@ func (s *scanned) statistics(channels int) formats.Statistics {
 	return out
 }
 
-// duplicates groups equal images that lie in more than one split or have more than one class, in the order of their first
-// rows.
+// duplicates returns the groups of identical images that are in more than one split or have more than one class, ordered by
+// their first rows.
 func (s *scanned) duplicates(d *formats.Dataset, samples []formats.Sample) []formats.DuplicateGroup {
 	order := make([]int, len(s.rows))
 	for i := range order {

@@ -9,29 +9,30 @@ import (
 	"tlpipe/stages/formats"
 )
 
-// Settings makes the split, the statistics and the preprocessing recipe.
+// Settings are those of the stage normalize: the split and the preprocessing.
 type Settings struct {
-	Mode  string    `yaml:"mode" jsonschema:"enum=caffe,enum=tf,enum=torch,enum=mean-std" jsonschema_description:"preprocessing: caffe (VGG16's), tf, torch, or mean-std with one's own values"`
-	Mean  []float64 `yaml:"mean" jsonschema:"minItems=3,maxItems=3" jsonschema_description:"mean-std: per channel, on the scale 0 to 1"`
-	Std   []float64 `yaml:"std" jsonschema:"minItems=3,maxItems=3" jsonschema_description:"mean-std: per channel, on the scale 0 to 1"`
-	Crop  int       `yaml:"crop" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"side of the centre square taken of each stored image; 0: all of it"`
+	Mode  string    `yaml:"mode" jsonschema:"enum=caffe,enum=tf,enum=torch,enum=mean-std" jsonschema_description:"preprocessing, as Keras names it: caffe (VGG16's), tf, torch, or mean-std with the values of mean and std"`
+	Mean  []float64 `yaml:"mean" jsonschema:"minItems=3,maxItems=3" jsonschema_description:"for mode mean-std: one value per channel (R, G, B), on the scale 0 to 1"`
+	Std   []float64 `yaml:"std" jsonschema:"minItems=3,maxItems=3" jsonschema_description:"for mode mean-std: one value per channel (R, G, B), on the scale 0 to 1"`
+	Crop  int       `yaml:"crop" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"side in pixels of the centre square cut from each stored image; 0: the whole image"`
 	Split Split     `yaml:"split"`
 }
 
-// Split says how train, val and test are cut. Where decode gives no val, it is cut from train, stratified and seeded.
+// Split says how the images are split into train, val and test. Where the data has no val split, val is cut from train,
+// stratified by class and seeded.
 type Split struct {
 	Val      float64        `yaml:"val" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of train that becomes val; only where the data has no val split of its own"`
 	Test     float64        `yaml:"test" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"share of a single folder that becomes test; only where decode gives no test split"`
-	Folds    int            `yaml:"folds" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"cross-validation inside train: it is cut into so many equal parts, one of which becomes val; 0: val is a share"`
+	Folds    int            `yaml:"folds" jsonschema:"minimum=0,maximum=1000" jsonschema_description:"cross-validation within train: the number of equal parts, one of which becomes val; 0: no cross-validation, val is a share"`
 	Fold     int            `yaml:"fold" jsonschema:"minimum=0,maximum=999" jsonschema_description:"which of the folds becomes val, from 0"`
-	PerClass map[string]int `yaml:"per_class" jsonschema_description:"take only so many images of each class: {train: 100, test: 1000}; where val is cut from train, it is cut from those"`
-	Seed     *int64         `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"of the split; the split does not follow the run's seed, so that runs with other seeds share features"`
+	PerClass map[string]int `yaml:"per_class" jsonschema_description:"number of images of each class to use, such as {train: 100, test: 1000}; where val is cut from train, it is cut from these"`
+	Seed     *int64         `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seed of the split; it is independent of the run's seed, so that runs with different seeds share features"`
 }
 
-// Defaults are the settings of a config that says nothing of normalize.
+// Defaults are the settings where a config sets none.
 func Defaults() *Settings { return &Settings{Mode: "caffe"} }
 
-// Problems reports what is wrong between the settings of normalize.
+// Problems reports invalid values and combinations of normalize's settings.
 func (s *Settings) Problems(report func(path, format string, args ...any)) {
 	const at = "stages.normalize."
 	switch {
@@ -55,7 +56,7 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 	s.Split.problems(report)
 }
 
-// HasVal reports whether images of train become val. Where they do not, decode may give images of val.
+// HasVal reports whether val is cut from train. Where it is not, the data may have a val split of its own.
 func (s Split) HasVal() bool { return s.Val > 0 || s.Folds > 0 }
 
 func (s Split) problems(report func(path, format string, args ...any)) {
@@ -64,7 +65,7 @@ func (s Split) problems(report func(path, format string, args ...any)) {
 	case s.Folds == 1:
 		report(at+"folds", "a single fold leaves nothing to train on: set at least 2, or leave folds out")
 	case s.Folds > 0 && s.Val > 0:
-		report(at+"val", "split.folds says already how large val is: leave val out")
+		report(at+"val", "split.folds already determines the size of val: leave val out")
 	case s.Folds == 0 && s.Fold > 0:
 		report(at+"fold", "there are no folds: set split.folds, such as 5, or leave fold out")
 	case s.Folds > 0 && s.Fold >= s.Folds:
@@ -82,19 +83,19 @@ func (s Split) problems(report func(path, format string, args ...any)) {
 	}
 }
 
-// WithVal is the split with another share of train for val.
+// WithVal returns the split with another share of train for val.
 func (s Split) WithVal(share float64) Split {
 	s.Val = share
 	return s
 }
 
-// WithTest is the split with another share for test.
+// WithTest returns the split with another share for test.
 func (s Split) WithTest(share float64) Split {
 	s.Test = share
 	return s
 }
 
-// Without is the split without a setting of per_class.
+// Without returns the split without one entry of per_class.
 func (s Split) Without(setting string) Split {
 	s.PerClass = maps.Clone(s.PerClass)
 	delete(s.PerClass, strings.TrimPrefix(setting, "per_class."))

@@ -18,7 +18,7 @@ import (
 // The contact sheet's layout, in pixels.
 const (
 	sheetClasses = 20 // rows at most
-	sheetImages  = 8  // of each class
+	sheetImages  = 8  // images of each class
 	sheetCell    = 96
 	sheetGap     = 4
 	sheetLabel   = 150 // width of the column of names
@@ -26,7 +26,7 @@ const (
 	sheetLetter  = 7 // width of a letter
 )
 
-// contactSheet draws a few training images of each class, as the network will see them cropped: a PNG.
+// contactSheet draws a few training images of each class, cropped as for the network, and returns a PNG.
 func contactSheet(images *formats.Images, d *formats.Dataset) ([]byte, error) {
 	shown := min(len(d.Classes), sheetClasses)
 	pitch := sheetCell + sheetGap
@@ -61,7 +61,7 @@ func contactSheet(images *formats.Images, d *formats.Dataset) ([]byte, error) {
 	return text.Bytes(), err
 }
 
-// cropped is one stored image as a picture.
+// cropped returns one stored image, cropped by the recipe.
 func cropped(images *formats.Images, d *formats.Dataset, row int) image.Image {
 	bounds := image.Rect(0, 0, d.Width, d.Height)
 	pixels := make([]byte, d.Height*d.Width*images.Channels)
@@ -77,8 +77,8 @@ func cropped(images *formats.Images, d *formats.Dataset, row int) image.Image {
 	return picture
 }
 
-// paste draws a picture into a cell, its aspect kept: small pictures grow by whole factors with hard pixels, large ones
-// shrink smoothly.
+// paste draws a picture into a cell and keeps its aspect ratio: small pictures are enlarged by a whole factor with nearest
+// neighbour, large ones reduced with interpolation.
 func paste(sheet draw.Image, cell image.Rectangle, picture image.Image) {
 	w, h := picture.Bounds().Dx(), picture.Bounds().Dy()
 	scaler := draw.Scaler(draw.CatmullRom)

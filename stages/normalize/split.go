@@ -9,7 +9,7 @@ import (
 	"tlpipe/stages/shuffle"
 )
 
-// Of is the count that a setting of split takes images from.
+// Of returns the count that a setting of split takes images from.
 func (n *ClassCounts) Of(setting string) *int {
 	switch setting {
 	case "per_class.val":
@@ -21,11 +21,11 @@ func (n *ClassCounts) Of(setting string) *int {
 	}
 }
 
-// ClassCounts are the images of one class in each split.
+// ClassCounts are the numbers of images of one class in each split.
 type ClassCounts struct{ Train, Val, Test int }
 
-// Cut gives the counts of a class after the settings of s divided what decode found. short names the setting of split
-// that the class has too few images for; the counts are then those it met.
+// Cut returns the counts of a class after the split s is applied to the counts n that decode found. Where the class has too
+// few images for a setting of split, short names it and the counts are those before that setting was applied.
 func (s Split) Cut(n ClassCounts) (_ ClassCounts, short string) {
 	if n.Train == 0 {
 		return n, formats.Train
@@ -65,21 +65,21 @@ func (s Split) Cut(n ClassCounts) (_ ClassCounts, short string) {
 	return n, ""
 }
 
-// shareOf is a share of n images, rounded, at least one.
+// shareOf is a share of n images, rounded, but at least one.
 func shareOf(n int, share float64) int {
 	return max(1, int(math.Floor(float64(n)*share+0.5)))
 }
 
-// foldOf says which of n images are the fold that becomes val. The sizes of folds differ by at most one.
+// foldOf returns the range of n images that form the fold that becomes val. The sizes of folds differ by at most one.
 func (s Split) foldOf(n int) (first, end int) {
 	return n * s.Fold / s.Folds, n * (s.Fold + 1) / s.Folds
 }
 
-// splitRows divides the rows of a data set: given says for each row whether decode read it as train, val or test. It gives
-// the rows of each split that has any, ascending. Where decode gives val, val is that, and else what s cuts from train.
+// splitRows splits the rows of a data set; given is the split (train, val or test) that decode read each row as. It returns
+// the rows of each split that has any, ascending. val is the one that decode read if there is any, else cut from train by s.
 //
-// Every choice is made class by class in an order that depends on the split's seed, the class and the purpose alone.
-// So a smaller subset is part of a larger one, and another class changes nothing for the rest.
+// Images are chosen class by class in an order that depends only on the split's seed, the class and the purpose. So a smaller
+// subset is part of a larger one, and adding a class changes nothing for the others.
 func splitRows(classes []string, labels []int32, given []string, s Split) (map[string][]int64, error) {
 	parts := make([]classRows, len(classes))
 	for class, name := range classes {
@@ -112,7 +112,7 @@ func splitRows(classes []string, labels []int32, given []string, s Split) (map[s
 	return rows, nil
 }
 
-// classRows are the rows of one class while they are divided.
+// classRows are the rows of one class while they are being split.
 type classRows struct {
 	name string
 	seed int64
@@ -143,7 +143,7 @@ func (c *classRows) cut(s Split) error {
 	return nil
 }
 
-// move makes a share of train another split.
+// move moves a share of train to another split.
 func (c *classRows) move(share float64, split string) {
 	order := c.shuffled(c.rows[formats.Train], "cut "+split)
 	n := shareOf(len(order), share)

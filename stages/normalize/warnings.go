@@ -12,7 +12,8 @@ import (
 	"tlpipe/stages/wording"
 )
 
-// Warnings tells of the data set in dir what makes results worse, or look better, than they should.
+// Warnings returns what is wrong with the data set in dir that makes results worse, or makes them look better, than they
+// should be.
 func Warnings(dir string) (list []string) {
 	var d formats.Dataset
 	text, err := os.ReadFile(filepath.Join(dir, "dataset.json"))
@@ -35,7 +36,7 @@ func Warnings(dir string) (list []string) {
 	return append(list, duplicateWarnings(groups)...)
 }
 
-// emptyWarnings names the classes that a split for measuring lacks.
+// emptyWarnings names the classes without an image in val or test.
 func emptyWarnings(d *formats.Dataset) (list []string) {
 	for _, split := range []string{formats.Val, formats.Test} {
 		var without []string
@@ -51,9 +52,9 @@ func emptyWarnings(d *formats.Dataset) (list []string) {
 	return list
 }
 
-// duplicateWarnings says how many images lie in two splits, for each pair of splits, and how many have two labels.
+// duplicateWarnings returns how many images are in two splits, for each pair of splits, and how many have two labels.
 func duplicateWarnings(groups []formats.DuplicateGroup) (list []string) {
-	pairs := map[[2]string]int{} // by the splits: those of the first that also lie in the second
+	pairs := map[[2]string]int{} // by pair of splits: number of images of the first that are also in the second
 	conflicts, example := 0, ""
 	for _, g := range groups {
 		has := map[string]int{}

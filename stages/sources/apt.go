@@ -12,11 +12,11 @@ import (
 	"strings"
 )
 
-// Apt reads a file of a Debian package, which apt-get downloads and verifies. No root is needed.
+// Apt opens the file member of the Debian package name, which apt-get downloads and verifies. It needs no root rights.
 func (g *Getter) Apt(ctx context.Context, name, member string) (*Body, error) {
 	for _, tool := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return nil, fmt.Errorf("this machine has no %s: Debian packages can be got on Debian and its kin alone", tool)
+			return nil, fmt.Errorf("this machine has no %s: Debian packages can only be downloaded on Debian and distributions based on it", tool)
 		}
 	}
 	file, err := g.packageFile(ctx, "apt", name, ".deb", func(ctx context.Context, dir string) error {
@@ -35,7 +35,7 @@ func (g *Getter) Apt(ctx context.Context, name, member string) (*Body, error) {
 	return debMember(ctx, file, member)
 }
 
-// debMember streams one file out of a Debian package, and reads no further than that file.
+// debMember streams one file of a Debian package, and reads the package no further than that file.
 func debMember(ctx context.Context, file, member string) (*Body, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	cmd := command(ctx, "", "dpkg-deb", "--fsys-tarfile", file)
@@ -70,7 +70,7 @@ func debMember(ctx context.Context, file, member string) (*Body, error) {
 	return nil, err
 }
 
-// find goes to a file in a tar. The names are those of the files it passed. The error is io.EOF if there is none.
+// find advances to a member of a tar. names are those of the members it passed. The error is io.EOF if there is none.
 func find(t *tar.Reader, member string) (header *tar.Header, names []string, err error) {
 	for {
 		header, err := t.Next()
@@ -90,10 +90,10 @@ func find(t *tar.Reader, member string) (header *tar.Header, names []string, err
 	}
 }
 
-// relative writes the name of a member as one within the package, however it was written.
+// relative normalizes the name of a member, such as ./usr/x or /usr/x, to usr/x.
 func relative(name string) string { return strings.TrimPrefix(path.Clean("/"+name), "/") }
 
-// reader reads a member; close releases what it is read from.
+// reader reads a member; close closes the package.
 type reader struct {
 	io.Reader
 	close func() error

@@ -12,27 +12,27 @@ import (
 	"tlpipe/pipeline/filestate"
 )
 
-// Digests remembers the SHA-256 of local files, so that a file that has not changed since is not read at every plan. It
-// is for one command, which looks at each source once: who reads it later holds it against that look. A nil Digests
-// remembers nothing.
+// Digests caches the SHA-256 of local files between commands, so that planning does not read unchanged files again. One
+// Digests serves one command, which looks at each source once; what is read later is compared with that first look. A nil
+// *Digests caches nothing.
 type Digests struct {
-	dir string // where they are kept from command to command, a file for each source; not made where it is missing
+	dir string // folder of the cache, with a file for each source; it is not created where it is missing
 
 	mu   sync.Mutex
 	seen map[string]*Snapshot // by absolute path
 }
 
-// knownDigest is the digest of a file as it was in some state.
+// knownDigest is the digest of a file together with the file's state (size, times, inode) when it was read.
 type knownDigest struct {
 	state   filestate.State
 	sha256  [32]byte
 	settled bool
 }
 
-// NewDigests keeps digests in a folder.
+// NewDigests caches digests in a folder.
 func NewDigests(dir string) *Digests { return &Digests{dir: dir} }
 
-// SHA256 is the digest of a file in hex.
+// SHA256 returns the digest of a file in hex.
 func (d *Digests) SHA256(ctx context.Context, path string) (string, error) {
 	s, err := d.Look(ctx, path)
 	if err != nil {
@@ -44,7 +44,7 @@ func (d *Digests) SHA256(ctx context.Context, path string) (string, error) {
 	return hex.EncodeToString(s.entries[0].known.sha256[:]), nil
 }
 
-// Look says what a file or folder holds. Only files that are not known as they are now are read.
+// Look returns what a file or folder holds. It reads only files whose digest is not cached for their present state.
 func (d *Digests) Look(ctx context.Context, path string) (*Snapshot, error) {
 	source, err := filepath.Abs(path)
 	if err != nil {
@@ -68,7 +68,7 @@ func (d *Digests) Look(ctx context.Context, path string) (*Snapshot, error) {
 	}
 	known := readMemory(d.memory(source), source)
 	err = s.digest(ctx, known)
-	d.remember(source, s, known) // also what was hashed before Ctrl-C
+	d.remember(source, s, known) // even after Ctrl-C, for the files hashed until then
 	if err != nil {
 		return nil, err
 	}
@@ -79,7 +79,7 @@ func (d *Digests) Look(ctx context.Context, path string) (*Snapshot, error) {
 	return s, nil
 }
 
-// remember keeps what was hashed; what is gone is forgotten.
+// remember caches what was hashed, and drops files that no longer exist.
 func (d *Digests) remember(source string, s *Snapshot, known map[string]knownDigest) {
 	same, n := true, 0
 	for i := range s.entries {
@@ -98,7 +98,7 @@ func (d *Digests) remember(source string, s *Snapshot, known map[string]knownDig
 	}
 }
 
-// Forget drops what is remembered of a source that turned out to be otherwise.
+// Forget drops the cached digests of a source that proved to have changed.
 func (d *Digests) Forget(path string) {
 	if d == nil {
 		return
@@ -111,8 +111,8 @@ func (d *Digests) Forget(path string) {
 	}
 }
 
-// keep writes down what is known of a source, and forgets sources that are gone. Where nothing can be kept, files are
-// read again: that costs time only.
+// keep writes the cache of a source, and removes the caches of sources that no longer exist. Errors are ignored: without a
+// cache the files are read again, which only takes time.
 func (d *Digests) keep(source string, entries []entry) {
 	if !replaceFile(d.memory(source), appendMemory(nil, source, entries)) {
 		return
@@ -128,14 +128,14 @@ func (d *Digests) keep(source string, entries []entry) {
 	}
 }
 
-// replaceFile writes a file under another name first. It is not synced: what a power cut leaves of it is found out by
-// its digest.
+// replaceFile writes a temporary file and renames it. It does not fsync: the cache's own checksum tells if a power cut
+// damaged it.
 func replaceFile(path string, text []byte) bool {
 	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
 	if err != nil {
 		return false
 	}
-	defer os.Remove(f.Name()) // fails once renamed
+	defer os.Remove(f.Name()) // fails, harmlessly, once the file is renamed
 	_, err = f.Write(text)
 	return errors.Join(err, f.Chmod(0o644), f.Close()) == nil && os.Rename(f.Name(), path) == nil
 }

@@ -16,34 +16,34 @@ import (
 	"tlpipe/stages/standin"
 )
 
-// maxEntries is how much a folder may hold: links to folders can multiply what they lead to.
+// maxEntries limits the files and folders in a folder: links to folders can multiply their targets.
 const maxEntries = 5_000_000
 
-// entry is a file or a folder (its name ends in a slash) in a folder.
+// entry is a file, or a folder (its name ends in a slash), in a folder.
 type entry struct {
 	name       string      // relative, with forward slashes
-	known      knownDigest // of a file's content, once it was looked at
-	unreadable string      // why it is set aside; empty: it is read
+	known      knownDigest // of a file's content, once it was read
+	unreadable string      // why it cannot be read and is left out; empty: it is read
 }
 
 func (e *entry) isDir() bool { return strings.HasSuffix(e.name, "/") }
 
 func (e *entry) isFile() bool { return !e.isDir() && e.unreadable == "" }
 
-// lister lists a folder. A link counts as what it leads to, inside the folder or outside.
+// lister lists a folder. Links are followed, also to targets outside of the folder.
 type lister struct {
 	ctx     context.Context
 	root    string
 	entries []entry
-	loops   []string // names of links to a folder that they stand in
+	loops   []string // names of links to a folder that contains them
 	closed  []Closed
 }
 
-// inode names a folder however it is come by.
+// inode identifies a folder whichever path leads to it.
 type inode struct{ device, number uint64 }
 
-// listFolder lists a folder bytewise by name. The entries are not looked at yet: only those that cannot be read by what
-// they are have a reason.
+// listFolder lists a folder in bytewise order of names. It does not read the files; entries that cannot be read because of
+// what they are, such as devices, have a reason.
 func listFolder(ctx context.Context, root string) (*Snapshot, error) {
 	l := &lister{ctx: ctx, root: root}
 	if err := l.folder("", nil); err != nil {
@@ -55,14 +55,14 @@ func listFolder(ctx context.Context, root string) (*Snapshot, error) {
 	return &Snapshot{path: root, folder: true, entries: l.entries, loops: l.loops, closed: l.closed}, nil
 }
 
-// folder lists what is in a folder; name is empty or ends in a slash. within are the folders it stands in, by the way
-// that led to it.
+// folder lists a folder recursively; name is empty or ends in a slash. within are the folders that contain it, along the
+// path that led to it.
 func (l *lister) folder(name string, within []inode) error {
 	f, err := os.OpenFile(l.root+"/"+name, os.O_RDONLY|unix.O_DIRECTORY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return l.noFolder(name, err)
 	}
-	defer f.Close() // a second time does nothing
+	defer f.Close() // closing twice is harmless
 	var st unix.Stat_t
 	if err := retry(func() error { return unix.Fstat(int(f.Fd()), &st) }); err != nil {
 		return err
@@ -76,13 +76,13 @@ func (l *lister) folder(name string, within []inode) error {
 		return l.noFolder(name, &notAFile{"a folder of the kernel's, not one on a disk"})
 	}
 	if name != "" {
-		if store.Holds(l.root + "/" + name) { // runs write to it, and what is made from a data set is none of it
+		if store.Holds(l.root + "/" + name) { // a store is written by runs and is not part of the data set
 			return nil
 		}
 		l.entries = append(l.entries, entry{name: name})
 	}
 	folders, err := l.files(f, name)
-	if err := errors.Join(err, f.Close()); err != nil { // before what it holds: a deep tree would keep many open
+	if err := errors.Join(err, f.Close()); err != nil { // before descending: a deep tree would keep many folders open
 		return err
 	}
 	within = append(slices.Clip(within), self)
@@ -94,7 +94,7 @@ func (l *lister) folder(name string, within []inode) error {
 	return nil
 }
 
-// files takes in what is in an open folder, and names the folders in it.
+// files adds the files of an open folder, and returns the names of the folders in it.
 func (l *lister) files(f *os.File, name string) (folders []string, err error) {
 	for {
 		const some = 4096
@@ -117,7 +117,7 @@ func (l *lister) files(f *os.File, name string) (folders []string, err error) {
 	}
 }
 
-// noFolder takes in a folder that cannot be listed.
+// noFolder records a folder that cannot be listed.
 func (l *lister) noFolder(name string, err error) error {
 	if name == "" {
 		return err
@@ -129,7 +129,7 @@ func (l *lister) noFolder(name string, err error) error {
 	return l.aside(name, err)
 }
 
-// add takes in what has a name in a folder, unless it is a folder itself.
+// add records an entry of a folder. For a folder it only returns isFolder.
 func (l *lister) add(name string, mode fs.FileMode) (isFolder bool, err error) {
 	if len(l.entries) >= maxEntries {
 		return false, fmt.Errorf("%s holds more than %d files; links in it may multiply what they lead to, such as %q", l.root, maxEntries, name)
@@ -137,7 +137,7 @@ func (l *lister) add(name string, mode fs.FileMode) (isFolder bool, err error) {
 	if mode.IsDir() {
 		return true, nil
 	}
-	if !mode.IsRegular() { // a link, for one
+	if !mode.IsRegular() { // such as a link
 		var st unix.Stat_t
 		err := stat(l.root+"/"+name, &st)
 		if err == nil {
@@ -154,7 +154,7 @@ func (l *lister) add(name string, mode fs.FileMode) (isFolder bool, err error) {
 	return false, nil
 }
 
-// pointer is err, or for a link to what a clone has not got yet an error that says so.
+// pointer returns err, or for a link to a file that a clone has not downloaded yet (git-annex) an error that says so.
 func (l *lister) pointer(name string, err error) error {
 	target, linkErr := os.Readlink(l.root + "/" + name)
 	if other := standin.Of([]byte(target), "the file itself"); linkErr == nil && other != "" {
@@ -163,7 +163,7 @@ func (l *lister) pointer(name string, err error) error {
 	return err
 }
 
-// aside takes in what has a name and cannot be read, if it will not be readable at another time either.
+// aside records an entry that cannot be read and will not be at another time either; any other error it returns.
 func (l *lister) aside(name string, err error) error {
 	reason := standing(err)
 	if reason == "" {
@@ -173,8 +173,8 @@ func (l *lister) aside(name string, err error) error {
 	return nil
 }
 
-// standing is the reason that something cannot be read as long as nobody mends it; empty for an error that may be
-// another one next time, such as one of the disk, or too many open files.
+// standing returns the reason why a file cannot be read until someone repairs it. It is empty for an error that may be gone
+// at the next attempt, such as an I/O error or too many open files.
 func standing(err error) string {
 	var not *notAFile
 	switch {
@@ -192,7 +192,7 @@ func standing(err error) string {
 	return ""
 }
 
-// plain takes the operation and path off an error of a file.
+// plain strips the operation and path from an *fs.PathError.
 func plain(err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {

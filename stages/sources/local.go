@@ -15,12 +15,12 @@ import (
 	"tlpipe/stages/archivefs"
 )
 
-// Local reads a local file, or packs a folder into a tar: entries sorted by name, folders before what they hold,
-// without times or owners, so that the same files always give the same bytes. A link in a folder counts as what it leads
-// to. What cannot be read has an entry with the reason, which the reader of the tar finds when it comes to it.
+// Local reads a local file, or packs a folder into a tar. The tar's entries are sorted by name, folders before their content,
+// without times or owners, so that the same files always give the same bytes. Links in the folder are followed. A file that
+// cannot be read becomes an entry with the reason (archivefs.UnreadableRecord).
 //
-// seen is what the path held when it was looked at; what is no longer so ends in a *ChangedError. Where it is nil, the
-// caller verifies the bytes.
+// seen is an earlier snapshot of the path: a file that no longer matches it is a *ChangedError. Where seen is nil, the caller
+// verifies the bytes.
 func Local(ctx context.Context, path string, seen *Snapshot) (*Body, error) {
 	var st unix.Stat_t
 	err := stat(path, &st)
@@ -52,7 +52,7 @@ func Local(ctx context.Context, path string, seen *Snapshot) (*Body, error) {
 	return body, nil
 }
 
-// Copy copies a file, which must be what it was when it was looked at. A *ChangedError says that it is not.
+// Copy copies a file to the path to. The error is a *ChangedError if the file no longer has the digest that Look saw.
 func (d *Digests) Copy(ctx context.Context, path, to string) (err error) {
 	seen, err := d.Look(ctx, path)
 	if err != nil {
@@ -81,7 +81,7 @@ func (d *Digests) Copy(ctx context.Context, path, to string) (err error) {
 	return err
 }
 
-// seenFile is a file that was looked at: that it cannot be read is news.
+// seenFile is a file that could be read before: an error of reading it now is a *ChangedError.
 type seenFile struct {
 	io.ReadCloser
 	path string
@@ -103,12 +103,12 @@ func localFile(path string) (*Body, error) {
 	if err != nil {
 		return nil, err
 	}
-	const more = 1 // byte, which tells of a file that grows
+	const more = 1 // byte beyond the expected end, to notice a file that grows
 	f := os.NewFile(uintptr(fd), path)
 	return &Body{ReadCloser: reader{io.LimitReader(f, state.Bytes+more), f.Close}, Size: state.Bytes}, nil
 }
 
-// pack packs a folder while it is read.
+// pack returns a folder as a tar that is written while it is read.
 func (s *Snapshot) pack(ctx context.Context) *Body {
 	const block = 512
 	total := int64(2 * block)
@@ -145,7 +145,7 @@ func (s *Snapshot) writeTar(ctx context.Context, w io.Writer) error {
 	return t.Close()
 }
 
-// packFile writes a file, which must be as it was when it was looked at.
+// packFile writes a file to the tar. It must match the snapshot.
 func (s *Snapshot) packFile(ctx context.Context, t *tar.Writer, r *hasher, e *entry) error {
 	path := s.at(e)
 	state, err := r.file(ctx, path, t)

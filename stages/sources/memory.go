@@ -13,18 +13,19 @@ import (
 	"tlpipe/pipeline/filestate"
 )
 
-// A memory is a file of digests: its format, the path of the source, an entry for each file by name, and a digest of all
-// that, for a flipped bit must not pass for other content. Of a name only that is written in which it differs from the
-// one before.
+// A memory is a file of digests: this header, the path of the source, an entry for each file by name, and a digest of all
+// that, since a flipped bit must not be taken for other content. Of each name only the part that differs from the one before
+// is written.
 const memoryFormat = "tlpipe digests 1\n"
 
-// memory is the file that keeps the digests of a source.
+// memory returns the path of the file that caches the digests of a source.
 func (d *Digests) memory(source string) string {
 	sum := sha256.Sum256([]byte(source))
 	return filepath.Join(d.dir, hex.EncodeToString(sum[:16]))
 }
 
-// appendMemory writes down what will hold: digests that are settled.
+// appendMemory appends the digests that are settled: files written so recently that a change might not show in their times
+// are left out.
 func appendMemory(to []byte, source string, entries []entry) []byte {
 	to = appendText(append(to, memoryFormat...), source)
 	last := ""
@@ -55,7 +56,7 @@ func appendText(to []byte, text string) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(text))), text...)
 }
 
-// readMemory reads what is known of a source: nothing where the file is missing, damaged or of another source.
+// readMemory reads the digests of a source; none where the file is missing, damaged or of another source.
 func readMemory(file, source string) map[string]knownDigest {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -94,7 +95,7 @@ func parseMemory(text []byte, source string) map[string]knownDigest {
 	return known
 }
 
-// sourceOf is the source that a memory is of; ok is false if the file is no memory of this format.
+// sourceOf returns the path of the source that a memory describes; ok is false if the file is no memory of this format.
 func sourceOf(file string) (source string, ok bool) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -107,7 +108,7 @@ func sourceOf(file string) (source string, ok bool) {
 	return r.source(), r.ok
 }
 
-// memoryReader takes values off a text; ok is false once one was not there.
+// memoryReader reads values from the front of a text; ok becomes false once one is missing.
 type memoryReader struct {
 	text []byte
 	ok   bool

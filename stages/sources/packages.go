@@ -14,8 +14,8 @@ import (
 	"tlpipe/pipeline/nearest"
 )
 
-// packageFile gives the file that holds a package. It is downloaded once an action, though several members are taken
-// from it: download fills the directory it is given with one file that ends in extension.
+// packageFile returns the path of a downloaded package. Each package is downloaded once in a run, however many members are
+// read from it. download must put exactly one file that ends in extension into dir.
 func (g *Getter) packageFile(ctx context.Context, kind, name, extension string, download func(ctx context.Context, dir string) error) (string, error) {
 	id := kind + " package " + name
 	if err := g.packages[id]; err != nil {
@@ -80,7 +80,7 @@ func onlyFile(dir, extension string) (string, error) {
 	return files[0], nil
 }
 
-// command prepares a program of the machine, which prints in English and dies with its children when ctx is done.
+// command prepares an external program that prints in English, and that is killed with its children when ctx is done.
 func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
@@ -91,7 +91,7 @@ func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// failure is what a program said before it failed: its lines that begin with mark, or else the last line.
+// failure turns the output of a program that failed into an error: its lines that begin with mark, or else the last line.
 func failure(err error, output []byte, mark string) error {
 	lines := strings.Split(strings.TrimSpace(string(output)), "\n")
 	if lines[0] == "" {
@@ -117,7 +117,7 @@ func shorten(line string) string {
 	return line
 }
 
-// noMember says that a package has no such member, and which of its files was perhaps meant.
+// noMember is the error for a package without this member. It suggests a file of a similar name.
 func noMember(member string, names []string) error {
 	if near := nearest.Name(member, names); near != "" {
 		return fmt.Errorf("the package holds no file %s; did you mean %s?", member, near)

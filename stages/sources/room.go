@@ -12,28 +12,28 @@ import (
 )
 
 const (
-	leastSpare  = 1 << 30  // bytes of a disk that no source may fill, or a share of them on a small one
-	spareShare  = 20       // one part in so many
-	mostUnknown = 16 << 30 // bytes that may come of a server that does not say how many there are
+	leastSpare  = 1 << 30  // bytes of a disk that stay free; on a small disk one spareShare-th of it
+	spareShare  = 20       // 1/spareShare of a small disk stays free
+	mostUnknown = 16 << 30 // size limit in bytes where the server does not announce the size
 )
 
-// Room tells how many bytes there is room for on the disk that a folder lies on. Some are left to other work, which a
-// full disk would stop.
+// Room returns how many bytes may be written to the disk of a folder. It leaves a reserve, since a full disk would stop other
+// programs.
 type Room func(dir string) int64
 
-// DiskRoom is the room there is.
+// DiskRoom is the Room of the actual disk.
 func DiskRoom(dir string) int64 {
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil || st.Blocks == 0 {
-		return math.MaxInt64 // not known: a full disk shows when it is written
+		return math.MaxInt64 // not known: a full disk is reported when writing fails
 	}
 	size, free := int64(st.Blocks)*st.Bsize, int64(st.Bavail)*st.Bsize
 	return max(0, free-min(leastSpare, size/spareShare))
 }
 
-// NoRoomError says that the disk has no room for what a source gives.
+// NoRoomError means that the disk has no room for the file of a source.
 type NoRoomError struct {
-	Bytes int64 // that are wanted; 0: not known
+	Bytes int64 // size of the file; 0: not known
 	Room  int64
 	Dir   string
 }
@@ -50,7 +50,7 @@ func (e *NoRoomError) Error() string {
 		e.Dir, state, humanize.IBytes(uint64(e.Room)), wanted)
 }
 
-// For is a *NoRoomError if there is no room for so many bytes.
+// For returns a *NoRoomError if the disk of dir has no room for this many bytes.
 func (r Room) For(dir string, bytes int64) error {
 	if left := r(dir); bytes > left {
 		return &NoRoomError{bytes, left, dir}
@@ -58,7 +58,7 @@ func (r Room) For(dir string, bytes int64) error {
 	return nil
 }
 
-// Writer writes to w, in a folder, while there is room.
+// Writer returns a writer to w, a file in the folder dir, that fails with a *NoRoomError once the disk has no room.
 func (r Room) Writer(dir string, w io.Writer) io.Writer { return &roomWriter{r, dir, w} }
 
 type roomWriter struct {
@@ -74,7 +74,8 @@ func (w *roomWriter) Write(p []byte) (int, error) {
 	return w.w.Write(p)
 }
 
-// watch ends ctx when there is no room any more, for what others write. stop gives the error, if that was why.
+// watch cancels the returned context once the disk has no room, while another program writes to it. stop ends the watch and
+// returns the *NoRoomError if that was the reason.
 func (r Room) watch(ctx context.Context, dir string) (_ context.Context, stop func() error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	go func() {

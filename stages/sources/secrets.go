@@ -10,7 +10,7 @@ import (
 var (
 	userInfo = regexp.MustCompile(`(\w://)[^/\s"']*@`)
 	query    = regexp.MustCompile(`(\w://[^\s"'?#]*)[?#][^\s"']*`)
-	bare     = regexp.MustCompile(`\?[^\s"'=]+=[^\s"']*`) // of an address without its host
+	bare     = regexp.MustCompile(`\?[^\s"'=]+=[^\s"']*`) // the query of an address whose host is not shown
 )
 
 // Scrub removes the secrets of all addresses in a text.
@@ -29,8 +29,8 @@ func PublicURL(raw string) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String()
 }
 
-// URLKey tells addresses apart without showing secrets: a query, which may also say which file is meant, stands there
-// as the start of its digest.
+// URLKey returns a form of an address that distinguishes addresses without showing secrets. A query, which may select the
+// file, is replaced by the first bytes of its SHA-256.
 func URLKey(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.RawQuery == "" {

@@ -21,26 +21,25 @@ import (
 	"tlpipe/stages/wording"
 )
 
-// Snapshot is what a local file or folder held when it was looked at, by content: names and digests, no times, and not
-// where it stands.
+// Snapshot is the content of a local file or folder at one moment: names and digests, without times or its own path.
 type Snapshot struct {
 	path    string
 	folder  bool
-	entries []entry  // of a folder, sorted; else the file alone, without a name
-	loops   []string // links to a folder that they stand in
+	entries []entry  // of a folder, sorted by name; of a file one entry without a name
+	loops   []string // names of links to a folder that contains them
 	closed  []Closed
 }
 
-// Closed is a folder in a folder that cannot be listed: what it holds may be a whole class.
+// Closed is a folder that cannot be listed, with the reason. It may hold a whole class.
 type Closed struct{ Name, Reason string }
 
-// Closed lists those that the folder has.
+// Closed returns the folders in the snapshot that cannot be listed.
 func (s *Snapshot) Closed() []Closed { return s.closed }
 
-// ChangedError says that a file is no longer what it was when it was looked at.
+// ChangedError means that a file no longer matches its snapshot.
 type ChangedError struct {
 	Path string
-	Why  error // that it can no longer be read; nil: it is another
+	Why  error // why it can no longer be read; nil: its content changed
 }
 
 func (e *ChangedError) Unwrap() error { return e.Why }
@@ -52,8 +51,8 @@ func (e *ChangedError) Error() string {
 	return fmt.Sprintf("%s changed while it was read; run again once nothing writes to it", e.Path)
 }
 
-// Key names the content: equal files under equal names have equal keys, wherever they stand and whenever they were
-// written. So that mending it counts, what cannot be read is named as well.
+// Key identifies the content: equal files under equal names have equal keys, whatever their paths and times. Files that
+// cannot be read are part of it, so that the key changes once they can.
 func (s *Snapshot) Key() string {
 	if !s.folder {
 		return "sha256:" + hex.EncodeToString(s.entries[0].known.sha256[:])
@@ -74,7 +73,7 @@ func (s *Snapshot) Key() string {
 	return fmt.Sprintf("folder of %d names, content sha256:%s", len(s.entries), hex.EncodeToString(h.Sum(nil)))
 }
 
-// Notes says what of a folder is not read, for people.
+// Notes returns messages for users about the entries of a folder that are not read.
 func (s *Snapshot) Notes() (notes []string) {
 	var aside []string
 	for _, e := range s.entries {
@@ -91,7 +90,7 @@ func (s *Snapshot) Notes() (notes []string) {
 	return notes
 }
 
-// list looks at what a path holds, without reading it.
+// list lists a path without reading its files.
 func list(ctx context.Context, path string) (*Snapshot, error) {
 	var st unix.Stat_t
 	if err := stat(path, &st); err != nil {
@@ -105,7 +104,7 @@ func list(ctx context.Context, path string) (*Snapshot, error) {
 	return listFolder(ctx, path)
 }
 
-// at is where an entry lies.
+// at is the path of an entry.
 func (s *Snapshot) at(e *entry) string {
 	if !s.folder {
 		return s.path
@@ -113,9 +112,9 @@ func (s *Snapshot) at(e *entry) string {
 	return s.path + "/" + e.name
 }
 
-// digest completes the digests of all files, on all cores. Of known files, whose state is as it was, none is read.
+// digest computes the missing digests of all files, on all cores. Files in known whose state is unchanged are not read.
 func (s *Snapshot) digest(ctx context.Context, known map[string]knownDigest) error {
-	const some = 64 // files that a worker takes at a time
+	const some = 64 // files that a goroutine takes at a time
 	var next atomic.Int64
 	workers, ctx := errgroup.WithContext(ctx)
 	for range min(runtime.GOMAXPROCS(0), len(s.entries)/some+1) {
@@ -156,7 +155,7 @@ func (s *Snapshot) digestOne(ctx context.Context, r *hasher, e *entry, known map
 	state, err := r.file(ctx, path, io.Discard)
 	switch reason := standing(err); {
 	case err == nil:
-	case s.folder && errors.Is(err, unix.ENOENT): // it was there when the folder was listed
+	case s.folder && errors.Is(err, unix.ENOENT): // removed since the folder was listed
 		return &ChangedError{Path: path}
 	case s.folder && reason != "":
 		e.unreadable = reason
@@ -168,7 +167,7 @@ func (s *Snapshot) digestOne(ctx context.Context, r *hasher, e *entry, known map
 	return nil
 }
 
-// hasher reads files one after the other.
+// hasher hashes files one after the other, with buffers that it reuses.
 type hasher struct {
 	h      hash.Hash
 	buffer []byte
@@ -182,8 +181,8 @@ func (r *hasher) sum() (sum [32]byte) {
 	return sum
 }
 
-// file reads a file to its end into its digest and into to. The state is that before: of a file that was written
-// meanwhile the digest is one of no content, but that state is also one that it will never have again.
+// file hashes a file and writes it to to. It returns the state from before reading: if the file is written meanwhile, the
+// digest matches no content, but the file will never have that state again, so the cached digest is never used.
 func (r *hasher) file(ctx context.Context, path string, to io.Writer) (filestate.State, error) {
 	fd, state, err := openFile(path)
 	if err != nil {

@@ -6,18 +6,18 @@ import (
 	"tlpipe/pipeline/progress"
 )
 
-// Getter gets files for one run of one action.
+// Getter fetches files for one execution of one stage.
 type Getter struct {
-	scratch  string // where partials and packages lie
+	scratch  string // folder of partials and packages
 	progress *progress.Reporter
 	web      web
 	Room     Room // on the disk
 
-	unreachable map[string]bool  // hosts that could not be connected to: asked once a run, not once a file
+	unreachable map[string]bool  // hosts that could not be reached: tried once in a run, not once for each file
 	packages    map[string]error // packages that could not be downloaded, likewise
 }
 
-// New makes a Getter that keeps unfinished work in the directory scratch.
+// New returns a Getter that keeps unfinished downloads in the folder scratch.
 func New(scratch string, p *progress.Reporter) *Getter {
 	return &Getter{
 		scratch: scratch, progress: p, web: newWeb(), Room: DiskRoom,
@@ -25,13 +25,13 @@ func New(scratch string, p *progress.Reporter) *Getter {
 	}
 }
 
-// Body is a file as its source gives it.
+// Body is the content that a source delivers.
 type Body struct {
 	io.ReadCloser
 	Size      int64  // in bytes; 0: not known
-	Partial   string // a file of just these bytes that may be moved away; empty: there is none
-	Continued bool   // the bytes are of several answers, perhaps not all of the same version
+	Partial   string // path of a file with exactly these bytes, which may be moved away; empty: none
+	Continued bool   // the bytes come from several responses, perhaps of different versions of the file
 
-	SHA256 string   // what the bytes had when they were looked at; empty: they were not
-	Notes  []string // what is not read, for people
+	SHA256 string   // digest from the snapshot, in hex; empty: there is none
+	Notes  []string // messages for users about what is not read
 }

@@ -18,17 +18,17 @@ import (
 
 const maxRedirects = 10
 
-// web is how addresses are asked.
+// web is the HTTP client with its time limits.
 type web struct {
 	client *http.Client
 
-	stall   time.Duration // an answer that gives less than trickle bytes in so long is given up
+	stall   time.Duration // a response that brings fewer than trickle bytes in this time is aborted
 	trickle int
-	connect time.Duration // connection failures are not tried again when so much time has passed
-	waitMin time.Duration // before the second attempt; doubles with each one
+	connect time.Duration // failures to connect are no longer retried after this time
+	waitMin time.Duration // wait before the second attempt; doubles with each further one
 	waitMax time.Duration
-	patient time.Duration // the longest Retry-After that is waited for
-	retries int           // failures in a row, without a new byte, that are tried again
+	patient time.Duration // longest Retry-After that is waited for
+	retries int           // consecutive failures without a new byte that are retried
 }
 
 func newWeb() web {
@@ -42,7 +42,7 @@ func newWeb() web {
 				TLSHandshakeTimeout:   connectTimeout,
 				ResponseHeaderTimeout: stall,
 				ForceAttemptHTTP2:     true,
-				DisableCompression:    true, // the bytes are verified as they are published
+				DisableCompression:    true, // digests are those of the published bytes
 				MaxIdleConnsPerHost:   1,
 				IdleConnTimeout:       connectTimeout,
 			},
@@ -52,7 +52,7 @@ func newWeb() web {
 	}
 }
 
-// final is an error that another attempt would only meet again.
+// final is an error that another attempt would meet again.
 type final struct{ error }
 
 func (f final) Unwrap() error { return f.error }
@@ -67,14 +67,15 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// ErrAsBefore says that a host could not be reached for an earlier file, so that it was not asked again.
+// ErrAsBefore means that a host could not be reached for an earlier file and was therefore not tried again.
 var ErrAsBefore = errors.New("cannot be reached, as before")
 
-// URL downloads an address. name is the file's name and begins that of its partial. pinned says that the caller
-// verifies the bytes by a digest, so that a partial may be continued although the server gives no validator for it.
-// No more than most bytes are taken; where that is 0, what there is room for.
+// URL downloads an address. name is the file's name, with which that of its partial begins. pinned means that the caller
+// verifies the bytes by a digest, so that a partial may be resumed even if the server sends no validator (ETag or
+// Last-Modified). The download may have at most most bytes; where most is 0, the disk's free space is the limit.
 //
-// Errors of connections, early ends, stalls, trickles, 429 and 5xx are tried again with backoff, other answers are not.
+// Connection errors, responses that end early, stall or trickle, and statuses 408, 429 and 5xx (except 501) are retried with
+// backoff. Other statuses are not.
 func (g *Getter) URL(ctx context.Context, address, name string, pinned bool, most int64) (*Body, error) {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -99,21 +100,21 @@ func (g *Getter) URL(ctx context.Context, address, name string, pinned bool, mos
 	return &Body{ReadCloser: f, Size: d.size, Partial: d.file, Continued: d.continued}, nil
 }
 
-// partial is where a download lies: each source has its own, so that one mirror never undoes what another gave. The
-// address may hold secrets, so its digest stands for it.
+// partial returns the path of a download. Each source has its own, so that one mirror never overwrites the bytes of another.
+// The path holds the digest of the address, since the address may contain secrets.
 func (g *Getter) partial(name, address string) string {
 	sum := sha256.Sum256([]byte(address))
 	return filepath.Join(g.scratch, name+"-"+hex.EncodeToString(sum[:8])+".partial")
 }
 
-// isConnect says whether no connection came about.
+// isConnect reports whether no connection could be made.
 func isConnect(err error) bool {
 	var op *net.OpError
 	var dns *net.DNSError
 	return errors.As(err, &dns) || errors.As(err, &op) && (op.Op == "dial" || op.Op == "proxyconnect")
 }
 
-// isFinal says whether another attempt is pointless.
+// isFinal reports whether another attempt is pointless.
 func isFinal(err error) bool {
 	var f final
 	var cert *tls.CertificateVerificationError
@@ -122,7 +123,7 @@ func isFinal(err error) bool {
 	return errors.As(err, &f) || errors.As(err, &cert) || errors.As(err, &record) || errors.As(err, &dns) && dns.IsNotFound
 }
 
-// explain says what to do about an error of a request. The address, which may hold secrets, is taken out of it.
+// explain adds to an error of a request what to do about it, and removes the address, which may contain secrets.
 func explain(err error) error {
 	for u := (*url.Error)(nil); errors.As(err, &u); {
 		err = u.Err

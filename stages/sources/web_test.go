@@ -401,7 +401,7 @@ func TestURLLies(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		answer func(n int, w http.ResponseWriter, r *http.Request)
-		size   int // that is got
+		size   int // received
 		ranges []string
 		err    string
 	}{
