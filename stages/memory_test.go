@@ -23,7 +23,7 @@ func TestFitsMemory(t *testing.T) {
 		{"featurize", 0, ""}, // not known
 		{"featurize", 1 << 50, ""},
 		{"featurize", 4 << 30, "batches of 512 images take about 13 GiB of memory, but 4.0 GiB are free: set featurize.batch_size to 133 or less"},
-		{"featurize", 1 << 20, "batches of 512 images take about 13 GiB of memory, but 1.0 MiB are free, too few even for one image: free some, take a smaller model.input, or freeze more layers"},
+		{"featurize", 1 << 20, "batches of 512 images take about 13 GiB of memory, but 1.0 MiB are free, too little for one image: free some, take a smaller model.input, or freeze more layers"},
 		{"evaluate", 1 << 20, "batches of 32 images take about 2.0 GiB of memory, but 1.0 MiB are free: free some, or take a smaller model.input"},
 		{"fine-tune", 1 << 50, ""},
 		{"fine-tune", 4 << 30, "batches of 4096 images take about 14 GiB of memory, but 4.0 GiB are free: set fine-tune.batch_size to 1039 or less"},

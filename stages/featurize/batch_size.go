@@ -11,12 +11,12 @@ import (
 	"tlpipe/stages/machine"
 )
 
-// BatchSize is a number of images; 0 is auto: what the device has memory for.
+// BatchSize is a number of images per batch; 0 means auto: as many as the device's memory allows.
 type BatchSize int
 
 const maxBatchSize = 4096
 
-// UnmarshalYAML takes auto or a number.
+// UnmarshalYAML accepts auto or a number.
 func (b *BatchSize) UnmarshalYAML(node *yaml.Node) error {
 	if node.Value == "auto" {
 		*b = 0
@@ -38,10 +38,10 @@ func (b BatchSize) MarshalYAML() (any, error) {
 	return int(b), nil
 }
 
-// JSONSchema describes what UnmarshalYAML takes.
+// JSONSchema describes what UnmarshalYAML accepts.
 func (BatchSize) JSONSchema() *jsonschema.Schema {
 	return &jsonschema.Schema{
-		Description: "images a call; the last batch is padded; auto: as many as fit into half of the device's memory, at most 128 on a CPU and 1024 on a GPU",
+		Description: "images per batch; the last batch is padded; auto: as many as fit into half of the device's memory, at most 128 on a CPU and 1024 on a GPU",
 		OneOf: []*jsonschema.Schema{
 			{Type: "string", Enum: []any{"auto"}},
 			{Type: "integer", Minimum: "1", Maximum: "4096"},
@@ -49,8 +49,8 @@ func (BatchSize) JSONSchema() *jsonschema.Schema {
 	}
 }
 
-// on is the batch size on a machine; for auto a power of two, by the estimate of what a network takes. It depends on all
-// of the device's memory, not on what is free, so that the same machine computes the same tomorrow.
+// on returns the batch size on a machine. For auto it is a power of two, chosen by the estimate of the network's memory. It
+// depends on the device's total memory, not on its free memory, so that one machine always takes the same batch size.
 func (b BatchSize) on(m machine.Machine, needs savedmodels.Memory) int {
 	if b > 0 {
 		return int(b)

@@ -16,8 +16,8 @@ import (
 	"tlpipe/stages/parallel"
 )
 
-// CalibrationRows are the images that the ranges for int8 are taken from: evenly spaced among those that are not for test,
-// however those are divided into train and val.
+// CalibrationRows returns the rows of the images by which int8's activation ranges are calibrated: evenly spaced among the
+// images of train and val together, so that they do not depend on how these two are split.
 func CalibrationRows(d *formats.Dataset, spec savedmodels.Prefix) []int64 {
 	_, images := spec.Calibration()
 	rows := slices.Concat(d.Rows[formats.Train], d.Rows[formats.Val])
@@ -30,7 +30,7 @@ func CalibrationRows(d *formats.Dataset, spec savedmodels.Prefix) []int64 {
 	return chosen
 }
 
-// calibrationLine is the key line of these images.
+// calibrationLine is the key line that identifies these images.
 func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
 	d, err := formats.OpenDataset(dataset.Dir)
 	if err != nil {
@@ -39,10 +39,10 @@ func (f featurize) calibrationLine(dataset store.Artifact) (store.Line, error) {
 	return store.Line{Name: "calibration_rows", Value: rowDigest(CalibrationRows(d, f.settings.Spec(f.network)))}, nil
 }
 
-// quantized computes shards in int8, for which a model must be told how large its activations are.
+// quantized computes shards in int8, for which the activation ranges of the model must be calibrated first.
 type quantized struct{ *writer }
 
-// Prepare finds the largest magnitude of each activation that is quantized.
+// Prepare measures the largest magnitude of each quantized activation over the calibration images.
 func (w quantized) Prepare(ctx context.Context) (note any, err error) {
 	type calibrated struct {
 		*examples.Batch

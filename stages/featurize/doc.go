@@ -1,3 +1,3 @@
-// Package featurize is the stage that runs the frozen part of the network, the prefix, once over every image and stores its
-// activations, the features.
+// Package featurize is the stage that runs the frozen part of the network (the prefix) once over every image and stores the
+// output (the features).
 package featurize

@@ -12,8 +12,8 @@ import (
 	"tlpipe/stages/network"
 )
 
-// ExportStage has Keras export the frozen part. It depends on the model's settings and the recipe alone, so
-// every config that shares them shares one export.
+// ExportStage lets Keras export the frozen part of the network. Its key depends only on the model's settings and the
+// preprocessing recipe, so that all configs with the same ones share one export.
 func ExportStage(n network.Network, s *Settings, env machine.Resources) pipeline.Stage {
 	return pipeline.Stage{
 		Name: "export-prefix", Version: 1, Gives: formats.PrefixType, Auxiliary: true, Identity: network.ModelDigest, Fits: n.HasWeights(env.Digests),

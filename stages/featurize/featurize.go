@@ -19,18 +19,18 @@ import (
 )
 
 const (
-	// A shard holds at most so many bytes, and the features of at most so many pixels: what a kill can cost, a few
-	// seconds of work.
+	// Limits of a shard: its size in bytes, and the number of pixels whose features it holds. A kill costs at most the shards
+	// in progress, so these limits keep the loss to a few seconds of work.
 	featureShardBytes  = 32 << 20
 	featureShardPixels = 128 * 224 * 224
 )
 
-// Stage runs the frozen part once over every image of the splits. Where nothing is frozen it only says so.
+// Stage runs the frozen part once over every image of the splits. Where nothing is frozen, its artifact only records that.
 func Stage(n network.Network, s *Settings, env machine.Resources) pipeline.Stage {
 	return StageWithShards(n, s, env, featureShardBytes)
 }
 
-// StageWithShards is the stage with shards of other sizes: a shard of several batches holds so many bytes at most.
+// StageWithShards is the stage with another limit on the size of a shard, in bytes. A shard of a single batch may exceed it.
 func StageWithShards(n network.Network, s *Settings, env machine.Resources, shardBytes int) pipeline.Stage {
 	f := featurize{network: n, env: env, settings: s, shardBytes: shardBytes}
 	if n.NothingFrozen() {
@@ -56,7 +56,7 @@ type featurize struct {
 	env      machine.Resources
 	settings *Settings
 
-	shardBytes int // at most, in a shard of several batches
+	shardBytes int // largest size of a shard that holds several batches
 }
 
 func (f featurize) key(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
@@ -92,8 +92,8 @@ func (f featurize) fits(context.Context) error {
 	return f.env.FitsMemory("featurize.batch_size", f.memory(f.lanes()), f.batchSize())
 }
 
-// lanes is how many batches are computed at a time. On a CPU that is one for each thread, which is faster than all threads
-// on one batch, as none waits for another; but one where that would take more than half of the memory.
+// lanes returns the number of batches computed concurrently. On a CPU it is one per thread, which is faster than all threads
+// on one batch since no thread waits for another. It is 1 if that many batches would need more than half of the memory.
 func (f featurize) lanes() int {
 	m, threads := f.env.Machine, f.network.Threads
 	if m.Device != "cpu" || (m.Memory > 0 && f.memory(threads).Of(f.batchSize()) > m.Memory/2) {
@@ -106,14 +106,14 @@ func (f featurize) batchSize() int {
 	return f.settings.BatchSize.on(f.env.Machine, f.memory(1))
 }
 
-// memory is what so many batches at a time need.
+// memory estimates the memory for a number of concurrent batches.
 func (f featurize) memory(batches int) savedmodels.Memory {
 	spec := f.settings.Spec(f.network)
 	_ = network.LayOut(&spec, "featurize", f.settings.Precision, f.env.Machine) // key reports what can't be
 	return spec.FeaturizeMemory(batches)
 }
 
-// estimate needs the data set alone: the size of a feature follows from the settings.
+// estimate returns the size of the artifact. It needs the data set only, since the size of a feature follows from the settings.
 func (f featurize) estimate(in pipeline.Inputs) (bytes int64, known bool) {
 	dataset, ok := in[formats.DatasetType]
 	if !ok {
@@ -128,9 +128,9 @@ func (f featurize) estimate(in pipeline.Inputs) (bytes int64, known bool) {
 	return int64(len(rows.Rows)) * int64(width*formats.ItemSize(formats.NpyType(f.settings.Store))), err == nil
 }
 
-// rowLines are the key lines of what features depend on in a data set: which images there are features of and their
-// crop (the rest of the recipe is in the prefix). How the images are divided into splits is not among it, so another
-// seed or fold of the split finds the same features; unless training images, and only they, have copies.
+// rowLines are the key lines for what features depend on in a data set: the rows of the images and their crop (the rest of
+// the preprocessing is part of the prefix). The split is not included, so that another seed or fold of the split shares the
+// same features; except where there are augmented copies, which only training images have.
 func rowLines(dataset store.Artifact, copies int) ([]store.Line, error) {
 	d, err := formats.OpenDataset(dataset.Dir)
 	if err != nil {
@@ -143,7 +143,7 @@ func rowLines(dataset store.Artifact, copies int) ([]store.Line, error) {
 	return lines, nil
 }
 
-// rowDigest is the SHA-256 of rows as int64.
+// rowDigest is the SHA-256 in hex of rows as little-endian int64.
 func rowDigest(rows []int64) string {
 	data := make([]byte, 0, 8*len(rows))
 	for _, row := range rows {
@@ -153,7 +153,7 @@ func rowDigest(rows []int64) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// passThrough writes a manifest: the images themselves are what trains.
+// passThrough writes a manifest that says that nothing is frozen: training then reads the images themselves.
 func (f featurize) passThrough(_ context.Context, job *pipeline.Job) error {
 	d, err := formats.OpenDataset(job.Inputs[formats.DatasetType].Dir)
 	if err != nil {

@@ -8,24 +8,24 @@ import (
 	"tlpipe/stages/network"
 )
 
-// Settings runs the frozen part of the network once over every image.
+// Settings are those of the stage featurize.
 type Settings struct {
 	BatchSize  BatchSize `yaml:"batch_size"`
-	Precision  string    `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16,enum=int8" jsonschema_description:"auto takes bfloat16 where the CPU has it in hardware; int8, static quantization, is for CPUs with VNNI, float16 for GPUs"`
-	JITCompile bool      `yaml:"jit_compile" key:"omitzero" jsonschema_description:"compile with XLA, on a GPU"`
+	Precision  string    `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16,enum=int8" jsonschema_description:"number format of the computation; auto: bfloat16 where the CPU supports it in hardware, else float32; int8 (static quantization) is for CPUs with VNNI, float16 for GPUs"`
+	JITCompile bool      `yaml:"jit_compile" key:"omitzero" jsonschema_description:"compile with XLA; on a GPU only"`
 	Store      string    `yaml:"store" jsonschema:"enum=float32,enum=float16" jsonschema_description:"element type of the stored features"`
 
-	Copies  int             `yaml:"copies" jsonschema:"minimum=1,maximum=1000" jsonschema_description:"features stored of each training image: of the image itself and, beyond 1, of copies changed as augment says; epochs take turns: the first trains on the images themselves, the next on copy 1, and so on, round and round"`
-	Augment network.Augment `yaml:"augment" jsonschema_description:"how the copies are changed at random"`
-	Seed    int64           `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"of the copies; they do not follow the run's seed, so that runs with other seeds share features"`
+	Copies  int             `yaml:"copies" jsonschema:"minimum=1,maximum=1000" jsonschema_description:"number of versions of each training image whose features are stored: the image itself and, beyond 1, copies changed at random as augment says; epochs cycle through them: the first trains on the images themselves, the second on copy 1, and so on"`
+	Augment network.Augment `yaml:"augment" jsonschema_description:"random changes of the copies"`
+	Seed    int64           `yaml:"seed" jsonschema:"minimum=0" jsonschema_description:"seed of the copies; it is independent of the run's seed, so that runs with different seeds share features"`
 }
 
-// Defaults are the settings of a config that says nothing of featurize.
+// Defaults are the settings where a config sets none.
 func Defaults() *Settings {
 	return &Settings{BatchSize: 128, Precision: "float32", Store: "float32", Copies: 1, Augment: network.NoAugment}
 }
 
-// Spec is the frozen part of the network with the changes of the copies.
+// Spec describes the frozen part of the network, including the augmentation of the copies.
 func (s *Settings) Spec(n network.Network) savedmodels.Prefix {
 	spec := n.Prefix()
 	if s.Copies > 1 {
@@ -34,7 +34,7 @@ func (s *Settings) Spec(n network.Network) savedmodels.Prefix {
 	return spec
 }
 
-// exported is that spec with its weights named, laid out for the precision that featurize computes in here.
+// exported is Spec with its weights identified and with the graph layout for the precision that this machine computes in.
 func (s *Settings) exported(ctx context.Context, n network.Network, env machine.Resources) (savedmodels.Prefix, error) {
 	spec, err := n.Weighted(ctx, env.Digests, s.Spec(n))
 	if err != nil {

@@ -14,25 +14,25 @@ import (
 	"tlpipe/stages/parallel"
 )
 
-// shards says how the features of a data set are cut into files. A batch lies within one shard and one copy, so it holds
-// the same images whoever computes it, and whether or not the work was interrupted.
+// shards describes how the features of a data set are divided into files. A batch never crosses the border of a shard or a
+// copy, so it holds the same images whichever process computes it and whether or not the work was interrupted.
 type shards struct {
 	formats.FeatureRows
 	dataset   *formats.Dataset
 	spec      savedmodels.Prefix
 	precision string
 	batchSize int
-	rows      int // of a shard
+	rows      int // rows of a shard
 	width     int // numbers in a feature
 	store     string
 }
 
-// division is the work of the stage: a part computes a shard.
+// division divides the stage's work into parts, one for each shard.
 func (f featurize) division() pipeline.Division {
 	return pipeline.Division{Unit: "images", Kind: "shard", Split: f.split, Open: f.open, Finish: f.finish}
 }
 
-// shards depends on settings and inputs alone.
+// shards computes the division from settings and inputs only.
 func (f featurize) shards(job *pipeline.Job) (*shards, error) {
 	d, err := formats.OpenDataset(job.Inputs[formats.DatasetType].Dir)
 	if err != nil {
@@ -54,7 +54,7 @@ func (f featurize) shards(job *pipeline.Job) (*shards, error) {
 	return s, err
 }
 
-// shardRows is the number of rows of a shard: whole batches, at least one.
+// shardRows is the number of rows of a shard: a multiple of the batch size.
 func (f featurize) shardRows(rowBytes int, input [2]int, batchSize int) int {
 	most := min(f.shardBytes/rowBytes, featureShardPixels/(input[0]*input[1]))
 	return max(1, most/batchSize) * batchSize
@@ -62,7 +62,7 @@ func (f featurize) shardRows(rowBytes int, input [2]int, batchSize int) int {
 
 func (s *shards) rowBytes() int { return s.width * formats.ItemSize(formats.NpyType(s.store)) }
 
-// of are the rows of a shard.
+// of returns the rows of a shard.
 func (s *shards) of(shard int) []int64 { return parallel.Part(s.Rows, shard, s.rows) }
 
 func (f featurize) split(_ context.Context, job *pipeline.Job) ([]pipeline.Part, error) {

@@ -22,7 +22,7 @@ import (
 
 const spareDisk = 64 << 20 // bytes left free beside the features
 
-// checkDisk refuses to start what cannot end.
+// checkDisk returns an error if the disk has no room for the features that are missing.
 func (s *shards) checkDisk(dir string, missing int) error {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(dir, &disk); err != nil {
@@ -40,30 +40,30 @@ func (s *shards) checkDisk(dir string, missing int) error {
 	return nil
 }
 
-// writer computes shards of features. Its buffers are used again, shard after shard.
+// writer computes shards of features. It reuses its buffers for each shard.
 type writer struct {
 	*shards
 	job    *pipeline.Job
 	images *formats.Images
 	model  savedmodels.Model
-	seed   int64 // of the copies
-	lanes  int   // batches computed at a time
+	seed   int64 // seed of the copies
+	lanes  int   // number of batches computed concurrently
 
 	buffers sync.Pool // of *computed
 	mu      sync.Mutex
-	reached int64 // the row of images up to which memory was given back
+	reached int64 // row up to which the pages of the mapped images were released
 }
 
-// computed holds a batch, and the features of a shard so far as they are stored.
+// computed holds a batch and the features of its shard computed so far, in the stored element type.
 type computed struct {
 	*examples.Batch
 	features []byte
 }
 
-// Lanes is how many shards are computed at a time, each a batch after the other.
+// Lanes is the number of shards computed concurrently; the batches of one shard are computed one after the other.
 func (w *writer) Lanes() int { return w.lanes }
 
-// Close releases what is mapped, and the model.
+// Close unmaps the images and closes the model.
 func (w *writer) Close() error {
 	err := w.images.Close()
 	if w.model != nil {
@@ -111,7 +111,7 @@ func (w *writer) Do(ctx context.Context, shard int, free func()) (files []string
 	return []string{name}, nil, err
 }
 
-// pass gives back the memory of the images before a row, unless that was done already: shards end in any order.
+// pass releases the pages of the mapped images before a row. Shards end in any order, so it may have been called for a later row.
 func (w *writer) pass(row int64) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -122,7 +122,7 @@ func (w *writer) pass(row int64) error {
 	return w.images.Pixels.Pass(int(row))
 }
 
-// compute adds the features of a batch, of the images themselves or of a copy.
+// compute appends the features of a batch: of the images themselves (copyIndex 0) or of a copy.
 func (w *writer) compute(ctx context.Context, b *computed, copyIndex int) error {
 	signature, inputs := savedmodels.Featurize, map[string]savedmodels.Tensor{"images": b.Padded(w.batchSize)}
 	if copyIndex > 0 {
@@ -135,7 +135,7 @@ func (w *writer) compute(ctx context.Context, b *computed, copyIndex int) error 
 	}
 	features := got["features"]
 	if want := []int64{int64(w.batchSize), int64(w.width)}; features.DType != savedmodels.Float32 || !slices.Equal(features.Shape, want) {
-		return fmt.Errorf("featurize gave %s %v, expected float32 %v: the prefix does not fit its card", features.DType, features.Shape, want)
+		return fmt.Errorf("featurize gave %s %v, expected float32 %v: the exported prefix does not match its card.json", features.DType, features.Shape, want)
 	}
 	data := features.Data[:len(b.Rows)*w.width*4]
 	if i := formats.NotFinite(data); i >= 0 {

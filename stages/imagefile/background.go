@@ -8,8 +8,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Background is what transparent pixels are blended with: red, green and blue. Where it is nil (in YAML drop) alpha is
-// dropped, and the colors under it are taken as they are stored.
+// Background is the color (red, green, blue) that transparent pixels are blended with. Where it is nil (in YAML: drop), alpha is
+// dropped and the colors are taken as they are stored.
 type Background []int
 
 var (
@@ -17,7 +17,7 @@ var (
 	Black = Background{0, 0, 0}
 )
 
-// UnmarshalYAML takes drop, white, black or a list of red, green and blue.
+// UnmarshalYAML accepts drop, white, black or a list of red, green and blue.
 func (b *Background) UnmarshalYAML(node *yaml.Node) error {
 	*b = nil
 	if node.Kind == yaml.SequenceNode {
@@ -57,11 +57,11 @@ func (b Background) MarshalYAML() (any, error) {
 	return []int(b), nil
 }
 
-// JSONSchema describes what UnmarshalYAML takes.
+// JSONSchema describes what UnmarshalYAML accepts.
 func (Background) JSONSchema() *jsonschema.Schema {
 	three := uint64(3)
 	return &jsonschema.Schema{
-		Description: "what transparent pixels of files become: drop takes their colors as they are stored, as Keras and torchvision do (a GIF stores none: they are black); white, black or [red, green, blue] is what they are blended with",
+		Description: "how transparent pixels are converted: drop takes their stored colors, as Keras and torchvision do (a GIF stores none: they become black); white, black or [red, green, blue] is the color they are blended with",
 		OneOf: []*jsonschema.Schema{
 			{Type: "string", Enum: []any{"drop", "white", "black"}},
 			{Type: "array", Items: &jsonschema.Schema{Type: "integer", Minimum: "0", Maximum: "255"}, MinItems: &three, MaxItems: &three},
@@ -69,7 +69,7 @@ func (Background) JSONSchema() *jsonschema.Schema {
 	}
 }
 
-// Color is the background as imagefile takes it.
+// Color returns the background for Options.Background.
 func (b Background) Color() *Color {
 	if !isColor(b) {
 		return nil

@@ -2,13 +2,13 @@ package imagefile
 
 import "encoding/binary"
 
-// turn says where the pixel shown at (x, y) is stored: swap x and y if transpose, then count from the right if flipX,
-// from the bottom if flipY. The zero value shows a picture as it is stored.
+// turn maps a displayed pixel (x, y) to its stored position: swap x and y if transpose, then count from the right if flipX and
+// from the bottom if flipY. The zero value is the identity.
 type turn struct{ transpose, flipX, flipY bool }
 
 func (t turn) none() bool { return t == (turn{}) }
 
-// turnOf is the turn that an EXIF orientation asks for; none if it is not valid.
+// turnOf returns the turn for an EXIF orientation (1 to 8); the identity if it is invalid.
 func turnOf(orientation int) turn {
 	switch orientation {
 	case 2:
@@ -29,8 +29,8 @@ func turnOf(orientation int) turn {
 	return turn{}
 }
 
-// findChunk looks for a chunk of a PNG or RIFF file. Its name and the length of its content stand before the content:
-// the length at lengthAt (0 or 4), the name at the other; tail bytes follow it (PNG's checksum). RIFF pads to an even length.
+// findChunk returns the content of a chunk of a PNG or RIFF file. A chunk begins with four bytes of length and four of name, where
+// lengthAt (0 or 4) is the offset of the length. tail bytes follow the content (PNG's checksum). RIFF pads to an even length.
 func findChunk(data []byte, name string, order binary.ByteOrder, lengthAt, tail int) []byte {
 	for len(data) >= 8 {
 		length := int64(order.Uint32(data[lengthAt:]))
@@ -49,7 +49,7 @@ func findChunk(data []byte, name string, order binary.ByteOrder, lengthAt, tail 
 	return nil
 }
 
-// exifOrientation reads the orientation tag of the first directory of a TIFF structure; 0 if there is none.
+// exifOrientation returns the orientation tag in the first directory of a TIFF structure; 0 if there is none.
 func exifOrientation(tiff []byte) int {
 	const orientationTag, shortType, entrySize = 0x0112, 3, 12
 	if len(tiff) < 8 {

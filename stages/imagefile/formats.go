@@ -14,23 +14,23 @@ import (
 	"tlpipe/stages/standin"
 )
 
-// codec reads one file format.
+// codec is the decoder of one file format.
 type codec struct {
 	name   string
-	is     func(data []byte) bool // tells the format by the first bytes
+	is     func(data []byte) bool // recognizes the format by the first bytes
 	header func(data []byte) (header, error)
 	decode func(data []byte) (image.Image, error)
 }
 
-// header is what a file says of itself before its pixels.
+// header holds the properties of an image that are known before its pixels are decoded.
 type header struct {
 	width, height int  // as stored
-	turn          turn // how that is shown; libheif turns itself
-	pixelBytes    int  // memory that decoding takes, for each pixel
+	turn          turn // orientation; identity for HEIC and AVIF, which libheif rotates itself
+	pixelBytes    int  // memory that decoding takes, in bytes per pixel
 	jpeg          jpegHeader
 }
 
-// formats lists what is read; messages take the names from here.
+// formats are the supported formats. Messages take their names from here.
 var formats = [...]codec{
 	{"JPEG", starts("\xff\xd8"), readJPEGHeader, decodeJPEG},
 	{"PNG", starts(pngSignature), readPNGHeader, decodePNG},
@@ -42,7 +42,7 @@ var formats = [...]codec{
 	{"AVIF", brand(heif.AVIF), readHEIFHeader, decodeHEIF},
 }
 
-// Formats names the formats that are read, as in a sentence.
+// Formats returns the names of the supported formats as a list in a sentence.
 func Formats() string {
 	var names []string
 	for _, c := range formats {
@@ -52,7 +52,7 @@ func Formats() string {
 	return strings.Join(names[:last], ", ") + " and " + names[last]
 }
 
-// detect tells the format by the first bytes.
+// detect recognizes the format by the first bytes; the error says what else the file seems to be.
 func detect(data []byte) (codec, error) {
 	for _, c := range formats {
 		if c.is(data) {
@@ -62,13 +62,13 @@ func detect(data []byte) (codec, error) {
 	return codec{}, notAnImage(data)
 }
 
-// Known says whether data begin as a picture in one of the formats that are read, whatever their name.
+// Known reports whether data begins like an image in a supported format.
 func Known(data []byte) bool {
 	_, err := detect(data)
 	return err == nil
 }
 
-// starts says whether a file begins with one of these.
+// starts returns a function that reports whether a file begins with one of these bytes.
 func starts(magic ...string) func(data []byte) bool {
 	return func(data []byte) bool {
 		for _, m := range magic {
@@ -113,7 +113,7 @@ func decodeHEIF(data []byte) (image.Image, error) {
 	return rgba, nil
 }
 
-// reason makes a decoder's error one for people.
+// reason turns a decoder's error into a message for users.
 func (c codec) reason(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return fmt.Errorf("truncated: the %s data end early", c.name)
@@ -121,7 +121,7 @@ func (c codec) reason(err error) error {
 	return fmt.Errorf("%s image: %s", c.name, strings.TrimPrefix(err.Error(), strings.ToLower(c.name)+": "))
 }
 
-// notAnImage says what a file that no decoder reads seems to be.
+// notAnImage is the error for a file in no supported format. It says what the file seems to be, and what to do.
 func notAnImage(data []byte) error {
 	head := bytes.ToLower(bytes.TrimLeft(data[:min(len(data), 512)], "\xef\xbb\xbf \t\r\n"))
 	seems := func(what string) error {

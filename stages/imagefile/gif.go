@@ -12,7 +12,7 @@ func readGIFHeader(data []byte) (header, error) {
 	return header{width: config.Width, height: config.Height, pixelBytes: 9}, err
 }
 
-// decodeGIF reads the first frame and puts it where it belongs on the whole picture, which is transparent elsewhere.
+// decodeGIF reads the first frame and draws it at its position on the whole canvas, which is transparent elsewhere.
 func decodeGIF(data []byte) (image.Image, error) {
 	config, err := gif.DecodeConfig(bytes.NewReader(data))
 	if err != nil {

@@ -15,41 +15,40 @@ import (
 )
 
 const (
-	// mostPixels is the size above which no image is read.
+	// mostPixels is the largest size of an image that is read.
 	mostPixels = 400_000_000
-	// surePixels is the size up to which every image is read, whatever decoding it takes.
+	// surePixels is the size up to which every image is read, however much memory decoding takes.
 	surePixels = 100_000_000
-	// mostBytes is what decoding an image of more than surePixels may take.
+	// mostBytes is the memory that decoding an image of more than surePixels may take.
 	mostBytes = 1_200_000_000
-	// smallBytes is what decoding an image takes that need not wait for Options.Room.
+	// smallBytes is the memory below which decoding an image does not wait for Options.Room.
 	smallBytes = 16_000_000
-	// smallPixels is the size up to which JPEG files are decoded together: that takes the memory of all of them.
+	// smallPixels is the size up to which several JPEG files are decoded in one call, which needs the memory of all of them.
 	smallPixels = 1 << 14
 )
 
-// MaxPixels is how many pixels no image that is read has more of.
+// MaxPixels is the largest number of pixels of an image that is read.
 const MaxPixels = mostPixels
 
-// Options say what Decode makes of an image.
+// Options say how Decode converts an image.
 type Options struct {
-	Size       int    // side of the square to scale to; 0 keeps the image as it is
-	Resize     Resize // how; "" is Antialias
-	Background *Color // what transparent pixels are blended with; nil: alpha is dropped
+	Size       int    // side in pixels of the square to scale to; 0 keeps the image's size
+	Resize     Resize // how to scale; "" is Antialias
+	Background *Color // color that transparent pixels are blended with; nil: alpha is dropped
 
-	// JPEG decodes JPEG files of one size as they are stored, in place of Go's decoder; nil: that does. Each is reduced to
-	// 1/scale (1, 2, 4 or 8) of its width and height, rounded up, and of that a part is given to use, uint8 RGB row by row,
-	// good until it returns. What JPEG refuses is left to Go's decoder.
+	// JPEG decodes JPEG files of equal size, ignoring their orientation, in place of Go's decoder; nil: Go's decoder is used.
+	// Each file is reduced to 1/scale (1, 2, 4 or 8) of its width and height, rounded up. Of the result, the rectangle part is
+	// passed to use as uint8 RGB, row by row, valid until use returns. Files that JPEG refuses are decoded by Go's decoder.
 	JPEG func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error
 
-	// Room is what images that are decoded at the same time share, so that together they take no more memory than the
-	// largest alone, some 1.2 GB; nil: each takes what it needs.
+	// Room limits the total memory of images decoded at the same time to that of the largest alone, some 1.2 GB; nil: no limit.
 	Room *semaphore.Weighted
 }
 
-// NewRoom is for Options.Room.
+// NewRoom returns a new limit for Options.Room.
 func NewRoom() *semaphore.Weighted { return semaphore.NewWeighted(mostBytes) }
 
-// Image is uint8 RGB.
+// Image is a decoded image in uint8 RGB.
 type Image struct {
 	Height, Width int
 	Pix           []byte // Height·Width·3 bytes, row by row
@@ -61,11 +60,11 @@ type file struct {
 	codec
 	header
 	data []byte
-	size image.Rectangle // as stored, from 0, 0
-	into []byte          // memory for the pixels, where it has room
+	size image.Rectangle // stored size, from (0, 0)
+	into []byte          // memory to reuse for the pixels if its capacity suffices
 }
 
-// Decode reads an image file. The error is a reason for people: what is wrong with the file. It never panics.
+// Decode decodes an image file. The error is a message for users that says what is wrong with the file. It never panics.
 func Decode(data []byte, opts Options) (Image, error) {
 	f, err := opts.inspect(data)
 	if err != nil {
@@ -74,9 +73,9 @@ func Decode(data []byte, opts Options) (Image, error) {
 	return f.decode(opts)
 }
 
-// DecodeAll reads files into images as Decode does, into the memory of the pixels that are there where that has room; there is
-// an error or nil for each. If all are JPEG files of one size and small, they are decoded by one call of Options.JPEG, which
-// saves much of the time.
+// DecodeAll decodes files as Decode does and stores the results in images, whose Pix it reuses where their capacity suffices. It
+// returns an error or nil for each file. Small JPEG files of equal size are decoded by one call of Options.JPEG, which is much
+// faster.
 func DecodeAll(data [][]byte, images []Image, opts Options) []error {
 	files, errs := make([]file, len(data)), make([]error, len(data))
 	alike := opts.JPEG != nil && len(data) > 0
@@ -122,7 +121,7 @@ func (o Options) inspect(data []byte) (_ file, err error) {
 	return f, nil
 }
 
-// memory is what decoding takes for each pixel, at least 3 bytes: no image has more than mostPixels.
+// memory is the memory of decoding in bytes. It cannot overflow, since no image has more than mostPixels.
 func (f file) memory(o Options) int {
 	bytes := f.pixelBytes
 	if f.isJPEG() && o.JPEG != nil {
@@ -132,7 +131,7 @@ func (f file) memory(o Options) int {
 	return max(bytes, mostBytes/mostPixels)
 }
 
-// larger says whether it has more pixels than that.
+// larger reports whether the image has more pixels than that.
 func (f file) larger(pixels int) bool { return f.size.Dx() > pixels/f.size.Dy() }
 
 // damaged turns a decoder's panic into an error.
@@ -146,7 +145,7 @@ func (f file) decode(opts Options) (_ Image, err error) {
 	defer damaged(&err)
 	if bytes := int64(f.width) * int64(f.height) * int64(f.memory(opts)); opts.Room != nil && bytes > smallBytes {
 		bytes = min(bytes, mostBytes)
-		if err := opts.Room.Acquire(context.Background(), bytes); err != nil { // those before it end by themselves
+		if err := opts.Room.Acquire(context.Background(), bytes); err != nil { // the images decoded before release their memory without our doing
 			return Image{}, err
 		}
 		defer opts.Room.Release(bytes)
@@ -167,7 +166,8 @@ func (f file) decode(opts Options) (_ Image, err error) {
 	return f.finish(m, opts.squareOf(f, 1), opts.Background), nil
 }
 
-// finish makes the result of decoded pixels, which may be a part that is enough for the square; nil: for no square.
+// finish converts decoded pixels to the result. For a square s, m may be just the part that the square needs; s is nil if the
+// image keeps its size.
 func (f file) finish(m image.Image, s *square, background *Color) Image {
 	transparent := !opaque(m)
 	if !transparent {
@@ -185,7 +185,7 @@ func (f file) finish(m image.Image, s *square, background *Color) Image {
 	return result
 }
 
-// Version names the decoders: what pixels can depend on besides the file.
+// Version identifies the decoders, on which pixels can depend besides the file.
 func Version() string {
 	version := "(unknown version)"
 	if info, ok := debug.ReadBuildInfo(); ok {
@@ -195,6 +195,6 @@ func Version() string {
 			}
 		}
 	}
-	goVersion, _, _ := strings.Cut(runtime.Version(), "-X:") // without the experiments it was built with
+	goVersion, _, _ := strings.Cut(runtime.Version(), "-X:") // without the list of GOEXPERIMENTs
 	return fmt.Sprintf("%s %s image, x/image %s, %s", goVersion, runtime.GOARCH, version, heif.Version)
 }

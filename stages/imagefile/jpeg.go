@@ -11,8 +11,8 @@ import (
 	"iter"
 )
 
-// jpegSegments are the markers before the image data, with what belongs to each. What stands between them is passed over, as
-// libjpeg does.
+// jpegSegments iterates over the markers before the image data, with the content of each segment. Bytes between segments are
+// skipped, as libjpeg does.
 func jpegSegments(data []byte) iter.Seq2[byte, []byte] {
 	const startOfScan, endOfImage = 0xda, 0xd9
 	return func(yield func(byte, []byte) bool) {
@@ -31,17 +31,17 @@ func jpegSegments(data []byte) iter.Seq2[byte, []byte] {
 	}
 }
 
-// jpegHeader is what a JPEG says of itself besides its size.
+// jpegHeader holds the properties of a JPEG besides its size.
 type jpegHeader struct {
 	channels         int
-	coefficientBytes int // for each pixel, where a decoder must keep them until the last scan
-	transform        int // as Adobe's marker has it; -1 without one
+	coefficientBytes int // bytes per pixel for the coefficients, which a decoder of a progressive JPEG keeps until the last scan
+	transform        int // color transform in Adobe's marker; -1 without a marker
 }
 
 func (f file) isJPEG() bool { return f.name == "JPEG" }
 
-// readJPEGHeader reads the size and what else tells where it stands plainly. (Go's DecodeConfig takes as long as it takes
-// TensorFlow to decode 32 × 32 pixels, and judges what is left.)
+// readJPEGHeader reads the size and other properties from the segments. Files where it fails are left to Go's DecodeConfig, which
+// is not used for all since it takes as long as TensorFlow takes to decode 32 × 32 pixels.
 func readJPEGHeader(data []byte) (header, error) {
 	h := header{pixelBytes: 11, jpeg: jpegHeader{transform: -1}}
 	for marker, content := range jpegSegments(data) {
@@ -68,7 +68,7 @@ func isAdobe(marker byte, content []byte) bool {
 	return marker == 0xee && len(content) >= 12 && bytes.HasPrefix(content, []byte("Adobe"))
 }
 
-// readFrame reads a start of frame.
+// readFrame reads a start-of-frame segment.
 func (h *header) readFrame(marker byte, frame []byte) {
 	h.height, h.width = int(binary.BigEndian.Uint16(frame[1:])), int(binary.BigEndian.Uint16(frame[3:]))
 	channels := min(int(frame[5]), (len(frame)-6)/3)
@@ -84,16 +84,16 @@ func (h *header) readFrame(marker byte, frame []byte) {
 	}
 	if most > 0 {
 		h.jpeg.coefficientBytes = (2*blocks + most - 1) / most
-		h.pixelBytes += 2 * h.jpeg.coefficientBytes // Go has four bytes for each
+		h.pixelBytes += 2 * h.jpeg.coefficientBytes // Go's decoder keeps each coefficient in four bytes
 	}
 }
 
-// margin is by how much more is decoded than is needed: at its edge a decoder has no neighbors to smooth chroma with, and
-// libjpeg begins at a multiple of 8 or 16 pixels.
+// margin is the number of extra pixels decoded around the needed part: at the edge of a part the decoder has no neighbours from
+// which to interpolate chroma, and libjpeg begins at multiples of 8 or 16 pixels.
 const margin = 16
 
-// scale says by how much libjpeg reduces a picture itself: only one of more than a hundred million pixels, and only so far
-// that four pixels and more are left for each of the square, so that the square is within a few levels of the exact one.
+// scale returns the factor by which libjpeg reduces an image while decoding. It is 1 for images of up to surePixels; for larger
+// ones at least four pixels remain for each pixel of the square, along each side, so that the result differs by few levels.
 func (o Options) scale(f file) int {
 	if !f.larger(surePixels) || o.Size == 0 || o.Resize == Bilinear {
 		return 1
@@ -105,7 +105,7 @@ func (o Options) scale(f file) int {
 	return scale
 }
 
-// decodeJPEG decodes files that are alike in size and turn with o.JPEG into images, and of each no more than is needed.
+// decodeJPEG decodes files of equal size and orientation with o.JPEG. It decodes no more of each than the result needs.
 func (o Options) decodeJPEG(files []file, images []Image) error {
 	first := files[0]
 	scale := o.scale(first)
@@ -126,7 +126,7 @@ func (o Options) decodeJPEG(files []file, images []Image) error {
 	})
 }
 
-// decodeJPEG reads a JPEG with Go's decoder.
+// decodeJPEG decodes a JPEG with Go's decoder.
 func decodeJPEG(data []byte) (image.Image, error) {
 	h, err := readJPEGHeader(data)
 	if err != nil {
@@ -138,9 +138,9 @@ func decodeJPEG(data []byte) (image.Image, error) {
 	return jpeg.Decode(bytes.NewReader(data))
 }
 
-// decodeCMYK reads a JPEG of four channels as what Adobe's marker calls unknown, so that Go gives the channels as they are
-// stored, but inverted. Files with the marker hold inverted CMYK, or with the transform 2 YCbCr instead of inverted CMY; files
-// without it hold CMYK.
+// decodeCMYK decodes a JPEG of four channels. It sets the transform of Adobe's marker to 0 (unknown), so that Go returns the
+// stored channels, inverted. Files with the marker hold inverted CMYK, or with transform 2 YCbCr in place of the inverted CMY;
+// files without it hold CMYK.
 func decodeCMYK(data []byte, transform int) (image.Image, error) {
 	const adobe = "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00" // the last byte: the transform
 	var marked io.Reader = io.MultiReader(bytes.NewReader(data[:2]), bytes.NewReader([]byte(adobe)), bytes.NewReader(data[2:]))
@@ -170,7 +170,7 @@ func decodeCMYK(data []byte, transform int) (image.Image, error) {
 	return cmyk, nil
 }
 
-// ycckToCMYK converts in place. Go repeats chroma where that has fewer pixels: it is taken back, and interpolated.
+// ycckToCMYK converts in place. Go upsamples chroma by repeating pixels, so that is undone and chroma is interpolated.
 func ycckToCMYK(m *image.CMYK) {
 	ratio := image.YCbCrSubsampleRatio420
 	for y := range m.Rect.Dy() {
@@ -195,7 +195,8 @@ func ycckToCMYK(m *image.CMYK) {
 	}
 }
 
-// explainJPEG says of a JPEG that Go's decoder is not made for what is made for it.
+// explainJPEG adds to the error for a JPEG that Go's decoder does not support which decoder does. tensorflow means that
+// TensorFlow's decoder has refused the file as well.
 func explainJPEG(err error, tensorflow bool) error {
 	var unsupported jpeg.UnsupportedError
 	switch {

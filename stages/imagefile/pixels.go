@@ -7,7 +7,7 @@ import (
 	"slices"
 )
 
-// packed is a rectangle of RGB, three bytes a pixel.
+// packed is a rectangle of RGB with three bytes a pixel and no padding.
 type packed struct {
 	rect image.Rectangle
 	pix  []byte
@@ -22,7 +22,7 @@ func (p packed) At(x, y int) color.Color {
 
 func (p packed) offset(x, y int) int { return 3 * ((y-p.rect.Min.Y)*p.rect.Dx() + x - p.rect.Min.X) }
 
-// shown is the size of a picture of r as it is shown.
+// shown returns the displayed size of a picture stored with bounds r.
 func (t turn) shown(r image.Rectangle) (width, height int) {
 	if t.transpose {
 		return r.Dy(), r.Dx()
@@ -30,7 +30,7 @@ func (t turn) shown(r image.Rectangle) (width, height int) {
 	return r.Dx(), r.Dy()
 }
 
-// stored is where a part of the picture as it is shown is stored in r.
+// stored maps a part of the displayed picture to its place in the stored bounds r.
 func (t turn) stored(part, r image.Rectangle) image.Rectangle {
 	if t.transpose {
 		part = image.Rect(part.Min.Y, part.Min.X, part.Max.Y, part.Max.X)
@@ -44,7 +44,7 @@ func (t turn) stored(part, r image.Rectangle) image.Rectangle {
 	return part.Add(r.Min)
 }
 
-// toRGBA copies a part of m. Alpha is dropped, the colors under it as they are; or, with a background, blended with that.
+// toRGBA copies a part of m. With a background, pixels are blended with it; else alpha is dropped and the stored colors remain.
 func toRGBA(m image.Image, part image.Rectangle, background *Color) *image.RGBA {
 	dst := image.NewRGBA(image.Rect(0, 0, part.Dx(), part.Dy()))
 	set := func(rgba func(x, y int) (r, g, b, a uint8)) {
@@ -100,7 +100,7 @@ func toRGBA(m image.Image, part image.Rectangle, background *Color) *image.RGBA 
 	return dst
 }
 
-// apply turns the picture as it is shown.
+// apply returns the picture in its displayed orientation.
 func (t turn) apply(src *image.RGBA) *image.RGBA {
 	if t.none() {
 		return src
@@ -128,13 +128,13 @@ func (t turn) apply(src *image.RGBA) *image.RGBA {
 	return dst
 }
 
-// square is how a picture becomes a square.
+// square describes how a picture is scaled to a square.
 type square struct {
 	xs, ys []tap
-	part   image.Rectangle // of the picture as it is shown: what is needed of it
+	part   image.Rectangle // the part of the displayed picture that the square needs
 }
 
-// squareOf is how f, decoded at 1/scale of its size, becomes a square of o.Size; nil if it keeps its size.
+// squareOf returns how f, decoded at 1/scale of its size, is scaled to a square of o.Size; nil if it keeps its size.
 func (o Options) squareOf(f file, scale int) *square {
 	width, height := f.turn.shown(f.size)
 	if o.Size == 0 || (width == o.Size && height == o.Size) {
@@ -144,7 +144,7 @@ func (o Options) squareOf(f file, scale int) *square {
 	return &square{xs, ys, reach(xs, ys)}
 }
 
-// of makes the square out of m: f as it is stored, or as much of it as is needed.
+// of makes the square from m, the stored picture of f or the part of it that is needed.
 func (s *square) of(m image.Image, f file, background *Color) Image {
 	if src, ok := rasterOf(m, s.part); ok && f.turn.none() && background == nil {
 		return resample(src, s.xs, s.ys, f.into)
@@ -153,7 +153,7 @@ func (s *square) of(m image.Image, f file, background *Color) Image {
 	return resample(raster{pixels.Pix, pixels.Stride, 4, s.part}, s.xs, s.ys, f.into)
 }
 
-// rasterOf is a part of a picture where it lies, if its pixels lie there as bytes of red, green and blue.
+// rasterOf returns a part of a picture without copying, if its pixels are stored as bytes of red, green and blue.
 func rasterOf(m image.Image, part image.Rectangle) (raster, bool) {
 	switch m := m.(type) {
 	case packed:
@@ -166,7 +166,7 @@ func rasterOf(m image.Image, part image.Rectangle) (raster, bool) {
 	return raster{}, false
 }
 
-// Scale makes a square out of height·width·channels bytes (1 or 3 channels), as Decode does.
+// Scale scales decoded pixels, uint8 [height, width, channels] with 1 or 3 channels, to a square of opts.Size as Decode does.
 func Scale(pix []byte, height, width, channels int, opts Options) []byte {
 	whole := image.NewRGBA(image.Rect(0, 0, width, height))
 	for i := range height * width {

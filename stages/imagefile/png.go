@@ -16,7 +16,7 @@ import (
 
 const pngSignature = "\x89PNG\r\n\x1a\n"
 
-// ihdr is the content of a PNG's first chunk.
+// ihdr is the content of a PNG's IHDR chunk.
 type ihdr struct {
 	width, height          int
 	depth, color, compress byte
@@ -36,7 +36,7 @@ var errPNGHeader = errors.New("its header is damaged")
 func readIHDR(data []byte) (h ihdr, err error) {
 	for c := range pngChunks(data) {
 		if c.name == "CgBI" {
-			return h, errors.New("made for iPhones (CgBI), not as PNG has it; convert it with pngcrush -revert-iphone-optimizations")
+			return h, errors.New("made for iPhones (CgBI), which is not standard PNG; convert it with pngcrush -revert-iphone-optimizations")
 		}
 		if c.name != "IHDR" || len(c.content) != 13 || !c.intact {
 			return h, errPNGHeader
@@ -61,7 +61,7 @@ func readPNGHeader(data []byte) (header, error) {
 	return header{width: h.width, height: h.height, turn: turn, pixelBytes: bytes}, err
 }
 
-// decodePNG reads a PNG with Go's decoder, which is stricter than libpng: what that reads with a warning is put right first.
+// decodePNG decodes a PNG with Go's decoder. That is stricter than libpng, so faults that libpng only warns of are corrected first.
 func decodePNG(data []byte) (image.Image, error) {
 	m, err := png.Decode(bytes.NewReader(data))
 	if err == nil {
@@ -74,14 +74,14 @@ func decodePNG(data []byte) (image.Image, error) {
 	return png.Decode(bytes.NewReader(mended))
 }
 
-// pngChunk is a part of a PNG.
+// pngChunk is a chunk of a PNG.
 type pngChunk struct {
 	name    string
 	content []byte
 	intact  bool // whether its checksum is right
 }
 
-// pngChunks goes through the chunks up to the first that is cut off.
+// pngChunks iterates over the chunks up to the first that is cut off.
 func pngChunks(data []byte) iter.Seq[pngChunk] {
 	return func(yield func(pngChunk) bool) {
 		for data = data[len(pngSignature):]; len(data) >= 12; {
@@ -101,9 +101,9 @@ func pngChunks(data []byte) iter.Seq[pngChunk] {
 
 var errNotMended = errors.New("not mended")
 
-// mendPNG makes a PNG of what a file has that libpng reads: header, palette, the transparency that is in its place, and as many
-// bytes of pixels as belong there. Text and the like, whatever its checksum, what stands behind the pixels, and their checksum
-// do not count. It fails where libpng does too.
+// mendPNG rewrites a PNG with only the parts that libpng needs: header, palette, a valid transparency chunk, and as many bytes of
+// pixels as the header requires. It drops other chunks, whatever their checksums, bytes after the pixels, and the checksum of the
+// pixel data. It fails where libpng fails too.
 func mendPNG(data []byte) ([]byte, error) {
 	h, err := readIHDR(data)
 	if err != nil {
@@ -155,7 +155,7 @@ func appendChunk(file []byte, name string, content []byte) []byte {
 	return binary.BigEndian.AppendUint32(file, crc32.ChecksumIEEE(file[at:]))
 }
 
-// fits says whether a tRNS chunk is one for such pixels and a palette of so many colors.
+// fits reports whether a tRNS chunk of this length is valid for the color type and a palette of the given number of colors.
 func (h ihdr) fits(length, colors int) bool {
 	switch h.color {
 	case pngGray:
@@ -168,7 +168,7 @@ func (h ihdr) fits(length, colors int) bool {
 	return false
 }
 
-// inflate unpacks as many bytes as the pixels take, without regard for what follows.
+// inflate decompresses as many bytes as the pixels need and ignores what follows.
 func (h ihdr) inflate(packed []byte) ([]byte, error) {
 	channels := map[byte]int{pngGray: 1, pngRGB: 3, pngPalette: 1, pngGrayAlpha: 2, pngRGBAlpha: 4}[h.color]
 	if channels == 0 || h.depth == 0 || h.depth > 16 || len(packed) < 2 || packed[0]&15 != 8 || binary.BigEndian.Uint16(packed)%31 != 0 || packed[1]&0x20 != 0 {
@@ -188,7 +188,7 @@ func (h ihdr) inflate(packed []byte) ([]byte, error) {
 			pass((h.width-p[2]+p[0]-1)/p[0], (h.height-p[3]+p[1]-1)/p[1])
 		}
 	}
-	// What is not there takes no memory: flate makes at most some thousand bytes of one.
+	// Do not allocate for pixels that cannot be there: deflate's compression ratio is at most about 1000.
 	if size/2000 > len(packed) {
 		return nil, errNotMended
 	}
@@ -197,7 +197,7 @@ func (h ihdr) inflate(packed []byte) ([]byte, error) {
 	return pixels, err
 }
 
-// stored is a zlib stream of bytes that are not packed.
+// stored returns a zlib stream that holds data uncompressed.
 func stored(data []byte) []byte {
 	const most = 1<<16 - 1
 	stream := make([]byte, 0, len(data)+len(data)/most*5+16)

@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// raster is a part of the source: rows of stride bytes, step bytes a pixel of which three are used.
+// raster is a part of the source: rows of stride bytes, with step bytes a pixel, of which the first three are used.
 type raster struct {
 	pix          []byte
 	stride, step int
@@ -15,15 +15,15 @@ type raster struct {
 
 func (r raster) row(y int) []byte { return r.pix[y*r.stride:][:r.step*r.part.Dx()] }
 
-// Weights are positive and add up to 1, so that a sum takes 30 bits and nothing has to be clipped: a uint64 holds two of
-// them, 32 bits apart, and one multiplication serves both.
+// Weights are positive and add up to 1, so that a weighted sum needs 30 bits and no clipping. A uint64 therefore holds two sums,
+// 32 bits apart, and one multiplication computes both.
 const (
 	half      = 1<<(precision-1) | 1<<(precision-1)<<32
-	byteLanes = 0xff | 0xff<<32 // the bytes of a uint64 that go into two sums
+	byteLanes = 0xff | 0xff<<32 // mask of the bytes of a uint64 that enter the two sums
 )
 
-// resample makes an image of taps on src, in the memory of into where that has room. Rows come first, and are rounded to 8
-// bits, as in Pillow.
+// resample scales src by the taps xs and ys, reusing the memory of into where its capacity suffices. As in Pillow, it first scales
+// horizontally and rounds the result to 8 bits.
 func resample(src raster, xs, ys []tap, into []byte) Image {
 	row := 3 * len(xs)
 	pix := slices.Grow(into[:0], len(ys)*row+slack)[:len(ys)*row+slack]
@@ -33,7 +33,7 @@ func resample(src raster, xs, ys []tap, into []byte) Image {
 	return Image{Height: len(ys), Width: len(xs), Pix: pix[:len(ys)*row]}
 }
 
-// slack is how many bytes behind an image may be written: rows are written many bytes at a time.
+// slack is the number of bytes after an image that may be overwritten, since rows are written many bytes at a time.
 const slack = 32
 
 func resamplePlain(src raster, xs, ys []tap, pix []byte) {
@@ -50,11 +50,11 @@ func resamplePlain(src raster, xs, ys []tap, pix []byte) {
 	}
 }
 
-// pair puts pixel x of row y and of another into dst[x], the other 32 bits higher.
+// pair stores pixel x of row y and of row other in dst[x], the latter 32 bits higher.
 func (r raster) pair(dst []uint64, y, other int) {
 	low, high := r.row(y), r.row(other)
 	for x := range dst {
-		if len(low) < 4 || len(high) < 4 { // the last pixel of packed ones
+		if len(low) < 4 || len(high) < 4 { // the last pixel where pixels have three bytes
 			dst[x] = uint64(low[0]) | uint64(low[1])<<8 | uint64(low[2])<<16 | uint64(high[0])<<32 | uint64(high[1])<<40 | uint64(high[2])<<48
 			return
 		}
@@ -63,7 +63,7 @@ func (r raster) pair(dst []uint64, y, other int) {
 	}
 }
 
-// narrowPair makes two rows of the result's width out of a pair of rows that begin at column first.
+// narrowPair scales a pair of rows, which begins at column first, to two rows of the result's width.
 func narrowPair(dst, other []byte, pair []uint64, xs []tap, first int) {
 	for x, t := range xs {
 		red, green, blue := uint64(half), uint64(half), uint64(half)
@@ -78,9 +78,9 @@ func narrowPair(dst, other []byte, pair []uint64, xs []tap, first int) {
 	}
 }
 
-// shorten makes a row of the result out of rows of its width, with the sums of bytes k and k+4 in one number.
+// shorten computes a row of the result from rows of its width. The sums of bytes k and k+4 share a uint64.
 func shorten(dst, rows []byte, stride int, weights []uint64) {
-	for k := 0; k < len(dst)-8; k += 8 { // what is written past the end of a row is written over by the next
+	for k := 0; k < len(dst)-8; k += 8 { // bytes written past the end of a row are overwritten by the next
 		s0, s1, s2, s3 := uint64(half), uint64(half), uint64(half), uint64(half)
 		at := k
 		for _, w := range weights {

@@ -2,5 +2,5 @@
 
 package imagefile
 
-// resampleVectors says that there are no vectors.
+// resampleVectors reports that this build has no SIMD version.
 func resampleVectors(raster, []tap, []tap, []byte) bool { return false }

@@ -8,13 +8,13 @@ import (
 )
 
 type (
-	// sixteen bytes are one pixel of each of four rows, or four pixels of one row: four bytes a pixel, of which three count.
+	// sixteen holds one pixel of each of four rows, or four pixels of one row, with four bytes a pixel, of which three are used.
 	sixteen [16]uint8
-	// weight is the same number for each of eight sums.
+	// weight repeats one weight for each of eight sums.
 	weight [8]uint32
 )
 
-// scratch is what resampleVectors works in, kept for the next image.
+// scratch is the working memory of resampleVectors, reused for the next image.
 type scratch struct {
 	pixels  []sixteen // four rows of the source, by columns
 	narrow  []sixteen // rows of the result's width
@@ -24,7 +24,8 @@ type scratch struct {
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
-// resampleVectors is resamplePlain sixteen sums at a time, in the same integers. It says no where the CPU cannot do that.
+// resampleVectors computes the same result as resamplePlain with SIMD, sixteen sums at a time. It returns false if the CPU does
+// not support that.
 func resampleVectors(src raster, xs, ys []tap, pix []byte) bool {
 	if !archsimd.X86.AVX2() {
 		return false
@@ -53,7 +54,7 @@ func resampleVectors(src raster, xs, ys []tap, pix []byte) bool {
 	return true
 }
 
-// longest is the largest number of weights of a tap.
+// longest returns the largest number of weights of a tap.
 func longest(taps []tap) int {
 	n := 0
 	for _, t := range taps {
@@ -62,7 +63,7 @@ func longest(taps []tap) int {
 	return n
 }
 
-// atLeast is b with room for n elements, whatever they are.
+// atLeast returns b with length n, reallocated if needed; the elements are arbitrary.
 func atLeast(b []sixteen, n int) []sixteen {
 	if cap(b) < n {
 		return make([]sixteen, n)
@@ -75,8 +76,8 @@ func eight(w uint64) weight {
 	return weight{v, v, v, v, v, v, v, v}
 }
 
-// setColumns lays the taps of columns out as narrowRows reads them, four columns at a time: of all four the first weight,
-// of all four the second and so on, zero where a column has fewer than most or there is none.
+// setColumns arranges the taps of columns in the order in which narrowRows reads them. For each group of four columns it stores
+// the first weight of all four, then the second of all four, and so on; missing weights and columns are zero.
 func (s *scratch) setColumns(xs []tap, most, first int) {
 	s.columns, s.weights = s.columns[:0], s.weights[:0]
 	for x := 0; x < len(xs); x += 4 {
@@ -95,16 +96,16 @@ func (s *scratch) setColumns(xs []tap, most, first int) {
 	}
 }
 
-// Of a mask, the byte at i says which byte goes to i of the same half; -1 leaves zero there.
+// In a shuffle mask, byte i is the index of the source byte in the same 128-bit half; -1 gives zero.
 var (
 	spread    = [16]int8{0, 1, 2, -1, 3, 4, 5, -1, 6, 7, 8, -1, 9, 10, 11, -1}
 	dense     = [32]int8{0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1, 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1}
 	evenFirst = [32]int8{0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1, 0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1}
 	evenLast  = [32]int8{-1, -1, -1, -1, -1, -1, -1, -1, 0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1, 0, 2, 4, 6, 8, 10, 12, 14}
-	halves    = [8]uint32{0, 4, 1, 5, 2, 6, 3, 7} // brings fours of the first half and of the last in turn
+	halves    = [8]uint32{0, 4, 1, 5, 2, 6, 3, 7} // interleaves groups of four bytes from the first and the last half
 )
 
-// takeRows puts the pixels of rows y to y+3 into s.pixels. Behind the last row it takes that one again.
+// takeRows stores the pixels of rows y to y+3 in s.pixels, repeating the last row where there are fewer.
 func (s *scratch) takeRows(src raster, y int) {
 	var rows [4][]byte
 	for i := range rows {
@@ -127,20 +128,20 @@ func (s *scratch) takeRows(src raster, y int) {
 		ab.InterleaveLo(cd).AsUint8x16().Store((*[16]uint8)(&to[2]))
 		ab.InterleaveHi(cd).AsUint8x16().Store((*[16]uint8)(&to[3]))
 	}
-	for ; x < width; x++ { // the end of the last row, behind which there may be nothing
+	for ; x < width; x++ { // the last row ends here, and reading past it could leave the slice
 		for i, row := range rows {
 			copy(pixels[x][4*i:], row[x*step:x*step+3])
 		}
 	}
 }
 
-// wide are the first eight bytes and the last eight.
+// wide returns the first eight and the last eight bytes, each widened to 32 bits.
 func wide(b *sixteen) (first, last archsimd.Uint32x8) {
 	v := archsimd.LoadUint8x16((*[16]uint8)(b))
 	return v.ExtendLo8ToUint32(), v.AsUint64x2().InterleaveHi(v.AsUint64x2()).AsUint8x16().ExtendLo8ToUint32()
 }
 
-// narrowRows makes four rows of the result's width out of s.pixels.
+// narrowRows scales s.pixels to four rows of the result's width.
 func (s *scratch) narrowRows(dst []sixteen, stride, most int) {
 	rounding, shift := archsimd.BroadcastUint32x8(1<<(precision-1)), archsimd.BroadcastUint32x8(precision)
 	first, last := archsimd.LoadInt8x32(&evenFirst), archsimd.LoadInt8x32(&evenLast)
@@ -171,14 +172,14 @@ func (s *scratch) narrowRows(dst []sixteen, stride, most int) {
 	}
 }
 
-// eightBits are the bytes of four times eight sums: of each the first four, then of each the last four.
+// eightBits shifts four vectors of eight sums down to bytes, ordered as the first four of each vector, then the last four of each.
 func eightBits(a, b, c, d, shift archsimd.Uint32x8, first, last archsimd.Int8x32) archsimd.Uint8x32 {
 	ab := a.ShiftRight(shift).AsInt32x8().SaturateToUint16ConcatGrouped(b.ShiftRight(shift).AsInt32x8()).AsUint8x32()
 	cd := c.ShiftRight(shift).AsInt32x8().SaturateToUint16ConcatGrouped(d.ShiftRight(shift).AsInt32x8()).AsUint8x32()
 	return ab.PermuteOrZeroGrouped(first).Or(cd.PermuteOrZeroGrouped(last))
 }
 
-// shortenVectors makes a row of the result out of rows of its width. What it writes past the end of a row is written over
+// shortenVectors computes a row of the result from rows of its width. Bytes that it writes past the end of a row are overwritten
 // by the next.
 func shortenVectors(dst []byte, rows []sixteen, stride int, weights []weight) {
 	rounding, shift := archsimd.BroadcastUint32x8(1<<(precision-1)), archsimd.BroadcastUint32x8(precision)

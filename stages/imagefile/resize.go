@@ -5,22 +5,23 @@ import (
 	"math"
 )
 
-// Resize says how an image becomes a square.
+// Resize is a way to scale an image to a square.
 type Resize string
 
 const (
-	// Antialias is torchvision's Resize and CenterCrop on a Pillow image: the shorter side is scaled to the size by a
-	// triangle filter that is widened when shrinking, then the centre is cut out.
+	// Antialias is torchvision's Resize and CenterCrop on a Pillow image: the shorter side is scaled to the size with a
+	// triangle filter whose support grows when shrinking, then the centre is cut out.
 	Antialias Resize = "antialias"
-	// Bilinear is Keras' image_dataset_from_directory with crop_to_aspect_ratio: the centre square is cut out, then each
-	// pixel interpolated between the four nearest, however much it shrinks.
+	// Bilinear is Keras' image_dataset_from_directory with crop_to_aspect_ratio: the centre square is cut out, then each pixel
+	// is interpolated from the four nearest, without antialiasing.
 	Bilinear Resize = "bilinear"
 )
 
-// precision is the number of binary digits of a weight, as in Pillow's Resample.c for 8 bits a channel.
+// precision is the number of fractional bits of a weight, as in Pillow's Resample.c for 8 bits a channel.
 const precision = 32 - 8 - 2
 
-// tap is what one row or column of the result is made of: a run of those of the source, and their weights.
+// tap says how one row or column of the result is computed: from a range of consecutive rows or columns of the source, with
+// their weights.
 type tap struct {
 	first   int
 	weights []uint64
@@ -28,8 +29,8 @@ type tap struct {
 
 func (t tap) end() int { return t.first + len(t.weights) }
 
-// taps are those of a square of size out of an image of width × height as t shows it, of which there is 1/scale: each pixel is
-// an average of that many already, along its row and its column.
+// taps returns the taps for scaling an image, displayed by t as width × height, to a square of the given size. The decoded image
+// is reduced by scale: each of its pixels is already the mean of scale × scale pixels.
 func (r Resize) taps(width, height, size, scale int, t turn) (xs, ys []tap) {
 	short := min(width, height)
 	xFlipped, yFlipped := t.flipX, t.flipY
@@ -43,7 +44,7 @@ func (r Resize) taps(width, height, size, scale int, t turn) (xs, ys []tap) {
 		scaled := int(int64(size) * int64(length) / int64(short))
 		there := (length + scale - 1) / scale
 		in, begin := float64(length)/float64(scale), 0.0
-		if flipped { // the last one, which may be an average of fewer, comes first
+		if flipped { // the last pixel, which may be the mean of fewer, comes first
 			begin = float64(there) - in
 		}
 		return filtered(there, in, begin, scaled, int(math.RoundToEven(float64(scaled-size)/2)), size)
@@ -51,7 +52,8 @@ func (r Resize) taps(width, height, size, scale int, t turn) (xs, ys []tap) {
 	return along(width, xFlipped), along(height, yFlipped)
 }
 
-// filtered scales in of the pixels that are there, from begin on, to out by Pillow's BILINEAR and takes n of these from first on.
+// filtered returns taps n from index first of scaling with Pillow's BILINEAR: in source pixels, from position begin on, become
+// out pixels. there is the number of source pixels that exist.
 func filtered(there int, in, begin float64, out, first, n int) []tap {
 	scale := in / float64(out)
 	support := max(scale, 1)
@@ -60,7 +62,7 @@ func filtered(there int, in, begin float64, out, first, n int) []tap {
 		center := begin + float64((float64(first+i)+0.5)*scale)
 		from, to := max(0, int(center-support+0.5)), min(there, int(center+support+0.5))
 		weight := func(j int) float64 {
-			distance := float64((float64(j) - center + 0.5) * (1 / support)) // converted, so that no CPU fuses the operations
+			distance := float64((float64(j) - center + 0.5) * (1 / support)) // the conversion prevents fused multiply-add, which would round differently
 			return max(0, 1-math.Abs(distance))
 		}
 		sum := 0.0
@@ -76,7 +78,7 @@ func filtered(there int, in, begin float64, out, first, n int) []tap {
 	return taps
 }
 
-// interpolated scales in pixels, which begin at offset, to out as tf.image.resize does without antialias.
+// interpolated returns the taps of scaling in pixels from offset on to out pixels like tf.image.resize without antialias.
 func interpolated(in, out, offset int) []tap {
 	scale := float64(in) / float64(out)
 	taps, all := make([]tap, out), make([]uint64, 2*out)
@@ -91,7 +93,7 @@ func interpolated(in, out, offset int) []tap {
 	return taps
 }
 
-// reach is the part of the source that taps need.
+// reach returns the part of the source that the taps need.
 func reach(xs, ys []tap) image.Rectangle {
 	return image.Rect(xs[0].first, ys[0].first, xs[len(xs)-1].end(), ys[len(ys)-1].end())
 }

@@ -17,7 +17,7 @@ const (
 	tiffBig    = "MM\x00*"
 )
 
-// The tags of a TIFF that say what its pixels are.
+// The tags of a TIFF that describe its pixels.
 const (
 	tagWidth           = 256
 	tagHeight          = 257
@@ -43,16 +43,16 @@ const (
 	tagSampleFormat    = 339
 )
 
-// pixelTags are those that the decoder is given; any other may hold what it does not read.
+// pixelTags are the tags passed on to the decoder. Others are left out, since the decoder may refuse their values.
 var pixelTags = []int{
 	tagWidth, tagHeight, tagBitsPerSample, tagCompression, tagPhotometric, tagFillOrder, tagStripOffsets, tagSamplesPerPixel,
 	tagRowsPerStrip, tagStripByteCounts, tagT4Options, tagT6Options, tagPredictor, tagColorMap, tagTileWidth, tagTileHeight,
 	tagTileOffsets, tagTileByteCounts, tagExtraSamples, tagSampleFormat,
 }
 
-// What the first channel of a pixel is (tagPhotometric), and those behind the colors (tagExtraSamples).
+// Values of tagPhotometric (the color model) and of tagExtraSamples (the meaning of further channels).
 const (
-	photometricWhite   = 0 // gray, of which 0 is white
+	photometricWhite   = 0 // gray, where 0 is white
 	photometricGray    = 1
 	photometricRGB     = 2
 	photometricPalette = 3
@@ -62,12 +62,12 @@ const (
 	alphaUnassociated = 2
 )
 
-// photometrics names what is not read.
+// photometrics names the color models that are not supported.
 var photometrics = map[int]string{
 	4: "a mask", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab", 32803: "a camera's raw values", 32844: "LogL", 32845: "LogLuv", 34892: "a camera's raw values",
 }
 
-// tiffFile is the first page of a TIFF: what each tag holds.
+// tiffFile holds the tags of the first page of a TIFF.
 type tiffFile struct {
 	data  []byte
 	order interface {
@@ -77,7 +77,7 @@ type tiffFile struct {
 	tags map[int]tiffValue
 }
 
-// tiffValue is a list of numbers of size bytes each.
+// tiffValue is the value of a tag: a list of numbers of size bytes each.
 type tiffValue struct {
 	kind uint16 // byte, short or long
 	raw  []byte
@@ -122,7 +122,7 @@ func readTIFF(data []byte) (t tiffFile, err error) {
 	return t, nil
 }
 
-// number is the first number of a tag.
+// number returns the first number of a tag, or missing if the tag is absent.
 func (t tiffFile) number(tag, missing int) int {
 	v, ok := t.tags[tag]
 	if !ok {
@@ -138,7 +138,7 @@ func (t tiffFile) number(tag, missing int) int {
 	}
 }
 
-// short is a tag's value of one number.
+// short returns a tag value of one 16-bit number.
 func (t tiffFile) short(n uint16) tiffValue {
 	return tiffValue{3, t.order.AppendUint16(nil, n)}
 }
@@ -163,7 +163,8 @@ func readTIFFHeader(data []byte) (header, error) {
 	return h, nil
 }
 
-// decodeTIFF reads the first page of a TIFF with golang.org/x/image/tiff, or by its means the plain values of the pixels.
+// decodeTIFF decodes the first page of a TIFF with golang.org/x/image/tiff. Pixel formats that this package does not support are
+// presented to it as gray images, and the channels assembled here (decodeSamples).
 func decodeTIFF(data []byte) (image.Image, error) {
 	t, err := readTIFF(data)
 	if err != nil {
@@ -184,21 +185,21 @@ func decodeTIFF(data []byte) (image.Image, error) {
 		return nil, fmt.Errorf("%s: not read in a TIFF; convert it to PNG, 8 bits a channel", what)
 	}
 	if gray, ok := m.(*image.Gray); ok && t.isFax() && t.number(tagPhotometric, -1) == photometricGray {
-		for i, v := range gray.Pix { // x/image takes white for white; libtiff takes it for 0, which here is black
+		for i, v := range gray.Pix { // x/image applies photometricWhite to faxes; libtiff returns 0 for white here, which Pillow shows as black
 			gray.Pix[i] = 255 - v
 		}
 	}
 	return m, err
 }
 
-// isFax says whether pixels are packed as a fax packs them.
+// isFax reports whether the pixels have a fax compression (CCITT).
 func (t tiffFile) isFax() bool {
 	const group3, group4 = 3, 4
 	packing := t.number(tagCompression, 1)
 	return packing == group3 || packing == group4
 }
 
-// plain says whether x/image reads it right by itself.
+// plain reports whether x/image decodes the page correctly as it is.
 func (t tiffFile) plain() bool {
 	samples, bits, extra := t.number(tagSamplesPerPixel, 1), t.number(tagBitsPerSample, 1), t.number(tagExtraSamples, 0)
 	packing, fill := t.number(tagCompression, 1), t.number(tagFillOrder, 1)
@@ -215,10 +216,10 @@ func (t tiffFile) plain() bool {
 	case photometricCMYK:
 		return false
 	}
-	return true // it says what it does not read
+	return true // x/image reports what it does not support
 }
 
-// decode reads the page with some of its tags replaced; those without a value are left out.
+// decode decodes the page with x/image after replacing some tags; a replacement without a value removes the tag.
 func (t tiffFile) decode(replaced map[int]tiffValue) (image.Image, error) {
 	if what := map[int]string{6: "JPEG", 7: "JPEG", 34712: "JPEG 2000", 34925: "LZMA", 50000: "Zstandard", 50001: "WebP"}[t.number(tagCompression, 1)]; what != "" {
 		return nil, fmt.Errorf("its pixels are packed with %s, which is not read in a TIFF; convert it to PNG, or pack it with LZW", what)

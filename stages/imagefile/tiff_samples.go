@@ -9,25 +9,25 @@ import (
 	"golang.org/x/image/tiff"
 )
 
-// mostSamples is how many channels no picture has more of that is read.
+// mostSamples is the largest number of channels that is read.
 const mostSamples = 32
 
-// tiffSamples are the values of a page's pixels as they are stored.
+// tiffSamples are the stored values of a page's pixels.
 type tiffSamples struct {
 	file   tiffFile
-	bits   int        // of each value
-	planes []tiffRows // one of all channels side by side, or one for each
+	bits   int        // bits of each value
+	planes []tiffRows // one with all channels interleaved, or one for each channel
 }
 
-// tiffRows are rows of values that lie side by side.
+// tiffRows are rows of consecutive values.
 type tiffRows struct {
 	bytes  []byte
-	stride int // bytes of a row
-	step   int // values of a pixel
+	stride int // bytes in a row
+	step   int // values in a pixel
 }
 
-// decodeSamples reads what x/image does not: gray with alpha, CMYK, channels without a meaning or in planes of their own, and
-// values of 2 and 4 bits.
+// decodeSamples decodes what x/image does not support: gray with alpha, CMYK, extra channels without a meaning, planar images,
+// and values of 2 and 4 bits.
 func (t tiffFile) decodeSamples() (image.Image, error) {
 	s, err := t.samples()
 	if err != nil {
@@ -79,7 +79,7 @@ func (t tiffFile) decodeSamples() (image.Image, error) {
 	return m, nil
 }
 
-// palette is red, green and blue of each value; nil where there is none.
+// palette returns red, green and blue for each value of this many bits; nil if the page has no palette.
 func (t tiffFile) palette(bits int) ([]uint8, error) {
 	if t.number(tagPhotometric, -1) != photometricPalette {
 		return nil, nil
@@ -133,7 +133,7 @@ func (t tiffFile) samples() (s tiffSamples, err error) {
 	return s, nil
 }
 
-// rows reads values that lie side by side, step of them for a pixel, by taking their bytes for a gray picture.
+// rows reads consecutive values, step of them for each pixel, by decoding their bytes as a gray picture.
 func (t tiffFile) rows(bits, step int, replaced map[int]tiffValue) (tiffRows, error) {
 	inBytes := func(pixels int) int { return (pixels*step*bits + 7) / 8 }
 	r := tiffRows{stride: inBytes(t.number(tagWidth, 0)), step: step}
@@ -173,8 +173,8 @@ func reverseBits(values []byte) {
 	}
 }
 
-// undoDifferences makes values of the differences between neighbors, if these are what is stored; span are the bytes of a row in
-// a tile, from whose edge they are counted.
+// undoDifferences undoes horizontal differencing (TIFF's predictor) if the page uses it. span is the number of bytes of a row in
+// a tile, at whose edge the differences start anew.
 func (t tiffFile) undoDifferences(r tiffRows, bits, span int) error {
 	const horizontal = 2
 	switch predictor := t.number(tagPredictor, 1); {
@@ -199,7 +199,7 @@ func (t tiffFile) undoDifferences(r tiffRows, bits, span int) error {
 	return nil
 }
 
-// each calls do for every pixel, with what gives its values in 8 bits.
+// each calls do for every pixel with a function that returns its channels, scaled to 8 bits.
 func (s tiffSamples) each(size image.Rectangle, do func(i int, value func(channel int) uint8)) {
 	for y := range size.Dy() {
 		for x := range size.Dx() {
@@ -214,7 +214,7 @@ func (s tiffSamples) each(size image.Rectangle, do func(i int, value func(channe
 	}
 }
 
-// value is the i-th of a row.
+// value returns the i-th value of a row.
 func (s tiffSamples) value(row []byte, i int) uint8 {
 	switch s.bits {
 	case 8:

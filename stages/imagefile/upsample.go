@@ -2,10 +2,10 @@ package imagefile
 
 import "image"
 
-// Where chroma has fewer pixels than luma, libjpeg and libwebp do not repeat it but interpolate: each pixel of chroma counts
-// three times as much as its neighbor on the other side of the pixel of the picture. They round differently.
+// Where chroma has fewer pixels than luma, libjpeg and libwebp do not repeat it but interpolate: the nearer chroma pixel has the
+// weight 3/4 and its neighbour 1/4. The two libraries round differently.
 
-// ycbcrToRGBA converts a part of a picture with JPEG's range of values into dst as libjpeg does.
+// ycbcrToRGBA converts a part of a picture with JPEG's full range of values to RGB as libjpeg does.
 func ycbcrToRGBA(dst *image.RGBA, src *image.YCbCr, part image.Rectangle) {
 	u := upsampled{src: src}
 	switch src.SubsampleRatio {
@@ -16,7 +16,7 @@ func ycbcrToRGBA(dst *image.RGBA, src *image.YCbCr, part image.Rectangle) {
 	case image.YCbCrSubsampleRatio440:
 		u.halfHeight = true
 	}
-	if u.half && (src.Rect.Dx()+1)/2 <= 2 { // libjpeg repeats so few
+	if u.half && (src.Rect.Dx()+1)/2 <= 2 { // libjpeg does not interpolate rows of so few pixels
 		u.half, u.halfHeight = false, false
 	}
 	for y := part.Min.Y; y < part.Max.Y; y++ {
@@ -30,7 +30,7 @@ func ycbcrToRGBA(dst *image.RGBA, src *image.YCbCr, part image.Rectangle) {
 	}
 }
 
-// jpegRGB converts a pixel of a JPEG with libjpeg's own integers.
+// jpegRGB converts a pixel of a JPEG with libjpeg's integer arithmetic.
 func jpegRGB(y, cb, cr uint8) (r, g, b uint8) {
 	const one, half = 1 << 16, 1 << 15
 	luma, blue, red := int32(y), int32(cb)-128, int32(cr)-128
@@ -40,7 +40,7 @@ func jpegRGB(y, cb, cr uint8) (r, g, b uint8) {
 		clip(luma + (116130*blue+half)>>16) // 1.772
 }
 
-// upsampled gives the chroma of a picture at the size of its luma.
+// upsampled interpolates the chroma of a picture to the size of its luma.
 type upsampled struct {
 	src              *image.YCbCr
 	half, halfHeight bool // whether chroma is interpolated along rows, and along columns
@@ -48,7 +48,7 @@ type upsampled struct {
 	sums             []int32
 }
 
-// rows are the chroma of row y, good until the next call.
+// rows returns the chroma of row y, valid until the next call.
 func (u *upsampled) rows(y int) (cb, cr []uint8) {
 	width := u.src.Rect.Dx()
 	u.cb, u.cr = u.row(u.cb, u.src.Cb, y), u.row(u.cr, u.src.Cr, y)
@@ -67,7 +67,7 @@ func (u *upsampled) row(dst, plane []uint8, y int) []uint8 {
 	}
 	at := func(y int) []uint8 { return plane[src.COffset(src.Rect.Min.X, y):] }
 	near, far := at(y), at(y)
-	if u.halfHeight { // the other row of chroma beside y
+	if u.halfHeight { // the chroma row on the other side of y
 		if up := y - src.Rect.Min.Y; up%2 == 0 && up > 0 {
 			far = at(y - 1)
 		} else if up%2 == 1 && y < bottom {
@@ -102,8 +102,8 @@ func (u *upsampled) row(dst, plane []uint8, y int) []uint8 {
 	return dst
 }
 
-// interpolate makes two values of each: three parts of it and one of its neighbor before or after, rounded by these numbers
-// and shifted.
+// interpolate makes two values of each: three parts of the value and one part of its neighbour before or after, plus the
+// rounding term before or after, shifted right by shift.
 func interpolate(dst []uint8, values []int32, before, after int32, shift uint) []uint8 {
 	last := len(values) - 1
 	for i, v := range values {

@@ -19,15 +19,15 @@ func isWebP(data []byte) bool {
 
 // webpFile is the still image or the first frame of a WebP file.
 type webpFile struct {
-	canvas image.Rectangle // empty where there is no animation
-	at     image.Point     // where on it the frame stands
-	size   image.Rectangle // of the frame, from 0, 0
+	canvas image.Rectangle // empty for a still image
+	at     image.Point     // position of the frame on the canvas
+	size   image.Rectangle // size of the frame, from (0, 0)
 
-	name         string // of the chunk that holds the pixels: VP8 or VP8L
-	alpha, image []byte // alpha is of VP8 alone
+	name         string // name of the chunk that holds the pixels: VP8 or VP8L
+	alpha, image []byte // alpha occurs only with VP8
 }
 
-// riffChunks goes through the chunks of a RIFF file or of one of its chunks; the last may be cut off.
+// riffChunks iterates over the chunks of a RIFF file or of one of its chunks; the last may be cut off.
 func riffChunks(data []byte) iter.Seq2[string, []byte] {
 	return func(yield func(string, []byte) bool) {
 		for len(data) >= 8 {
@@ -43,7 +43,7 @@ func riffChunks(data []byte) iter.Seq2[string, []byte] {
 
 var errWebP = errors.New("its parts do not fit together")
 
-// readWebP finds the parts.
+// readWebP finds the parts of a WebP file.
 func readWebP(data []byte) (f webpFile, err error) {
 	animated := false
 	for name, content := range riffChunks(data[12:]) {
@@ -97,7 +97,7 @@ func (f *webpFile) take(name string, content []byte) {
 	}
 }
 
-// still is a file of the pixels alone, and their alpha.
+// still returns a WebP file of the frame's pixels only, with their alpha if asked for.
 func (f *webpFile) still(alpha bool) []byte {
 	chunk := func(file []byte, name string, content []byte) []byte {
 		file = binary.LittleEndian.AppendUint32(append(file, name...), uint32(len(content)))
@@ -128,7 +128,7 @@ func readWebPHeader(data []byte) (header, error) {
 	return header{width: size.Dx(), height: size.Dy(), turn: turnOf(exifOrientation(exif)), pixelBytes: 12}, nil
 }
 
-// decodeWebP reads a still image, or the first frame of an animation on its canvas, which is transparent elsewhere.
+// decodeWebP decodes a still image, or the first frame of an animation on its canvas, which is transparent elsewhere.
 func decodeWebP(data []byte) (image.Image, error) {
 	f, err := readWebP(data)
 	if err != nil {
@@ -140,7 +140,7 @@ func decodeWebP(data []byte) (image.Image, error) {
 	}
 	canvas := image.NewNRGBA(f.canvas)
 	at := f.size.Add(f.at)
-	if m, ok := m.(*image.NRGBA); ok { // draw.Draw would take the color off what is transparent
+	if m, ok := m.(*image.NRGBA); ok { // draw.Draw would discard the colors of transparent pixels
 		for y := range f.size.Dy() {
 			copy(canvas.Pix[canvas.PixOffset(at.Min.X, at.Min.Y+y):], m.Pix[m.PixOffset(0, y):][:4*f.size.Dx()])
 		}
@@ -176,7 +176,7 @@ func (f *webpFile) decode() (image.Image, error) {
 	return webpRGB(m, nil), nil
 }
 
-// webpRGB converts the pixels of a lossy WebP as libwebp does, with their alpha if there is one.
+// webpRGB converts the pixels of a lossy WebP to RGB as libwebp does, with their alpha if there is any.
 func webpRGB(m *image.YCbCr, alpha *image.NYCbCrA) image.Image {
 	width, height := m.Rect.Dx(), m.Rect.Dy()
 	step := 3
@@ -186,7 +186,7 @@ func webpRGB(m *image.YCbCr, alpha *image.NYCbCrA) image.Image {
 	pix := make([]byte, 0, step*width*height)
 	var cb, cr []uint8
 	for y := range height {
-		other := max(y+2*(y%2)-1, 0) // the row beside y that has other chroma
+		other := max(y+2*(y%2)-1, 0) // the adjacent row whose chroma is in another row
 		if other >= height {
 			other = y
 		}
@@ -208,7 +208,7 @@ func webpRGB(m *image.YCbCr, alpha *image.NYCbCrA) image.Image {
 	return packed{m.Rect, pix}
 }
 
-// webpChroma interpolates a row of chroma in libwebp's integers, from the row that is near and the one on the other side.
+// webpChroma interpolates a row of chroma with libwebp's integer arithmetic, from the nearer chroma row and the farther one.
 func webpChroma(dst, near, far []uint8, width int) []uint8 {
 	edge := func(i int) uint8 { return uint8((3*uint32(near[i]) + uint32(far[i]) + 2) >> 2) }
 	dst = append(dst, edge(0))
@@ -223,7 +223,7 @@ func webpChroma(dst, near, far []uint8, width int) []uint8 {
 	return dst
 }
 
-// studioRGB converts a pixel with libwebp's own integers: luma goes from 16 to 235, as in video.
+// studioRGB converts a pixel with libwebp's integer arithmetic: luma ranges from 16 to 235, as in video.
 func studioRGB(y, cb, cr uint8) (r, g, b uint8) {
 	times := func(v uint8, factor int) int { return int(v) * factor >> 8 }
 	clip := func(v int) uint8 { return uint8(max(0, min(255, v>>6))) }

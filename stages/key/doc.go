@@ -1,3 +1,3 @@
-// Package key makes the lines of which a stage's key consists: settings, the artifacts that the stage takes, and what else
-// its result depends on. A line is a name and a value; the key is what the store names an action by.
+// Package key builds the lines of a stage's key: its settings, its input artifacts, and whatever else its result depends on. A
+// line is a name and a value. The store identifies an action (one execution of a stage) by its key.
 package key

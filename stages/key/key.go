@@ -8,9 +8,9 @@ import (
 	"tlpipe/pipeline/store"
 )
 
-// Settings lists every setting of a stage that can change its result, as key lines in the order of the struct's
-// fields: those tagged inert or path are left out, and those tagged key:"omitzero" where they are, so that the keys of before
-// they were there stay. The value is the setting's JSON.
+// Settings returns a key line for every setting that can change a stage's result, in the order of the struct's fields. The value
+// is the setting's JSON. Fields tagged inert or path are left out; a field tagged key:"omitzero" is left out while it is zero,
+// so that adding it does not change existing keys.
 func Settings(settings any) ([]store.Line, error) {
 	return appendSettings(nil, "", reflect.Indirect(reflect.ValueOf(settings)))
 }
@@ -32,7 +32,7 @@ func appendSettings(lines []store.Line, prefix string, v reflect.Value) ([]store
 			}
 			continue
 		}
-		text, err := json.Marshal(value.Interface()) // sorts the keys of maps
+		text, err := json.Marshal(value.Interface()) // json.Marshal sorts the keys of maps
 		if err != nil {
 			return nil, fmt.Errorf("key of setting %s: %w", name, err)
 		}

@@ -5,7 +5,7 @@ import (
 	"tlpipe/pipeline/store"
 )
 
-// Inputs are the key lines of the artifacts a stage takes.
+// Inputs returns the key lines of a stage's input artifacts of these types.
 func Inputs(in pipeline.Inputs, types ...string) []store.Line {
 	lines := make([]store.Line, len(types))
 	for i, t := range types {

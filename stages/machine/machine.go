@@ -10,23 +10,23 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// Machine is what results can depend on besides settings and inputs, resolved before any key is computed.
+// Machine holds the properties of the machine that results can depend on. They are resolved before any key is computed.
 type Machine struct {
-	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: not known because there is none
-	Build      string `json:"build"`      // tells builds of that version apart
+	TensorFlow string `json:"tensorflow"` // version of libtensorflow; empty: there is none
+	Build      string `json:"build"`      // distinguishes builds of one version
 	Device     string `json:"device"`     // cpu or gpu:N
-	Memory     int64  `json:"memory"`     // bytes that the device has; 0: not known
-	VNNI       bool   `json:"vnni"`       // whether the CPU multiplies bytes in hardware
-	CPUClass   string `json:"cpu_class"`  // as savedmodels.Host has it
+	Memory     int64  `json:"memory"`     // memory of the device in bytes; 0: not known
+	VNNI       bool   `json:"vnni"`       // whether the CPU has int8 dot products (AVX-512 or AVX VNNI)
+	CPUClass   string `json:"cpu_class"`  // see savedmodels.Host
 }
 
-// Host is what decides how models can run.
+// Host returns the properties that decide in which precisions models can run.
 func (m Machine) Host() savedmodels.Host {
 	return savedmodels.Host{Device: m.Device, CPUClass: m.CPUClass, VNNI: m.VNNI}
 }
 
-// Refuse is the error of a process on the machine is that is given work whose keys name the machine m: its results would be
-// others than the keys say. Which of several equal GPUs it is does not matter, and how much memory there is.
+// Refuse returns an error if a process on the machine is cannot do work whose keys were computed for the machine m, because its
+// results could differ. The number of a GPU and the amount of memory do not matter.
 func (m Machine) Refuse(is Machine) error {
 	kind := func(device string) string { kind, _, _ := strings.Cut(device, ":"); return kind }
 	var others []string
@@ -50,19 +50,19 @@ func (m Machine) Refuse(is Machine) error {
 	return exit.Errorf(exit.NoRuntime, "this worker runs on another machine than the one that the keys of the results name: %s; run the command where the worker runs, or the worker on a machine like the command's", strings.Join(others, ", "))
 }
 
-// Linked is what the worker says of the TensorFlow library it links.
+// Linked describes the TensorFlow library that the worker links, as the worker reports it.
 type Linked struct {
 	TensorFlow string   `json:"tensorflow"`
 	Library    string   `json:"library"` // path of the library
-	Build      string   `json:"build"`   // tells builds of one version apart
+	Build      string   `json:"build"`   // distinguishes builds of one version
 	Devices    []string `json:"devices"` // GPUs that TensorFlow can use, such as gpu:0
-	Memory     []int64  `json:"memory"`  // bytes that TensorFlow can have of each
+	Memory     []int64  `json:"memory"`  // bytes that TensorFlow can use of each device
 
-	Identity worker.Identity `json:"identity"` // what each worker says of itself as long as all of this holds
+	Identity worker.Identity `json:"identity"` // what each worker reports of itself while all of this is unchanged
 }
 
-// Machine completes what is linked with what the CPU can do. device is cpu or gpu:N; "" takes the first GPU, or the CPU where
-// there is none.
+// Machine combines the linked library with the properties of the CPU. device is cpu or gpu:N; "" selects the first GPU, or the
+// CPU where there is none. An unknown device is an error with exit code Usage.
 func (l Linked) Machine(device string) (Machine, error) {
 	host := savedmodels.ThisHost(device)
 	m := Machine{TensorFlow: l.TensorFlow, Build: l.Build, Device: device, CPUClass: host.CPUClass, VNNI: host.VNNI, Memory: TotalMemory()}

@@ -12,18 +12,18 @@ import (
 	"tlpipe/stages/wording"
 )
 
-// FreeMemory is how many bytes a new process can take now without swapping: what the kernel holds available, or what the
-// limit of the control group (a container's) leaves where that is less. It is 0 where neither is known.
+// FreeMemory returns how many bytes a new process can allocate now without swapping: MemAvailable of /proc/meminfo, or what
+// the memory limit of the control group (a container's) leaves if that is less; 0 if neither is known.
 func FreeMemory() int64 {
 	return memory("MemAvailable", memoryController.free)
 }
 
-// TotalMemory is how many bytes there are, or the limit of the control group where that is less; 0 where it is not known.
+// TotalMemory returns the machine's memory in bytes, or the control group's limit if that is less; 0 if neither is known.
 func TotalMemory() int64 {
 	return memory("MemTotal", memoryController.total)
 }
 
-// memory is a line of what the kernel tells, or what the control group leaves by that measure.
+// memory returns a line of /proc/meminfo in bytes, or the control group's value ofGroup if that is less.
 func memory(line string, ofGroup func(c memoryController, group string) (int64, bool)) int64 {
 	text, err := os.ReadFile("/proc/meminfo")
 	if err != nil {
@@ -45,7 +45,7 @@ func memory(line string, ofGroup func(c memoryController, group string) (int64, 
 	return bytes
 }
 
-// ModelMemory is how many bytes of the machine's memory a batch takes. What a GPU's memory holds is not estimated.
+// ModelMemory estimates how many bytes of main memory a batch takes. The memory of a GPU is not estimated.
 func (r Resources) ModelMemory(m savedmodels.Memory, batch int) int64 {
 	if r.Machine.Device != "cpu" {
 		return 0
@@ -53,8 +53,8 @@ func (r Resources) ModelMemory(m savedmodels.Memory, batch int) int64 {
 	return m.Of(batch)
 }
 
-// FitsMemory refuses a batch that the machine has no memory for, before anything is done, and names one that fits if
-// there is a setting for it. What a GPU's memory holds is not estimated.
+// FitsMemory returns an error if a batch needs more memory than the machine has free. Where setting names the setting of the
+// batch size, the error suggests a batch that fits. The memory of a GPU is not estimated.
 func (r Resources) FitsMemory(setting string, m savedmodels.Memory, batch int) error {
 	if r.Memory == nil || r.Machine.Device != "cpu" {
 		return nil
@@ -70,5 +70,5 @@ func (r Resources) FitsMemory(setting string, m savedmodels.Memory, batch int) e
 	if setting == "" {
 		return exit.Errorf(exit.Resources, "batches of %s take about %s of memory, but %s are free: free some, or take a smaller model.input", wording.Count(batch, "image"), need, free)
 	}
-	return exit.Errorf(exit.Resources, "batches of %s take about %s of memory, but %s are free, too few even for one image: free some, take a smaller model.input, or freeze more layers", wording.Count(batch, "image"), need, free)
+	return exit.Errorf(exit.Resources, "batches of %s take about %s of memory, but %s are free, too little for one image: free some, take a smaller model.input, or freeze more layers", wording.Count(batch, "image"), need, free)
 }

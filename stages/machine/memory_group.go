@@ -11,15 +11,15 @@ import (
 	"strings"
 )
 
-// memoryController is how one version of control groups tells of memory.
+// memoryController names the files by which one version of control groups reports memory.
 type memoryController struct {
-	folder            string // of the hierarchy, in where control groups are mounted
-	limit, used, stat string // files of a group
-	reclaimable       string // the line of stat with what the kernel gives back before it refuses: file pages nobody uses
+	folder            string // folder of the hierarchy below the mount point
+	limit, used, stat string // names of a group's files
+	reclaimable       string // the line of stat with the inactive file pages, which the kernel reclaims before an allocation fails
 }
 
-// inGroups is the least that the control group of this process, and those it lies in, have by a measure, such as free; ok is
-// false where none limits them. mounted is where control groups are mounted, list what /proc/self/cgroup says.
+// inGroups returns the least value of measure over the control group of this process and its ancestors, in bytes; ok is false
+// if none of them has a limit. mounted is the mount point of control groups, list the content of /proc/self/cgroup.
 func inGroups(mounted string, list []byte, measure func(c memoryController, group string) (int64, bool)) (least int64, ok bool) {
 	least = math.MaxInt64
 	for lines := bufio.NewScanner(bytes.NewReader(list)); lines.Scan(); {
@@ -33,7 +33,7 @@ func inGroups(mounted string, list []byte, measure func(c memoryController, grou
 		} else if fields[0] != "0" {
 			continue
 		}
-		// In a container the path may be the host's; then only the mounted root is there, and it is the container's group.
+		// In a container the path may be that of the host. Then only the mounted root exists, which is the container's group.
 		root := filepath.Join(mounted, c.folder)
 		for group := filepath.Join("/", fields[2]); ; group = filepath.Dir(group) {
 			if bytes, limited := measure(c, filepath.Join(root, group)); limited {
@@ -47,13 +47,13 @@ func inGroups(mounted string, list []byte, measure func(c memoryController, grou
 	return least, ok
 }
 
-// total is the limit of one group, if it has one.
+// total returns the limit of one group, if it has one.
 func (c memoryController) total(group string) (bytes int64, limited bool) {
 	limit, err := readNumber(filepath.Join(group, c.limit))
 	return limit, err == nil
 }
 
-// free is what one group leaves, if it has a limit.
+// free returns how much one group may still allocate, if it has a limit.
 func (c memoryController) free(group string) (bytes int64, limited bool) {
 	limit, err := readNumber(filepath.Join(group, c.limit))
 	used, usedErr := readNumber(filepath.Join(group, c.used))

@@ -10,7 +10,7 @@ import (
 	"tlpipe/stages/imagefile"
 )
 
-// JPEGDecoder is TensorFlow's decoder with the transform of whom opts follow: Keras or Pillow.
+// JPEGDecoder returns TensorFlow's JPEG decoder, with the inverse DCT that Keras or Pillow uses, depending on opts.Resize.
 func JPEGDecoder(runtime savedmodels.Runtime, opts imagefile.Options) (savedmodels.JPEGDecoder, error) {
 	if runtime == nil {
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")
@@ -18,8 +18,8 @@ func JPEGDecoder(runtime savedmodels.Runtime, opts imagefile.Options) (savedmode
 	return runtime.JPEG(opts.Size > 0 && opts.Resize == imagefile.Bilinear)
 }
 
-// Load loads a SavedModel for a stage, which sees in its profile how long that and each call takes. Of opts it completes
-// where the model runs.
+// Load loads a SavedModel for a stage, with the device and threads of env and threads set in opts. Loading and each call are
+// reported as spans of the stage's profile.
 func Load(threads int, env Resources, dir string, opts savedmodels.Options, report *progress.Reporter) (savedmodels.Model, error) {
 	if env.Runtime == nil {
 		return nil, exit.Errorf(exit.NoRuntime, "this process links no model runtime: run `make build`")

@@ -8,7 +8,7 @@ import (
 	"tlpipe/pipeline/store"
 )
 
-// ResolvePrecision is the precision a stage computes in on this machine.
+// ResolvePrecision returns the precision that a stage's setting means on this machine, or why it is not possible here.
 func ResolvePrecision(stage, setting string, m Machine) (string, error) {
 	precision, err := m.Host().Precision(setting)
 	if err != nil {
@@ -17,7 +17,7 @@ func ResolvePrecision(stage, setting string, m Machine) (string, error) {
 	return precision, nil
 }
 
-// CheckJIT refuses XLA where it does harm.
+// CheckJIT returns an error if XLA is asked for on a device where it is not supported or slower.
 func CheckJIT(stage string, jit bool, m Machine) error {
 	if err := m.Host().CheckJIT(jit); err != nil {
 		return fmt.Errorf("%s.%w", stage, err)
@@ -25,7 +25,7 @@ func CheckJIT(stage string, jit bool, m Machine) error {
 	return nil
 }
 
-// Lines are the key lines of what every stage that runs a model depends on.
+// Lines are the key lines for the machine, which every stage that runs a model has in its key.
 func Lines(m Machine) ([]store.Line, error) {
 	if m.TensorFlow == "" {
 		return nil, exit.Errorf(exit.NoRuntime, "there is no model runtime, so its version is not known: run `make deps build`")

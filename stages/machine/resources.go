@@ -5,12 +5,12 @@ import (
 	"tlpipe/stages/sources"
 )
 
-// Resources are what a stage may use of the process that it is listed in.
+// Resources are what stages may use of the process that they run or are planned in.
 type Resources struct {
-	// Runtime loads models; nil in the light process, which only plans the stages that need it.
+	// Runtime loads models. It is nil in the main process, which links no TensorFlow and only plans the stages that need one.
 	Runtime  savedmodels.Runtime
 	Exporter *savedmodels.Exporter
-	Digests  *sources.Digests // of local files; nil: they are read each time
+	Digests  *sources.Digests // cached digests of local files; nil: files are read each time
 	Machine  Machine
-	Memory   func() int64 // bytes that a stage may take now, see FreeMemory; where it is nil or gives 0, nothing is refused
+	Memory   func() int64 // free memory in bytes, see FreeMemory; nil or 0: not known, and no batch is refused
 }

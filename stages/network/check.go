@@ -10,7 +10,7 @@ import (
 	"tlpipe/stages/wording"
 )
 
-// Problems reports impossible networks.
+// Problems reports settings that describe no possible network.
 func (m Settings) Problems(report func(path, format string, args ...any)) {
 	const most = 4096 // pixels
 	least := savedmodels.SmallestInput(m.Backbone)
@@ -34,7 +34,7 @@ func (m Settings) Problems(report func(path, format string, args ...any)) {
 	}
 	layers := LayerNames(m.Backbone)
 	if layers == nil {
-		return // an unknown backbone is reported with its place already
+		return // the schema's check reports an unknown backbone with its position
 	}
 	last, seen := -1, map[string]bool{}
 	if len(m.TruncateAt) == 0 {
@@ -69,13 +69,13 @@ func (m Settings) Problems(report func(path, format string, args ...any)) {
 	}
 }
 
-// KnownTaps reports whether truncate_at names layers, and only such as there are.
+// KnownTaps reports whether truncate_at names at least one layer and only layers that exist.
 func (m Settings) KnownTaps() bool {
 	unknown := func(tap string) bool { return savedmodels.CheckLayer(m.Backbone, tap) != nil }
 	return len(m.TruncateAt) > 0 && !slices.ContainsFunc(m.TruncateAt, unknown)
 }
 
-// Possible reports whether there is such a network: problems says what is wrong with it.
+// Possible reports whether such a network exists, that is whether Problems reports nothing.
 func (m Settings) Possible() bool {
 	impossible := false
 	m.Problems(func(string, string, ...any) { impossible = true })

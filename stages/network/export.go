@@ -18,19 +18,19 @@ import (
 	"tlpipe/stages/standin"
 )
 
-// ExportKey is the key of an export: what is exported, and by which scripts, packages and weights.
+// ExportKey returns the key lines of an export: its spec, and the version of the Python scripts and packages.
 func ExportKey(spec any) ([]store.Line, error) {
 	text, err := json.Marshal(spec)
 	return []store.Line{{Name: "exporter", Value: savedmodels.ExporterVersion()}, {Name: "model", Value: string(text)}}, err
 }
 
-// ModelDigest names a model by its tensors and settings: the bytes of saved_model.pb are not compared.
+// ModelDigest identifies an exported model by its tensors and settings, not by the bytes of saved_model.pb, which can differ.
 func ModelDigest(dir string) (string, error) {
 	card, err := savedmodels.ReadCard(dir)
 	return card.Digest, err
 }
 
-// weightsFile is the path of the weights, if the config gives one.
+// weightsFile returns the path of the weights file; "" if the config names none.
 func (m Settings) weightsFile() string {
 	if m.Weights == "imagenet" || m.Weights == "random" {
 		return ""
@@ -38,8 +38,8 @@ func (m Settings) weightsFile() string {
 	return m.Weights
 }
 
-// WithWeights exports with a copy of the weights file, if the config gives one: Keras opens it more than once, and long
-// after it was named by its digest. The copy is made while that digest is verified.
+// WithWeights calls export with the path of a copy of the weights file; "" if the config names none. Keras opens the file several
+// times, long after its digest entered the key, so the copy, verified by that digest, guards against changes in between.
 func (m Settings) WithWeights(ctx context.Context, digests *sources.Digests, job *pipeline.Job, export func(file string) error) error {
 	path := m.weightsFile()
 	if path == "" {
@@ -50,7 +50,7 @@ func (m Settings) WithWeights(ctx context.Context, digests *sources.Digests, job
 		return err
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, filepath.Base(path)) // its ending says the format
+	file := filepath.Join(dir, filepath.Base(path)) // Keras tells the format by the extension
 	if err := digests.Copy(ctx, path, file); err != nil {
 		return fmt.Errorf("model.weights: %w", err)
 	}
@@ -61,7 +61,7 @@ func (m Settings) WithWeights(ctx context.Context, digests *sources.Digests, job
 	return err
 }
 
-// HasWeights refuses a config whose weights file cannot be read, before anything is done.
+// HasWeights returns a check that the weights file of the config can be read, to be made before any stage runs.
 func (n Network) HasWeights(digests *sources.Digests) func(context.Context) error {
 	return func(ctx context.Context) error {
 		_, err := n.Weighted(ctx, digests, n.Prefix())
@@ -69,7 +69,7 @@ func (n Network) HasWeights(digests *sources.Digests) func(context.Context) erro
 	}
 }
 
-// Weighted is the spec with its weights named for an export: a file by its content, never by its path.
+// Weighted returns spec with Weights set: a weights file is identified by its SHA-256, never by its path.
 func (m Settings) Weighted(ctx context.Context, digests *sources.Digests, spec savedmodels.Prefix) (savedmodels.Prefix, error) {
 	path := m.weightsFile()
 	if path == "" {
@@ -86,7 +86,7 @@ func (m Settings) Weighted(ctx context.Context, digests *sources.Digests, spec s
 	return spec, nil
 }
 
-// holdsWeights refuses a file that is known to hold none, before Keras says of it that its signature is not found.
+// holdsWeights returns an error for a file that evidently holds no weights. Keras would only say "file signature not found".
 func holdsWeights(path string) error {
 	f, err := os.Open(path)
 	if err != nil {

@@ -5,7 +5,8 @@ import (
 	"tlpipe/stages/machine"
 )
 
-// LayOut says in a spec what to lay the graph out for: nothing on GPUs, but where training in float16 scales the loss.
+// LayOut sets in a spec the precision that the exported graph is specialized for. On a GPU there is none, except that training
+// in float16 needs loss scaling in the graph. stage is featurize or fine-tune, setting its precision setting.
 func LayOut(spec *savedmodels.Prefix, stage, setting string, m machine.Machine) error {
 	precision, err := machine.ResolvePrecision(stage, setting, m)
 	if m.Device == "cpu" || (precision == "float16" && stage == "fine-tune") {

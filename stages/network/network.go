@@ -6,14 +6,14 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// Network is the model that a config describes, with what other settings say of it.
+// Network is the model that a config describes, with what it takes from other settings.
 type Network struct {
 	Settings
-	Preprocess savedmodels.Preprocess // how pixels become its input: normalize's recipe
+	Preprocess savedmodels.Preprocess // normalize's recipe, by which pixels become the network's input
 	Threads    int                    // intra-op threads of TensorFlow
 }
 
-// Prefix describes the frozen part of the network. Where weights come from a file, Weighted names them.
+// Prefix describes the frozen part of the network. Its Weights is the setting itself; see Weighted for a weights file.
 func (n Network) Prefix() savedmodels.Prefix {
 	layers := LayerNames(n.Backbone)
 	spec := savedmodels.Prefix{
@@ -22,7 +22,7 @@ func (n Network) Prefix() savedmodels.Prefix {
 	}
 	slices.SortFunc(spec.Taps, func(a, b string) int { return slices.Index(layers, a) - slices.Index(layers, b) })
 	spec.Taps = slices.Compact(spec.Taps)
-	spec.Freeze = spec.Cut() // the same network by whichever name
+	spec.Freeze = spec.Cut() // several layer names can mean the same cut
 	return spec
 }
 
@@ -35,5 +35,5 @@ func LayerNames(backbone string) []string {
 	return names
 }
 
-// NothingFrozen reports whether the whole network trains from the pixels.
+// NothingFrozen reports whether the whole network is trained, from the pixels.
 func (m Settings) NothingFrozen() bool { return m.FreezeThrough == "none" }

@@ -6,7 +6,7 @@ import (
 	"tlpipe/savedmodels"
 )
 
-// TrainedLayers are the layers of the backbone that train, in network order; nil for an impossible network.
+// TrainedLayers returns the layers of the backbone that are trained, in network order; nil for an impossible network.
 func (m Settings) TrainedLayers() []string {
 	layers := savedmodels.Layers(m.Backbone)
 	at := func(name string) int {

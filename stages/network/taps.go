@@ -5,10 +5,10 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Taps are layer names; in YAML one name or a list.
+// Taps are the names of the layers whose outputs are kept; in YAML one name or a list.
 type Taps []string
 
-// UnmarshalYAML takes a name or a list of names.
+// UnmarshalYAML accepts a name or a list of names.
 func (t *Taps) UnmarshalYAML(node *yaml.Node) error {
 	if node.Kind == yaml.ScalarNode {
 		*t = Taps{node.Value}

@@ -65,7 +65,7 @@ func (s Split) problems(report func(path, format string, args ...any)) {
 	case s.Folds == 1:
 		report(at+"folds", "a single fold leaves nothing to train on: set at least 2, or leave folds out")
 	case s.Folds > 0 && s.Val > 0:
-		report(at+"val", "split.folds already determines the size of val: leave val out")
+		report(at+"val", "split.folds says already how large val is: leave val out")
 	case s.Folds == 0 && s.Fold > 0:
 		report(at+"fold", "there are no folds: set split.folds, such as 5, or leave fold out")
 	case s.Folds > 0 && s.Fold >= s.Folds:

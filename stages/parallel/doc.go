@@ -1,2 +1,2 @@
-// Package parallel fills batches side by side and gives them in their order, and counts into how many parts rows are cut.
+// Package parallel fills batches concurrently and yields them in order, and divides rows into parts of equal size.
 package parallel

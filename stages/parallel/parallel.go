@@ -10,9 +10,9 @@ import (
 	"tlpipe/pipeline/guard"
 )
 
-// Ordered fills batches 0 … n-1, at most lanes of them at a time and also while the one before is in use, and gives them in
-// their order. There is a buffer more than lanes, made by buffer. A batch is valid until the next one is asked for. Nothing
-// reads the sources of fill any more when the loop is left, however it is left. Should fill panic, that is its error.
+// Ordered fills batches 0 … n-1 concurrently, at most lanes at a time, and yields them in order. Filling goes on while the
+// caller uses a batch. It makes lanes+1 buffers with buffer; a yielded batch is valid until the next iteration. When the loop
+// ends, for whatever reason, no call of fill is still running. A panic of fill becomes its error.
 func Ordered[T any](ctx context.Context, n, lanes int, buffer func() T, fill func(batch T, i int) error) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		type filled struct {
@@ -69,10 +69,10 @@ func Ordered[T any](ctx context.Context, n, lanes int, buffer func() T, fill fun
 	}
 }
 
-// Part is the i-th part of rows of size each; the last may be shorter.
+// Part returns the i-th part of rows, where each part has size rows and the last may be shorter.
 func Part(rows []int64, i, size int) []int64 {
 	return rows[i*size : min((i+1)*size, len(rows))]
 }
 
-// Count is the number of parts of size each.
+// Count is the number of parts of at most size that n rows make.
 func Count(n, size int) int { return (n + size - 1) / size }

@@ -11,9 +11,9 @@ import (
 	"tlpipe/stages/archivefs"
 )
 
-// ImageFiles lists the files that a command line names by files, folders and patterns, in that order. A folder stands
-// for all files in it and below, by name, but for hidden ones and those that desktops leave; a pattern (as in a shell,
-// without **) for what it matches. What cannot be listed goes to problem, and the rest is listed all the same.
+// ImageFiles lists the files that command-line arguments name: files, folders and patterns, in the order of the arguments. A
+// folder means all files in it and its subfolders by name, except hidden ones and junk (archivefs.Junk). A pattern (as in a
+// shell, without **) means the files it matches. What cannot be listed is reported to problem, and listing continues.
 func ImageFiles(args []string, problem func(path string, reason error)) []string {
 	var files []string
 	add := func(path string) error {
@@ -46,11 +46,11 @@ func ImageFiles(args []string, problem func(path string, reason error)) []string
 	return files
 }
 
-// eachMatch goes through what a pattern matches, by name. As in a shell, a hidden file must be asked for.
+// eachMatch calls do for the files that a pattern matches, by name. As in a shell, * does not match hidden files.
 func eachMatch(pattern string, do func(path string)) error {
 	matches, err := filepath.Glob(pattern)
 	if err != nil {
-		return fmt.Errorf("there is no such file, and it is no pattern: %w", err)
+		return fmt.Errorf("there is no such file, and it is not a valid pattern: %w", err)
 	}
 	hidden := strings.HasPrefix(filepath.Base(pattern), ".")
 	found := false
@@ -66,10 +66,10 @@ func eachMatch(pattern string, do func(path string)) error {
 	return nil
 }
 
-// filesBelow lists the files in a folder and below. Links to folders in it are not followed.
+// filesBelow lists the files in a folder and its subfolders. Links to folders are not followed.
 func filesBelow(root string, problem func(path string, reason error)) []string {
 	var files []string
-	// The slash has a root that is a link followed; it is in no path that is listed.
+	// The trailing slash makes WalkDir follow a root that is a link; listed paths do not contain it.
 	_ = filepath.WalkDir(root+string(filepath.Separator), func(path string, entry fs.DirEntry, err error) error {
 		name, _ := filepath.Rel(root, path)
 		switch {
@@ -93,7 +93,7 @@ func filesBelow(root string, problem func(path string, reason error)) []string {
 	return files
 }
 
-// reason is an error of the system without the path it names.
+// reason strips the operation and path from an *fs.PathError.
 func reason(err error) error {
 	if system := (*fs.PathError)(nil); errors.As(err, &system) {
 		return system.Err

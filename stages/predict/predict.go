@@ -23,7 +23,7 @@ import (
 	"tlpipe/stages/temperature"
 )
 
-// maxImageFile is the size above which a file is refused unread: no image that is taken has so many bytes.
+// maxImageFile is the size in bytes above which a file is refused without reading it.
 const maxImageFile = 1 << 30
 
 // PredictName takes the place of a stage's name in a request to the worker.
@@ -31,18 +31,17 @@ const PredictName = "predict"
 
 // PredictRequest is what the worker needs to classify image files.
 type PredictRequest struct {
-	Model   string   `json:"model"`   // folder of a trained model
-	Images  [][]byte `json:"images"`  // paths; as bytes, since a path need not be UTF-8
-	Top     int      `json:"top"`     // classes wanted of each image
+	Model   string   `json:"model"`   // folder of a trained model (an artifact of type model) (an artifact of type model)
+	Images  [][]byte `json:"images"`  // paths of the files, as bytes since a path need not be UTF-8
+	Top     int      `json:"top"`     // number of classes to return for each image
 	Threads int      `json:"threads"` // 0: as many as the model was trained with
-	Device  string   `json:"device"`  // as Linked.Machine takes it
-	Trust   bool     `json:"trust"`   // as savedmodels.Options.Trust
+	Device  string   `json:"device"`  // see Linked.Machine
+	Trust   bool     `json:"trust"`   // see savedmodels.Options.Trust
 
 	Calibrated bool `json:"calibrated"` // probabilities after the model's temperature
 }
 
-// Prediction is the answer for one image: its most probable classes, the first of which is the best; or why there is
-// none.
+// Prediction is the result for one image: its most probable classes in descending order, or the reason why there is none.
 type Prediction struct {
 	Image         int       `json:"image"`   // index in Images of the request
 	Classes       []int     `json:"classes"` // indices into the model's classes
@@ -50,8 +49,8 @@ type Prediction struct {
 	Unreadable    string    `json:"unreadable,omitempty"`
 }
 
-// Predict runs the served signature of a trained model on image files, decoded as the training images were, and hands
-// on each answer in the order of the request. Its memory does not grow with the number of images.
+// Predict runs the serving signature of a trained model on image files, which it decodes as the training images were decoded,
+// and calls emit with each result in the order of the request. Its memory does not grow with the number of images.
 func Predict(ctx context.Context, run savedmodels.Runtime, host machine.Machine, req PredictRequest, emit func(Prediction) error) (err error) {
 	trained, err := OpenTrained(req.Model)
 	if err == nil && req.Calibrated {
@@ -62,7 +61,7 @@ func Predict(ctx context.Context, run savedmodels.Runtime, host machine.Machine,
 	}
 	size := max(1, min(trained.batchSize(), len(req.Images)))
 	memory := trained.memory
-	memory.Fixed = max(memory.Fixed, savedmodels.Bytes(req.Model)) // whatever the card of a stranger's model says
+	memory.Fixed = max(memory.Fixed, savedmodels.Bytes(req.Model)) // even if the card of an untrusted model claims less
 	if err := (machine.Resources{Machine: host, Memory: machine.FreeMemory}).FitsMemory("", memory, size); err != nil {
 		return err
 	}
@@ -111,7 +110,7 @@ func Predict(ctx context.Context, run savedmodels.Runtime, host machine.Machine,
 	return nil
 }
 
-// rank keeps the best classes; of equally probable ones the first.
+// rank keeps the most probable classes; ties go to the lower class index.
 func (p *Prediction) rank(probabilities []float32, top int) {
 	order := make([]int, len(probabilities))
 	for i := range order {
@@ -124,24 +123,24 @@ func (p *Prediction) rank(probabilities []float32, top int) {
 	}
 }
 
-// batchSize keeps bounded both what a batch of pixels takes and what the network makes of it.
+// batchSize limits the memory of both the pixels and the activations of a batch.
 func (t *Classifier) batchSize() int {
 	most := min(examples.BatchBytes/formats.Product(t.ImageShape()), examples.BatchPixels/(t.input[0]*t.input[1]), examples.BatchRows)
 	return max(most, 1)
 }
 
-// fileBatch holds the pixels of those images of a batch that could be read.
+// fileBatch holds the pixels of the images of a batch that could be read.
 type fileBatch struct {
 	trained *Classifier
 	pixels  []byte
-	reasons []error // of each file; nil where it could be read
+	reasons []error // for each file why it could not be read; nil if it could
 }
 
 func newFileBatch(t *Classifier, size int) *fileBatch {
 	return &fileBatch{trained: t, pixels: make([]byte, 0, size*formats.Product(t.ImageShape()))}
 }
 
-// read decodes files, several at a time.
+// read decodes files, several concurrently.
 func (b *fileBatch) read(paths [][]byte) {
 	size := formats.Product(b.trained.ImageShape())
 	b.pixels, b.reasons = b.pixels[:len(paths)*size], make([]error, len(paths))
@@ -169,7 +168,7 @@ func (b *fileBatch) read(paths [][]byte) {
 	b.pixels = b.pixels[:good*size]
 }
 
-// predict gives the class probabilities of the images that could be read, one after the other.
+// predict returns the class probabilities of the images that could be read, [images, classes] row by row.
 func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]float32, error) {
 	shape := b.trained.ImageShape()
 	n := len(b.pixels) / formats.Product(shape)
@@ -183,16 +182,16 @@ func (b *fileBatch) predict(ctx context.Context, model savedmodels.Model) ([]flo
 	}
 	probabilities := formats.Float32s(out["probabilities"].Data)
 	if want := n * len(b.trained.Classes); len(probabilities) != want {
-		return nil, fmt.Errorf("the model gave %d probabilities for %d images of %d classes: its card does not belong to it", len(probabilities), n, len(b.trained.Classes))
+		return nil, fmt.Errorf("the model returned %d probabilities for %d images of %d classes: its card.json belongs to another model", len(probabilities), n, len(b.trained.Classes))
 	}
 	if slices.ContainsFunc(probabilities, func(p float32) bool { return math.IsNaN(float64(p)) }) {
-		return nil, errors.New("the model gives NaN: its weights are spoilt; train it again")
+		return nil, errors.New("the model returns NaN: its weights are corrupt; train it again")
 	}
 	return probabilities, nil
 }
 
-// readImage fills dst with the pixels of a file as the model takes them: decoded as decode does, gray where all
-// training images were, cropped as normalize says. The error is a reason for people, without the path.
+// readImage fills dst with the pixels of a file in the model's input format: decoded like the training images, converted to gray
+// if all of those were gray, and cropped as normalize says. The error is a message for users, without the path.
 func (t *Classifier) readImage(dst []byte, path string) error {
 	info, err := os.Stat(path)
 	if err == nil && info.Size() > maxImageFile {
@@ -222,7 +221,7 @@ func (t *Classifier) readImage(dst []byte, path string) error {
 	return nil
 }
 
-// luma turns RGB into gray with the weights of ITU-R 601, in Pillow's integers; gray itself is unchanged.
+// luma converts RGB to gray with the weights of ITU-R BT.601 in Pillow's integer arithmetic. Gray pixels are unchanged.
 func luma(rgb []byte) []byte {
 	gray := rgb[:0:len(rgb)]
 	for ; len(rgb) > 0; rgb = rgb[3:] {

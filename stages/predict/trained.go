@@ -16,13 +16,13 @@ import (
 	"tlpipe/stages/temperature"
 )
 
-// Classifier is a trained model that classifies image files.
+// Classifier is a trained model with what is needed to classify image files.
 type Classifier struct {
 	formats.Trained
 
-	memory savedmodels.Memory  // that it needs
-	input  [2]int              // height and width in pixels that the network sees
-	room   *semaphore.Weighted // as imagefile.Options.Room
+	memory savedmodels.Memory  // estimate of the memory it needs
+	input  [2]int              // height and width in pixels of the network's input
+	room   *semaphore.Weighted // see imagefile.Options.Room
 
 	jpeg savedmodels.JPEGDecoder // set by Predict
 }

@@ -1,2 +1,2 @@
-// Package shuffle gives permutations that depend on a seed and a purpose alone.
+// Package shuffle makes random permutations that depend only on their length, a seed and a purpose.
 package shuffle

@@ -10,7 +10,7 @@ import (
 // Permutation is a random order of 0 … n-1, a pure function of n, seed and purpose: a Fisher–Yates shuffle from the end,
 // whose numbers are those of a PCG generator started from the first 16 bytes of SHA-256("seed/purpose").
 //
-// It uses nothing of math/rand/v2 but PCG.Uint64, whose stream is fixed, so that results outlive Go releases.
+// It uses only PCG.Uint64 of math/rand/v2, whose stream is fixed, so that results stay the same with later Go releases.
 func Permutation(n int, seed int64, purpose string) []int {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%d/%s", seed, purpose))
 	random := rand.NewPCG(binary.BigEndian.Uint64(sum[:8]), binary.BigEndian.Uint64(sum[8:16]))
@@ -25,7 +25,7 @@ func Permutation(n int, seed int64, purpose string) []int {
 	return order
 }
 
-// uniform draws a number from 0 to n-1, each equally likely: draws beyond the last multiple of n are thrown away.
+// uniform draws an integer uniformly from 0 to n-1, by rejection: draws that would favour some values are discarded.
 func uniform(random *rand.PCG, n uint64) uint64 {
 	limit := -n % n // 2^64 mod n
 	for {

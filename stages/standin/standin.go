@@ -1,5 +1,5 @@
-// Package standin tells small files that stand where data should, and hold none of it: the pointers that Git LFS, git-annex
-// and DVC leave in a clone, and what a server says in place of a file.
+// Package standin recognizes small files that stand in for data without holding any: the pointers that Git LFS, git-annex and
+// DVC leave in a clone, and the error pages that a server sends in place of a file.
 package standin
 
 import (
@@ -7,11 +7,11 @@ import (
 	"strings"
 )
 
-// Head is how many bytes of a file are enough to tell.
+// Head is the number of first bytes of a file that Of needs.
 const Head = 512
 
-// Of says what stands where something was wanted, such as "an image", by its first bytes, and what to do; "" where it may be
-// what was wanted.
+// Of recognizes a stand-in by the first bytes of a file, and returns what it is and what to do about it; "" if the file may be
+// what is wanted. wanted names that in the message, such as "an image".
 func Of(head []byte, wanted string) string {
 	other := func(what, advice string) string { return what + ", not " + wanted + "; " + advice }
 	const (

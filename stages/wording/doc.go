@@ -1,3 +1,3 @@
-// Package wording helps to say things to people: numbers with their nouns, lists of names, the nearest name to a
-// misspelt one.
+// Package wording formats messages for users: numbers with their nouns in singular or plural, lists of names, and a hint to the
+// name nearest to a misspelt one.
 package wording

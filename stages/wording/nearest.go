@@ -2,7 +2,7 @@ package wording
 
 import "tlpipe/pipeline/nearest"
 
-// DidYouMean is a hint to the nearest of known names; "" if none is near.
+// DidYouMean returns a hint such as "; did you mean x?" with the known name nearest to name; "" if none is similar.
 func DidYouMean(name string, known []string) string {
 	best := nearest.Name(name, known)
 	if best == "" {

@@ -5,12 +5,12 @@ import (
 	"strings"
 )
 
-// Named gives a few names after what they are: folder "a", or folders "a", "b" and 3 more.
+// Named returns a noun with a few quoted names: folder "a", or folders "a", "b" and 3 more.
 func Named(what string, names []string) string {
 	return Plural(len(names), what, what+"s") + " " + QuotedList(names)
 }
 
-// QuotedList quotes up to five names, and says how many more there are.
+// QuotedList returns up to five quoted names and the number of further ones.
 func QuotedList(names []string) string {
 	var quoted []string
 	for _, name := range names[:min(len(names), 5)] {
@@ -23,13 +23,13 @@ func QuotedList(names []string) string {
 	return text
 }
 
-// Count is a number with its noun: 1 image, 2 images, 2 classes.
+// Count returns a number with its noun: 1 image, 2 images, 2 classes.
 func Count(n int, noun string) string { return fmt.Sprintf("%d %s", n, nouns(n, noun)) }
 
-// Share is a number of all: 1 of 1 image, 1 of 2 images.
+// Share returns a number out of a total with its noun: 1 of 1 image, 1 of 2 images.
 func Share(n, all int, noun string) string { return fmt.Sprintf("%d of %s", n, Count(all, noun)) }
 
-// nouns is the plural of a noun, unless there is one.
+// nouns returns the noun in the plural, or as it is for n = 1.
 func nouns(n int, noun string) string {
 	before, last := noun[:len(noun)-1], noun[len(noun)-1]
 	switch {
@@ -43,7 +43,7 @@ func nouns(n int, noun string) string {
 	return noun + "s"
 }
 
-// Plural is one for 1, and many for any other number.
+// Plural returns one for n = 1, and many for any other number.
 func Plural(n int, one, many string) string {
 	if n == 1 {
 		return one
