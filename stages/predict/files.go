@@ -50,7 +50,7 @@ func ImageFiles(args []string, problem func(path string, reason error)) []string
 func eachMatch(pattern string, do func(path string)) error {
 	matches, err := filepath.Glob(pattern)
 	if err != nil {
-		return fmt.Errorf("there is no such file, and it is not a valid pattern: %w", err)
+		return fmt.Errorf("there is no such file, and it is no pattern: %w", err)
 	}
 	hidden := strings.HasPrefix(filepath.Base(pattern), ".")
 	found := false
