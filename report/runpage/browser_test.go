@@ -199,6 +199,9 @@ func TestGallery(t *testing.T) {
 // TestLooks shows pages narrow and wide, light, dark and printed: nothing is cut off, and axe-core finds nothing serious.
 func TestLooks(t *testing.T) {
 	hostile := []string{"<script>alert(1)</script>", `"><img src=x onerror=alert(1)>`, "</script><b>", strings.Repeat("long", 50), "שלום עולם"}
+	for i := range 30 { // the matrix is wider than the page
+		hostile = append(hostile, fmt.Sprint("class ", i))
+	}
 	for name, run := range map[string]*Run{"ordinary": sample(t, []string{"ant", "bee", "cat"}, 60, 96), "hostile": sample(t, hostile, 100, 32)} {
 		t.Run(name, func(t *testing.T) {
 			text, err := Page(run)
