@@ -37,16 +37,16 @@ var architectures = sync.OnceValue(func() map[string]architecture {
 	return all
 })
 
-// Backbones are the names of the base models.
+// Backbones returns the names of the base models, sorted.
 func Backbones() []string { return slices.Sorted(maps.Keys(architectures())) }
 
-// Layer is one layer of a backbone. The last FC layer, which names ImageNet's classes, is none of them.
+// Layer is one layer of a backbone. The last FC layer, whose outputs are ImageNet's classes, is not included.
 type Layer struct {
 	Name     string
-	Block    int  // counted from 1; the FC layers are in the one behind the last
-	Stride   int  // pixels of the input for one position of the output; 0: an FC layer, which has one position
-	Channels int  // of the output
-	Weights  bool // has something to train
+	Block    int  // from 1; FC layers have the number after that of the last block
+	Stride   int  // pixels of the network's input for one position of the output; 0 for an FC layer, which has one position
+	Channels int  // number of output channels
+	Weights  bool // whether the layer has trainable weights
 }
 
 // Layers lists a backbone's layers in network order, by their Keras names; nil for an unknown backbone.
@@ -66,5 +66,5 @@ func (a architecture) layers() (layers []Layer) {
 	return layers
 }
 
-// SmallestInput is the side in pixels of the smallest input of a backbone: the last pooling layer makes one position of it.
+// SmallestInput is the side in pixels of the smallest input of a backbone, of which the last pooling layer leaves 1 × 1.
 func SmallestInput(backbone string) int { return 1 << len(architectures()[backbone].Blocks) }

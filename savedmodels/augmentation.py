@@ -12,7 +12,8 @@ from philox import PHILOX, uniform
 
 AUGMENT, MIX_UP = 0x41554721, 0x4D495821  # tell these numbers from those of dropout, which counts layers from 0
 
-# What is drawn for each image, uniformly from [0, 1), whether or not it is used: one setting does not move another's.
+# The numbers drawn for each image, uniformly from [0, 1). All are drawn even if unused, so that changing one setting does not change
+# the random numbers of another.
 DRAWN = [
     "flip", "crop_x", "crop_y", "translate_x", "translate_y", "rotate", "brightness", "contrast", "saturation",
     "cutout_x", "cutout_y",
@@ -32,13 +33,13 @@ def drawn_for_copy(row, copy, seed):
 
 
 class Augmentation:
-    """What the settings say, on float32 images [n, height, width, 3] of 0 to 255."""
+    """Applies the settings of augment to float32 images [n, height, width, 3] with values 0 to 255."""
 
     def __init__(self, settings, size):
         self.settings, (self.height, self.width) = settings, size
 
     def __call__(self, x, drawn):
-        """The changed images; drawn is what one of the functions above gives."""
+        """The changed images; drawn is the result of one of the functions above."""
         draw = dict(zip(DRAWN, tf.unstack(drawn, axis=1)))
         return self.cut_out(self.color(self.move(x, draw), draw), draw)
 
@@ -69,7 +70,7 @@ class Augmentation:
         if settings["rotate"]:
             angle = around(draw["rotate"], math.radians(settings["rotate"]))
             cos, sin = tf.cos(angle), tf.sin(angle)
-        # Where in the source the output's pixel (x, y) lies: turned about the centre after it was moved back.
+        # Source position of the output's pixel (x, y): shifted back, then rotated about the centre.
         center_x, center_y = (width - 1) / 2, (height - 1) / 2
         from_x = center_x - cos * (center_x + right) + sin * (center_y + down)
         from_y = center_y - sin * (center_x + right) - cos * (center_y + down)
@@ -134,7 +135,7 @@ def mix_weights(n, alpha, seed, step):
 
 
 def partners(values):
-    """What each value is mixed with: the one before it in the batch, whose order is random already."""
+    """The mixing partner of each value: the preceding one in the batch, whose order is random already."""
     return tf.roll(values, 1, 0)
 
 

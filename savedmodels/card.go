@@ -16,25 +16,25 @@ type Card struct {
 	Kind       string               `json:"kind"`    // prefix or suffix
 	Version    int                  `json:"version"` // of exports of this kind, see export.py
 	Spec       json.RawMessage      `json:"spec"`    // a Prefix or a Suffix
-	Digest     string               `json:"digest"`  // names the model: SHA-256 over kind, versions, spec and tensors
+	Digest     string               `json:"digest"`  // identity of the model: SHA-256 over kind, versions, spec and tensors
 	Keras      string               `json:"keras"`
 	TensorFlow string               `json:"tensorflow"`
-	Features   int                  `json:"features"` // numbers an image that featurize gives; 0: images are passed on
+	Features   int                  `json:"features"` // length of the feature of an image; 0: nothing is frozen, images are passed on
 	Signatures map[string]Signature `json:"signatures"`
 	Tensors    []TensorInfo         `json:"tensors"`   // by name, as exported: before any training
 	Trainable  []string             `json:"trainable"` // names of tensors, in network order
 
 	Architecture json.RawMessage `json:"architecture"`      // the backbone's entry of architectures.json, for other programs
-	Trained      json.RawMessage `json:"trained,omitempty"` // of a trained model: what training adds, see stages
+	Trained      json.RawMessage `json:"trained,omitempty"` // of a trained model: how it was trained, see formats.Trained
 }
 
-// Signature lists what a signature takes and gives, by name.
+// Signature lists the inputs and outputs of a signature, by name.
 type Signature struct {
 	Inputs  map[string]TensorSpec `json:"inputs"`
 	Outputs map[string]TensorSpec `json:"outputs"`
 }
 
-// TensorSpec is an element type and a shape; -1 stands for any size.
+// TensorSpec is an element type and a shape, where -1 means any size.
 type TensorSpec struct {
 	DType DType   `json:"dtype"`
 	Shape []int64 `json:"shape"`
@@ -48,7 +48,8 @@ type TensorInfo struct {
 	SHA256 string  `json:"sha256"`
 }
 
-// ReadCard reads the card of the SavedModel in dir. A card that is missing or no card is damage; one that can't be read now is not.
+// ReadCard reads the card of the SavedModel in dir. If the card is missing or invalid, the error has the exit code Damaged; an I/O
+// error has not, since it says nothing about the content.
 func ReadCard(dir string) (Card, error) {
 	path := filepath.Join(dir, "card.json")
 	if info, err := os.Stat(path); err == nil {
@@ -88,7 +89,7 @@ func (s TensorSpec) String() string {
 	return text + "]"
 }
 
-// Takes reports whether a tensor of this type and shape fits.
+// Takes reports whether a tensor of type and shape t is valid for s.
 func (s TensorSpec) Takes(t TensorSpec) bool {
 	if s.DType != t.DType || len(s.Shape) != len(t.Shape) {
 		return false

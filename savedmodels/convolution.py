@@ -25,8 +25,8 @@ WINOGRAD_FILTERS = 256
 
 
 def side_by_side(layer, x):
-    """To the last bit what Keras computes: the maps stand side by side in one wide image, a column of zeros between them. A
-    kernel works on up to 16 pixels of a row at a time."""
+    """The same as Keras' layer to the last bit, computed on one wide image in which the maps are side by side with a column of
+    zeros between them, since the CPU kernel processes up to 16 pixels of a row at a time."""
     _, height, width, _ = x.shape
     x = tf.nn.conv2d(one_image(x), layer.kernel.value, 1, "SAME")
     x = tf.reshape(tf.nn.relu(x + layer.bias.value), [height, -1, width + 1, layer.filters])
@@ -42,7 +42,7 @@ def one_image(x):
 
 
 def trained_side_by_side(layer, x):
-    """What Keras computes, but for rounding in the gradient of the kernel: it alone takes the maps side by side."""
+    """The same as Keras' layer, except for rounding in the gradient of the kernel, which is computed on maps side by side."""
 
     @tf.custom_gradient
     def convolve(x, kernel, bias):
@@ -111,8 +111,8 @@ def both_sides(matrix, dtype):
 
 
 def in_parts(run, x, size, outputs):
-    """run(x), a list of tensors like the TensorSpecs outputs, so many rows at a time: what lies between then stays in the
-    CPU's cache."""
+    """run(x), a list of tensors like the TensorSpecs outputs, computed for a few rows at a time, so that intermediate results
+    stay in the CPU's cache."""
     n = tf.shape(x)[0]
     parts = tf.maximum(1, -(-n // size))
     arrays = [tf.TensorArray(o.dtype, parts, infer_shape=False, element_shape=o.shape) for o in outputs]

@@ -3,7 +3,7 @@
 // The nouns:
 //
 //   - The base model is a Keras application (VGG16) without its top; the head is the new classifier.
-//   - The cut divides the network: what is frozen lies before it, what trains after it.
+//   - The cut divides the network: the layers before it are frozen, those after it are trained.
 //   - The prefix is a SavedModel of the frozen part: signature featurize, uint8 images to activations at the cut.
 //   - The suffix is a SavedModel of the rest: signatures init, train_step, evaluate, predict, get_state and set_state, and
 //     train_head where only the head learns first. Servers call serving_default (pixels of any size) and serving_bytes (files),

@@ -88,9 +88,9 @@ def signature(function, **inputs):
     return tf.function(function, autograph=False, jit_compile=False).get_concrete_function(**specs)
 
 
-# A model is named by its settings, its tensors and the version of its kind, and what was computed with a model is kept as long
-# as its name stays. Raise the version of a kind when the same settings and tensors would give a model that computes other
-# numbers, even in the last bit, or that has other signatures. A change of comments, messages or speed alone raises none.
+# A model is identified by its settings, its tensors and the version of its kind, and results computed with it are reused while
+# the identity stays the same. Raise the version of a kind when the same settings and tensors would give a model that computes
+# different numbers, even in the last bit, or that has different signatures. Changes of comments, messages or speed need none.
 PREFIX_VERSION = 1
 
 
@@ -218,7 +218,7 @@ def check_versions(wanted):
 
 
 def answer(path, fetched):
-    """What is said of a request. None: weights were downloaded, and a child that has done nothing else must go on."""
+    """The answer to a request. None: weights were downloaded, and the export must be repeated in a fresh child process."""
     try:
         with open(path, encoding="utf-8") as f:
             request = json.load(f)
@@ -236,7 +236,7 @@ def answer(path, fetched):
 
 
 def in_child(path, fetched=False):
-    """Runs an export in a child and gives its line."""
+    """Runs an export in a child process and returns its line of output."""
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:

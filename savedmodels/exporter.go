@@ -34,10 +34,10 @@ var requirements string
 //go:embed *-imagenet-notop.sha256
 var imagenetDigests embed.FS
 
-// ExporterVersion stands for everything in this program that an export depends on: the scripts, the packages they are
-// made for and the digests of the weights. It needs no Python. It is in the key of an export, so that each change of a script
-// exports again, but not in Card.Digest, which names the model: where a change made no other model, what was computed with it
-// is kept.
+// ExporterVersion is a digest of everything in this program that an export depends on: the scripts, the versions of the Python
+// packages, and the digests of the weights. Computing it needs no Python. It is part of an export's key, so that every change of a
+// script exports again. It is not part of Card.Digest, the model's identity, so that results are reused if the new export is the
+// same model.
 func ExporterVersion() string {
 	h := sha256.New()
 	for _, files := range []embed.FS{scripts, imagenetDigests} {
@@ -51,29 +51,29 @@ func ExporterVersion() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// Exporter has Keras export SavedModels.
+// Exporter exports SavedModels with Keras.
 type Exporter struct {
-	Python   string    // the interpreter; empty: FindPython looks for it when it is needed
-	CacheDir string    // keeps downloaded weights
-	Shared   string    // a folder that may hold them already and is only read; empty: none
-	Log      io.Writer // what Python and TensorFlow print
-	Work     string    // a folder that Warm may put files into for a while; empty: Warm does nothing
+	Python   string    // path of the interpreter; empty: FindPython finds it when it is needed
+	CacheDir string    // folder of downloaded weights
+	Shared   string    // read-only folder that may hold downloaded weights already; empty: none
+	Log      io.Writer // receives the output of Python and TensorFlow
+	Work     string    // folder for temporary files of Warm; empty: Warm does nothing
 
 	mu     sync.Mutex // one export at a time: each takes about 2 GB
 	python *exports   // nil: not started
 	used   time.Time  // the last time that it was asked for something
 }
 
-// ExportMemory is about how many bytes an export takes at most.
+// ExportMemory is the approximate peak memory of an export in bytes.
 func ExportMemory() int64 { return 2 << 30 }
 
-// NewExporter makes an Exporter that finds its Python itself.
+// NewExporter returns an Exporter that finds Python itself.
 func NewExporter(cacheDir, shared string, log io.Writer) *Exporter {
 	return &Exporter{CacheDir: cacheDir, Shared: shared, Log: log}
 }
 
-// ExportPrefix fills outDir with the SavedModel of the frozen part. weightsFile is the file that p.Weights is the digest
-// of, empty for imagenet and random.
+// ExportPrefix writes the SavedModel of the frozen part to outDir. weightsFile is the path of the file whose digest p.Weights is; it
+// is empty for imagenet and random.
 func (e *Exporter) ExportPrefix(ctx context.Context, p Prefix, weightsFile, outDir string) (Card, error) {
 	if err := p.check("prefix"); err != nil {
 		return Card{}, exit.Errorf(exit.Usage, "export: %w", err)
@@ -82,7 +82,7 @@ func (e *Exporter) ExportPrefix(ctx context.Context, p Prefix, weightsFile, outD
 	return e.export(ctx, "prefix", p, weightsFile, outDir)
 }
 
-// ExportSuffix fills outDir with the SavedModel of the part that trains.
+// ExportSuffix writes the SavedModel of the trained part to outDir.
 func (e *Exporter) ExportSuffix(ctx context.Context, s Suffix, weightsFile, outDir string) (Card, error) {
 	if err := s.check("suffix"); err != nil {
 		return Card{}, exit.Errorf(exit.Usage, "export: %w", err)
@@ -97,7 +97,7 @@ func (e *Exporter) ExportSuffix(ctx context.Context, s Suffix, weightsFile, outD
 	return e.export(ctx, "suffix", s, weightsFile, outDir)
 }
 
-// check is an error where there is no such network, or this part of it can't be as the spec says.
+// check returns an error if p describes no possible network, or kind (prefix or suffix) can't be exported as it says.
 func (p Prefix) check(kind string) error {
 	if _, err := p.FeatureSize(); err != nil {
 		return err
@@ -166,8 +166,8 @@ func (e *Exporter) export(ctx context.Context, kind string, spec any, weightsFil
 	return ReadCard(outDir)
 }
 
-// linkShared puts links to the weights that the shared folder has into the cache, where it lacks them. What can't be linked
-// is downloaded; the script verifies either.
+// linkShared creates links in the cache to weights in the shared folder that the cache lacks. Weights that can't be linked are
+// downloaded; the script verifies both.
 func (e *Exporter) linkShared(cache string) {
 	shared, err := filepath.Abs(e.Shared)
 	if err != nil || e.Shared == "" || shared == cache {
@@ -184,7 +184,7 @@ func (e *Exporter) linkShared(cache string) {
 	}
 }
 
-// empty removes what is in dir, so that nothing of an export that was killed stays.
+// empty removes the content of dir, which an export that was killed may have left.
 func empty(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

@@ -15,7 +15,7 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// exports is a Python process that has loaded TensorFlow and makes each export in a child of its own.
+// exports is a Python process that has loaded TensorFlow and forks a child for each export.
 type exports struct {
 	python  string
 	cmd     *exec.Cmd
@@ -25,8 +25,8 @@ type exports struct {
 	scripts string // the folder they are in until they are loaded; empty: that is so
 }
 
-// Warm has Python begin to load TensorFlow, which takes longer than most exports, so that it need not be waited for later. What
-// goes wrong, the next export says. Close ends it; so does ctx.
+// Warm starts a Python process that loads TensorFlow in the background, which takes longer than most exports. An error is
+// reported by the next export. The process ends with Close or ctx.
 func (e *Exporter) Warm(ctx context.Context) {
 	if e.Work == "" {
 		return
@@ -39,10 +39,11 @@ func (e *Exporter) Warm(ctx context.Context) {
 	}
 }
 
-// idle is how long a Python with nothing to do stays, which takes half a GB: a training may follow that takes hours.
+// idle is the time after which an unused Python process is ended: it takes half a GB, and the training that follows can take
+// hours.
 const idle = time.Minute
 
-// rest ends Python when it has had nothing to do for long.
+// rest ends Python after it was unused for the time idle.
 func (e *Exporter) rest() {
 	e.used = time.Now()
 	time.AfterFunc(idle, e.stopIdle)

@@ -10,16 +10,16 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// mostBytes is the size from which a card or a graph is refused unread. A message of protocol buffers has less than 2 GiB.
+// mostBytes is the size in bytes from which a card or graph is refused without reading. Protocol buffers are limited to 2 GiB.
 var mostBytes = map[string]int64{"card.json": 64 << 20, "saved_model.pb": 2 << 30}
 
-// Untrusted is the refusal of a model that may do more than compute, with what it would do.
+// Untrusted returns the error for a model that could do more than compute; why says what.
 func Untrusted(dir string, why error) error {
 	return exit.Errorf(exit.Usage, "%s is not loaded: %w; it could read or write any file of yours: get it from someone you trust, then `tlpipe predict --trust` loads it all the same", dir, why)
 }
 
-// CheckFiles looks at the files of the SavedModel in dir without opening any: each must be a regular file, for another kind
-// may hang whoever reads it, and stand in dir, unless the model is trusted.
+// CheckFiles checks the files of the SavedModel in dir without opening them. Each must be a regular file, since opening others can
+// block, and must not be a link to a place outside of dir unless the model is trusted.
 func CheckFiles(dir string, trusted bool) error {
 	root, err := filepath.EvalSymlinks(dir)
 	if err != nil {
@@ -69,7 +69,7 @@ func checkBelow(root, path string, trusted bool) error {
 	return err
 }
 
-// checkFile refuses what cannot be read as a file, or not be held.
+// checkFile returns an error for anything but a regular file, and for a file that is too large.
 func checkFile(path string, info fs.FileInfo) error {
 	if !info.Mode().IsRegular() {
 		return exit.Errorf(exit.Usage, "%s is no file but %s", path, kind(info.Mode()))
@@ -92,7 +92,7 @@ func kind(mode fs.FileMode) string {
 	return "a device"
 }
 
-// Bytes is how much the graph and the variables of the SavedModel in dir take, by the sizes of their files.
+// Bytes returns the total size in bytes of the files with graph and variables of the SavedModel in dir.
 func Bytes(dir string) (total int64) {
 	variables := filepath.Join(dir, "variables")
 	files := []string{filepath.Join(dir, "saved_model.pb")}

@@ -6,14 +6,14 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// Host is where models run, as far as it decides how they can.
+// Host describes where models run, as far as that decides which precisions are possible.
 type Host struct {
 	Device   string // cpu or gpu:N
 	CPUClass string // the vector instructions TensorFlow uses on the CPU: amx, avx512_bf16, avx512, avx2 or sse
-	VNNI     bool   // whether the CPU multiplies bytes in hardware
+	VNNI     bool   // whether the CPU has int8 dot products (AVX-512 VNNI or AVX VNNI)
 }
 
-// ThisHost is this machine, with models on one of its devices.
+// ThisHost returns the properties of this machine for models on the given device.
 func ThisHost(device string) Host {
 	return Host{Device: device, CPUClass: cpuClass(), VNNI: cpuid.CPU.AnyOf(cpuid.AVX512VNNI, cpuid.AVXVNNI)}
 }
@@ -33,17 +33,18 @@ func cpuClass() string {
 	}
 }
 
-// BFloat16 reports whether models can run in bfloat16, which is so where they run on a CPU that multiplies it in
-// hardware. On another TensorFlow aborts the process.
+// BFloat16 reports whether models can run in bfloat16: on a CPU with bfloat16 instructions. On other CPUs TensorFlow aborts the
+// process.
 func (h Host) BFloat16() bool {
 	return h.Device == "cpu" && (h.CPUClass == "avx512_bf16" || h.CPUClass == "amx")
 }
 
-// Int8 reports whether models can run in int8: without VNNI the products of bytes overflow or take longer than float32.
+// Int8 reports whether models can run in int8: on a CPU with VNNI. Without it, products of bytes overflow or take longer than with
+// float32.
 func (h Host) Int8() bool { return h.Device == "cpu" && h.VNNI }
 
-// Precision is what a setting of precision means here: auto is bfloat16 where the CPU has it, else float32. It is an error
-// where models can't run in it. Whether there is such a precision at all is not looked at.
+// Precision resolves a setting of precision on this host: auto becomes bfloat16 where it is supported, else float32. It returns an
+// error if the precision is not supported here. It does not check whether the setting is a known precision.
 func (h Host) Precision(setting string) (string, error) {
 	needs := ""
 	switch {
@@ -63,7 +64,7 @@ func (h Host) Precision(setting string) (string, error) {
 	return "", exit.Errorf(exit.Usage, "precision is %s, which %s; here models run on %s (%s): set float32 or auto", setting, needs, h.Device, h.CPUClass)
 }
 
-// CheckJIT refuses to have XLA compile models where it does harm.
+// CheckJIT returns an error if XLA is asked for on a CPU, where it is much slower.
 func (h Host) CheckJIT(jit bool) error {
 	if jit && h.Device == "cpu" {
 		return exit.Errorf(exit.Usage, "jit_compile is for GPUs: on a CPU XLA runs convolutions without oneDNN, fifty times slower: set it to false")

@@ -8,7 +8,7 @@ import (
 	"tlpipe/pipeline/nearest"
 )
 
-// CheckLayer is nil if the backbone has the layer, and otherwise an error that names the closest one.
+// CheckLayer returns an error if the backbone has no such layer; it suggests the closest name.
 func CheckLayer(backbone, name string) error {
 	_, err := layerIndex(backbone, name)
 	return err
@@ -34,10 +34,10 @@ func layerIndex(backbone, name string) (int, error) {
 	return 0, fmt.Errorf("unknown layer %q of %s; its layers are %s", name, backbone, strings.Join(names, ", "))
 }
 
-// Cut is the last layer on the frozen side, "none" if there is none: Freeze itself, or the pooling layer behind it,
-// since what has nothing to train need not be computed again in each step. The adaptive pooling before fc1 is part of fc1:
-// of small inputs it makes 49 positions out of fewer, which are cheaper to compute than to store. An invalid Prefix gives
-// Freeze unchanged.
+// Cut returns the last layer on the frozen side; "none" if there is none. It is Freeze, or the pooling layer directly after it:
+// pooling has no weights, so it need not be computed again in each step. The adaptive pooling before fc1 counts as part of fc1: for
+// small inputs its output has more positions (49) than its input and is cheaper to compute than to store. For an invalid Prefix the
+// result is Freeze.
 func (p Prefix) Cut() string {
 	layers := Layers(p.Backbone)
 	at := slices.IndexFunc(layers, func(l Layer) bool { return l.Name == p.Freeze })
@@ -50,15 +50,15 @@ func (p Prefix) Cut() string {
 	return layers[at].Name
 }
 
-// AllFrozen reports whether every layer that is kept lies before the cut, so that the suffix is the head alone.
+// AllFrozen reports whether all layers that are kept are frozen, so that the suffix is only the head.
 func (p Prefix) AllFrozen() bool { return len(p.Taps) > 0 && p.Cut() == p.Taps[len(p.Taps)-1] }
 
-// NothingFrozen reports whether the whole network trains from the pixels, so that the prefix is empty.
+// NothingFrozen reports whether the whole network is trained from the pixels, so that the prefix is empty.
 func (p Prefix) NothingFrozen() bool { return p.Freeze == "none" }
 
-// FeatureSize is how many float32 numbers featurize gives for an image: the vector the head takes if all is frozen, else
-// the activations at the cut followed by the pooled taps before it; 0 if nothing is frozen. The error says which layer
-// or size is impossible.
+// FeatureSize returns the length of an image's feature in float32 numbers: the input of the head if all layers are frozen, else the
+// activations at the cut followed by the pooled taps before it; 0 if nothing is frozen. The error says which layer or size is
+// impossible.
 func (p Prefix) FeatureSize() (int, error) {
 	layers := Layers(p.Backbone)
 	if least := SmallestInput(p.Backbone); p.Input[0] < least || p.Input[1] < least {
@@ -98,7 +98,7 @@ func (p Prefix) FeatureSize() (int, error) {
 	return size, nil
 }
 
-// Pools reports whether any tap has positions, which Pooling is about.
+// Pools reports whether any tap is a map, so that Pooling has an effect.
 func (p Prefix) Pools() bool {
 	return slices.ContainsFunc(Layers(p.Backbone), func(l Layer) bool { return l.Stride > 0 && slices.Contains(p.Taps, l.Name) })
 }

@@ -3,15 +3,15 @@ package savedmodels
 import "slices"
 
 // Memory is an estimate of the most bytes that a process needs to run a network on a CPU: Fixed, and PerImage for each
-// image of a batch. It errs on the high side; TestMemoryEstimate compares it with what processes took.
+// image of a batch. It errs on the high side; TestMemoryEstimates (cmd/tlpipe) compares it with the memory that processes take.
 type Memory struct {
 	Fixed, PerImage int64
 }
 
-// Of is the estimate for batches of so many images.
+// Of is the estimate in bytes for a batch of this size.
 func (m Memory) Of(batch int) int64 { return m.Fixed + int64(batch)*m.PerImage }
 
-// Batch is the largest batch that fits into so many bytes; 0 if none does.
+// Batch is the largest batch size that fits into this many bytes; 0 if none does.
 func (m Memory) Batch(bytes int64) int {
 	return int(max(0, (bytes-m.Fixed)/max(1, m.PerImage)))
 }
@@ -19,12 +19,12 @@ func (m Memory) Batch(bytes int64) int {
 const (
 	floatBytes = 4
 
-	// What a process takes beside weights and images: libtensorflow, its threads, what its kernels work in, Go's heap. 386
-	// MiB were measured before a model is loaded, 470 with one.
+	// Memory of a process besides weights and images: libtensorflow, its threads, the working memory of its kernels, Go's
+	// heap. Measured: 386 MiB before a model is loaded, 470 MiB with one.
 	processBytes = 544 << 20
 )
 
-// FeaturizeMemory is what featurize needs for so many batches at a time, as the network is laid out: see Prefix.Precision.
+// FeaturizeMemory estimates the memory of featurize for a number of concurrent batches, for the graph layout of p.Precision.
 func (p Prefix) FeaturizeMemory(batches int) Memory {
 	m := p.forwardMemory()
 	switch p.Precision {
@@ -37,8 +37,8 @@ func (p Prefix) FeaturizeMemory(batches int) Memory {
 	return m
 }
 
-// forwardMemory is what Keras' layers need in float32. The input and the output of a layer exist at the same time, and most
-// of both once more in the order that the kernel likes best.
+// forwardMemory estimates a forward pass of Keras' layers in float32. The input and output of a layer exist at the same time, and
+// most of both a second time in the memory layout of the kernel.
 func (p Prefix) forwardMemory() Memory {
 	pixels := int64(p.Input[0] * p.Input[1] * 3)
 	in, most := pixels, pixels
@@ -50,18 +50,18 @@ func (p Prefix) forwardMemory() Memory {
 	return Memory{Fixed: processBytes + p.weightBytes(p.Freeze), PerImage: (pixels + most*13/8) * floatBytes}
 }
 
-// What the first blocks take that compute a few images at a time (PART_BYTES in network.py).
+// Memory of the first blocks, which process a few images at a time (PART_BYTES in network.py).
 const partBytes = 3 * 8 << 20
 
-// partsMemory is what a network of float32 or bfloat16 needs whose first blocks take a few images at a time. Behind them
-// kernels for Winograd's way have five times their size with those they are made of, and its tiles six times that of the maps.
+// partsMemory estimates a network in float32 or bfloat16 whose first blocks process a few images at a time. In the later blocks,
+// Winograd convolution needs five times the size of the weights (transformed kernels included) and six times that of the maps.
 func (p Prefix) partsMemory(batches int) Memory {
 	size, share, copies := floatBytes, 26, int64(5)
 	if p.Precision == "bfloat16" {
 		size /= 2
 		copies -= 2
 	}
-	if p.MatrixUnits { // no Winograd
+	if p.MatrixUnits { // matrix units do not use Winograd convolution
 		share = 13
 		copies -= 2
 	}
@@ -70,8 +70,8 @@ func (p Prefix) partsMemory(batches int) Memory {
 	return m
 }
 
-// behindParts is what an image takes where the first blocks compute a few images at a time: what these give exists three
-// times while it is put together, behind them share eighths of a layer's input and output, of size bytes.
+// behindParts estimates the memory of an image where the first blocks process a few images at a time. Their output exists three
+// times while it is concatenated; the later layers need share/8 of the size of their input and output, with size bytes a number.
 func (p Prefix) behindParts(size, share int) Memory {
 	inParts := architectures()[p.Backbone].InParts[p.Precision]
 	var in, first, most int
@@ -87,8 +87,8 @@ func (p Prefix) behindParts(size, share int) Memory {
 	return Memory{PerImage: int64(2*p.Input[0]*p.Input[1]*3 + 3*first*floatBytes + most*share/8*size)}
 }
 
-// quantizedMemory is what a network of int8 needs, whose first blocks take a few images at a time as well: activations of a
-// byte; the weights with constants and in the order of the kernels; and what calibration takes, in float32.
+// quantizedMemory estimates a network in int8, whose first blocks process a few images at a time as well: activations of one byte,
+// four copies of the weights (constants and the kernels' layouts among them), and the calibration in float32.
 func (p Prefix) quantizedMemory(batches int) Memory {
 	images, _ := p.Calibration()
 	calibration := int64(batches*images) * p.forwardMemory().PerImage
@@ -97,16 +97,16 @@ func (p Prefix) quantizedMemory(batches int) Memory {
 	return m
 }
 
-// Calibration says on how many images the ranges of a network of int8 are taken, and how many of them go in a batch. Each
-// position of a layer's map is an example, so there are fewer of large images.
+// Calibration returns the number of images by which the activation ranges of an int8 network are calibrated, and their batch size.
+// Each position of a map counts as a sample, so fewer images are needed where they are large.
 func (p Prefix) Calibration() (batch, images int) {
 	const pixels, batchPixels, least = 1 << 18, 1 << 17, 32
 	area := p.Input[0] * p.Input[1]
 	return max(1, batchPixels/area), max(least, pixels/area)
 }
 
-// PredictMemory is what going from the pixels to the probabilities needs. What trains lies in the model with two slots of
-// the optimizer, and all of it once more while it is loaded.
+// PredictMemory estimates the computation from pixels to probabilities. The model holds each trained weight with two slots of the
+// optimizer; while it is loaded there is a second copy.
 func (s Suffix) PredictMemory() Memory {
 	last := s.Taps[len(s.Taps)-1]
 	whole := s.Prefix
@@ -116,9 +116,10 @@ func (s Suffix) PredictMemory() Memory {
 	return m
 }
 
-// TrainMemory is what train_step needs in float32. The outputs of all layers behind the cut are kept for the backward pass,
-// half of them once more in the order that a kernel likes best, and two gradients. Beside the weights that train there are their gradients, two slots of the optimizer, and copies
-// while they are loaded and while a checkpoint is written; those that are frozen are copied only while they are loaded.
+// TrainMemory estimates train_step in float32. The outputs of all layers after the cut are kept for the backward pass, half of
+// them a second time in the memory layout of a kernel, and two gradients. For each trained weight there are its gradient, two slots
+// of the optimizer, and copies while the model is loaded and while a checkpoint is written; frozen weights are copied only while
+// the model is loaded.
 func (s Suffix) TrainMemory() Memory {
 	const copies, frozenCopies = 6, 2
 	features, err := s.FeatureSize()
@@ -151,13 +152,13 @@ func (s Suffix) TrainMemory() Memory {
 	return Memory{Fixed: processBytes + copies*weights + frozenCopies*frozen, PerImage: (kept*3/2 + 2*most) * floatBytes}
 }
 
-// layersTo are the layers up to the named one; none for "none".
+// layersTo returns the layers up to the named one; none for "none".
 func (p Prefix) layersTo(name string) []Layer {
 	layers := Layers(p.Backbone)
 	return layers[:1+slices.IndexFunc(layers, func(l Layer) bool { return l.Name == name })]
 }
 
-// weightBytes are those of the layers up to the named one.
+// weightBytes is the size of the weights of the layers up to the named one.
 func (p Prefix) weightBytes(name string) int64 {
 	const kernel = 3 * 3
 	positions := architectures()[p.Backbone].Positions
@@ -167,7 +168,7 @@ func (p Prefix) weightBytes(name string) int64 {
 			n += kernel * in * l.Channels
 		} else if l.Weights {
 			n += positions * positions * in * l.Channels
-			positions = 1 // one FC layer behind another
+			positions = 1 // the input of a further FC layer has one position
 		}
 		in = l.Channels
 	}

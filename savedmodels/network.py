@@ -12,15 +12,16 @@ from convolution import WINOGRAD_FILTERS, as_matrix, in_parts, side_by_side, tra
 from philox import dropout
 from quantization import Quantization
 
-# The first blocks have large maps and small kernels: as many images go through them at a time as keep a map below this. Matrix
-# units that compute in bfloat16 want more of block 3 at a time. Which blocks these are says architectures.json.
+# The first blocks have large maps and small kernels, so they process few images at a time, such that a map has at most this many
+# bytes and stays in the CPU's cache. Block 3 is faster with more images on matrix units (AMX, bfloat16). architectures.json says
+# which blocks these are (blocks_in_parts).
 PART_BYTES = 8 << 20
 
 
 class AdaptivePooling(keras.layers.Layer):
-    """Average pooling of any height and width to so many positions each way, with the bins of torch.nn.AdaptiveAvgPool2d.
+    """Average pooling of maps of any size to positions × positions, with the bins of torch.nn.AdaptiveAvgPool2d.
 
-    That of Keras has the same bins, but it takes no input with a single row or column, which 32 pixels become.
+    Keras' AdaptiveAveragePooling2D has the same bins, but does not accept a map with a single row or column, which an input of 32 pixels becomes.
     """
 
     def __init__(self, positions, **options):
@@ -97,17 +98,17 @@ class Network:
         return {"variables": tf.constant(len(self.kernels), tf.int32)}
 
     def quantize(self):
-        """From now on the frozen side computes in int8, with the weights that it has now."""
+        """Make the frozen side compute in int8 from now on, with the present weights."""
         self.quantization = Quantization(self)
 
     def resize(self, images):
-        """uint8 [n, height, width, 1 or 3] to float32 [n, *size, 3]. What it gives, it leaves as it is."""
+        """uint8 [n, height, width, 1 or 3] to float32 [n, *size, 3]. Idempotent."""
         x = tf.image.resize(images, self.size)  # bilinear; exactly the identity at equal size
         x = tf.broadcast_to(x, tf.concat([tf.shape(x)[:3], [3]], 0))
         return tf.ensure_shape(x, [None, *self.size, 3])
 
     def preprocess(self, images):
-        """uint8 [n, height, width, 1 or 3] to what the first layer takes, as preprocess_input of Keras does it."""
+        """uint8 [n, height, width, 1 or 3] to the input of the first layer, float32 [n, *size, 3], as Keras' preprocess_input does."""
         recipe = self.spec["preprocess"]
         mode = recipe["mode"]
         if mode == "caffe":  # BGR; reversed before there are more pixels of more bytes
@@ -131,7 +132,7 @@ class Network:
         return x
 
     def apply(self, layer, x):
-        """A layer's output."""
+        """The output of one layer."""
         if self.quantization:
             return self.quantization.apply(layer, x)
         layout = self.spec.get("precision")
@@ -150,7 +151,7 @@ class Network:
         return side_by_side(layer, x) if pixels <= 4 else layer(x)
 
     def real(self, layer, x):
-        """What a layer gave, as numbers where they are quantized."""
+        """The output of a layer, dequantized if it is quantized."""
         return self.quantization.real(layer, x) if self.quantization else x
 
     def tap(self, layer, x):
@@ -158,7 +159,7 @@ class Network:
         return self.pool(x) if len(x.shape) == 4 else tf.cast(x, tf.float32)
 
     def featurize(self, images):
-        """The frozen side: images (or what resize makes of them) to float32 [n, features]."""
+        """The frozen side: images (resized or not) to float32 [n, features]."""
         taps = {}
         if self.parts:
             x, rest = self.first_blocks(images, taps)
@@ -189,8 +190,8 @@ class Network:
         return x, self.frozen[len(layers) :]
 
     def finish(self, x, random=None):
-        """The trained side: what featurize gives (images, or what resize makes of them, if nothing is frozen) to the vector
-        the head takes. random: None, or (seed, step) while training."""
+        """The trained side: the output of featurize (or images, resized or not, if nothing is frozen) to the input of the head,
+        float32 [n, length]. random: None, or (seed, step) in training."""
         if not self.trained:
             if not random or not has_top(self.spec):
                 return x
@@ -248,7 +249,7 @@ def recast(layer, dtype):
 
 
 def bins(size, positions):
-    """Where each position begins and ends among so many; they overlap where their number does not divide the size."""
+    """Begin and end of each position's bin along an axis; bins overlap if positions does not divide size."""
     return [(i * size // positions, math.ceil((i + 1) * size / positions)) for i in range(positions)]
 
 
@@ -257,7 +258,7 @@ def flat(x):
 
 
 def exactly(divisor):
-    """A divisor that TensorFlow's graph optimizer can't see through: it would multiply by the reciprocal instead, which
-    differs from the division in the last bit."""
+    """A constant divisor that TensorFlow's graph optimizer does not recognize as one: it would replace the division by a
+    multiplication with the reciprocal, which can differ in the last bit."""
     value = tf.constant(divisor, tf.float32)
     return tf.raw_ops.PlaceholderWithDefault(input=value, shape=value.shape)

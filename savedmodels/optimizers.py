@@ -124,7 +124,7 @@ def unconverted(gradient):
 
 
 def clip(gradients, settings):
-    """The gradients of all that trains in a step, clipped as the optimizers of Keras do it; in PyTorch's convention
+    """The gradients of all trained variables in a step, clipped as Keras' optimizers do; in PyTorch's convention
     global_clipnorm is its clip_grad_norm_."""
     if limit := settings["clipnorm"]:
         return [tf.clip_by_norm(g, limit) for g in gradients]

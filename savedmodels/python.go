@@ -12,8 +12,8 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// FindPython finds a Python that has Keras and TensorFlow: that of .deps beside the folder this program stands in, else
-// the python3 on PATH.
+// FindPython returns the path of a Python that has Keras and TensorFlow: that in .deps beside the folder of this program, else
+// python3 on PATH. If there is none, the error has the exit code NoRuntime.
 func FindPython(ctx context.Context) (string, error) {
 	if self, err := os.Executable(); err == nil {
 		if self, err = filepath.EvalSymlinks(self); err == nil {
@@ -37,7 +37,7 @@ func FindPython(ctx context.Context) (string, error) {
 	return python, nil
 }
 
-// Versions says which Python an export would use and what it has, in one line for people.
+// Versions describes in one line for users which Python an export would use, and its packages.
 func (e *Exporter) Versions(ctx context.Context) (string, error) {
 	python, err := e.findPython(ctx)
 	if err != nil {

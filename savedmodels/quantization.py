@@ -22,7 +22,7 @@ class Quantization:
     def __init__(self, network):
         self.network = network
         self.convolutions = [layer for layer in network.frozen if isinstance(layer, keras.layers.Conv2D)]
-        # The range of what each gives; until they are set, features are NaN and not wrong.
+        # The range of each convolution's output. Until ranges are set they are NaN, so that features are NaN instead of wrong.
         self.ranges = tf.Variable(tf.fill([len(self.convolutions)], np.float32("nan")))
         # What preprocess makes of a pixel is pixel @ matrix + offset; gray is the pixel that becomes zero, as padding is.
         corners = 255 * np.concatenate([np.zeros([1, 3]), np.eye(3)])
@@ -36,7 +36,7 @@ class Quantization:
         self.weights[first] = np.einsum("ic,hwcf->hwif", self.matrix, self.weights[first])
 
     def calibrate(self, images):
-        """The largest that each convolution gives of these images, float32 [convolutions]."""
+        """The largest output of each convolution over these images, float32 [convolutions]."""
         x, ranges = self.network.preprocess(images), []
         for layer in self.network.frozen[: 1 + self.network.frozen.index(self.convolutions[-1])]:
             x = layer(x)

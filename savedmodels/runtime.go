@@ -5,17 +5,17 @@ import (
 	"image"
 )
 
-// DType is an element type, by its NumPy name.
+// DType is an element type, named as in NumPy.
 type DType string
 
-// The element types that cross the runtime's border.
+// The element types of inputs and outputs of a runtime.
 const (
 	Uint8   DType = "uint8"
 	Int32   DType = "int32"
 	Int64   DType = "int64"
 	Float32 DType = "float32"
 
-	String DType = "string" // of serving_bytes, for others: no Tensor has it
+	String DType = "string" // only in serving_bytes, which tlpipe does not call: no Tensor has this type
 )
 
 // Size is the number of bytes of one element.
@@ -37,7 +37,7 @@ type Tensor struct {
 	Data  []byte  // product(Shape) * DType.Size() bytes
 }
 
-// Model is a loaded SavedModel. Its variables live in it and change by train_step, init and set_state.
+// Model is a loaded SavedModel. It holds the variables, which train_step, init and set_state change.
 type Model interface {
 	// Run calls one signature with exactly its inputs, by name, and returns its outputs by name.
 	// A wrong name, dtype or shape is an error that says what the signature wants.
@@ -48,38 +48,38 @@ type Model interface {
 	Close() error
 }
 
-// Options say how a model is loaded.
+// Options are the options of loading a model.
 type Options struct {
-	Device    string // cpu or gpu:N; the first model loaded decides for the process
-	Threads   int    // intra-op threads, at least 1: the pool belongs to the process, the first model decides; with 1 each call computes in the thread that makes it, so that several calls at a time share the CPU
-	Precision string // float32, bfloat16 or int8 (on a CPU), or float16 (on a GPU); int8 is of models exported for it
+	Device    string // cpu or gpu:N; the first loaded model determines the device of the process
+	Threads   int    // intra-op threads, at least 1; the first loaded model determines the thread pool of the process; with 1 each call computes in its caller's thread, so that concurrent calls share the CPU
+	Precision string // float32, bfloat16 or int8 (on a CPU), or float16 (on a GPU); int8 only for models exported for it
 
 	JITCompile bool // compile with XLA, on a GPU
 
-	Trust bool // load a model whatever its graph does; see tfruntime/trust
+	Trust bool // load a model without checking what its graph can do; see tfruntime/trust
 }
 
-// JPEGBatch is how many small files a JPEGDecoder decodes fastest in one call: a call of TensorFlow costs as much as a file of
-// 32 × 32 pixels.
+// JPEGBatch is the number of small files that a JPEGDecoder decodes in one call most efficiently: the overhead of a call of
+// TensorFlow equals the time for one file of 32 × 32 pixels.
 const JPEGBatch = 16
 
-// JPEGDecoder turns JPEG files of one size into uint8 RGB as they are stored, at 1/scale (1, 2, 4 or 8) of their size: EXIF's
-// orientation is not applied. use is given the pixels of part of file i, [height, width, 3], good until it returns; it is
-// called in the goroutine that called, and what it was given is void if there is an error. The decoder may be called from
-// several goroutines.
+// JPEGDecoder decodes JPEG files of equal size to uint8 RGB, reduced to 1/scale (1, 2, 4 or 8) of their size. The EXIF orientation is
+// not applied. use is called in the caller's goroutine with the pixels of the rectangle part of file i, [height, width, 3], which
+// are valid until it returns. If the decoder returns an error, all pixels passed to use are invalid. The decoder is safe for
+// concurrent use.
 type JPEGDecoder func(files [][]byte, scale int, part image.Rectangle, use func(i int, pix []byte)) error
 
-// NoMemory is how TensorFlow says that memory ran out, see exit.FromText.
+// NoMemory returns the phrases by which TensorFlow reports that memory ran out, see exit.FromText.
 func NoMemory() []string { return []string{"oom when allocating", "resource_exhausted"} }
 
 // Runtime is the TensorFlow library.
 type Runtime interface {
-	// Load reads the SavedModel in dir and checks that it does nothing but compute, unless Options.Trust says not to, and that
-	// it has the signatures its card lists.
+	// Load loads the SavedModel in dir. It checks that the model has the signatures its card lists and, unless Options.Trust is
+	// set, that its graph does nothing but compute.
 	Load(dir string, opts Options) (Model, error)
-	// JPEG gives TensorFlow's decoder, which is libjpeg-turbo: with its fast integer transform, as tf.io.decode_image and so
-	// Keras take, or with the accurate one of Pillow and torchvision.
+	// JPEG returns TensorFlow's decoder, libjpeg-turbo, with the fast integer inverse DCT (used by tf.io.decode_image and
+	// thus by Keras) or the accurate one (used by Pillow and torchvision).
 	JPEG(fast bool) (JPEGDecoder, error)
-	// Version is that of the library, such as 2.21.0.
+	// Version is the version of the library, such as 2.21.0.
 	Version() string
 }

@@ -18,7 +18,7 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// run starts a script and turns its answer into an error. Temporary files go where the script is, and go with it.
+// run runs a script and returns the error that it answers. Temporary files go to the script's folder, which is removed afterwards.
 func (e *Exporter) run(ctx context.Context, python, cache string, script ...string) error {
 	cmd := pythonCommand(ctx, python, cache, script...)
 	stdin, err := cmd.StdinPipe() // stays open: its end tells the script that this process is gone
@@ -47,7 +47,8 @@ func (e *Exporter) run(ctx context.Context, python, cache string, script ...stri
 	return pythonEnded(python, ended.ProcessState.Sys().(syscall.WaitStatus), stderr)
 }
 
-// pythonCommand starts a script with an environment of its own. Temporary files go where the script is, and go with it.
+// pythonCommand prepares a Python process with a restricted environment. Temporary files go to the script's folder, which is removed
+// afterwards.
 func pythonCommand(ctx context.Context, python, cache string, script ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, python, append([]string{"-s", "-B"}, script...)...)
 	cmd.Env = environment.Python("KERAS_BACKEND=tensorflow", "KERAS_HOME="+filepath.Join(cache, "keras"), "TMPDIR="+filepath.Dir(script[0]), "PYTHONHASHSEED=0", "PYTHONUTF8=1",
@@ -58,7 +59,7 @@ func pythonCommand(ctx context.Context, python, cache string, script ...string) 
 	return cmd
 }
 
-// answer is what a script says.
+// answer is the answer of a script.
 type answer struct {
 	Digest string
 	Error  string
@@ -66,7 +67,7 @@ type answer struct {
 	Status syscall.WaitStatus // of a child that ended without an answer
 }
 
-// err is an error that a script said.
+// err returns the error that the answer reports.
 func (a answer) err() error {
 	text := a.Error
 	if a.Hint != "" {
@@ -75,7 +76,7 @@ func (a answer) err() error {
 	return exit.FromText(errors.New(text), NoMemory()...)
 }
 
-// pythonEnded says how Python ended without an answer.
+// pythonEnded returns the error for a Python process that ended without an answer.
 func pythonEnded(python string, status syscall.WaitStatus, stderr *tail) error {
 	switch last := stderr.lines(3); {
 	case status.Signaled() && status.Signal() == syscall.SIGKILL:

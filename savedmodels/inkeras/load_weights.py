@@ -67,7 +67,7 @@ def preprocess(images, spec, channels):
 
 
 def positions(x, count):
-    """Average pooling to so many positions each way with the bins of torch.nn.AdaptiveAvgPool2d, whatever the input's size."""
+    """Average pooling of maps of any size to positions × positions, with the bins of torch.nn.AdaptiveAvgPool2d."""
 
     def bins(n):
         shares = np.zeros([count, n], np.float32)

@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
+	"tlpipe/stages/formats"
 	"tlpipe/stages/wording"
 )
 
@@ -38,15 +40,14 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 	}
 }
 
-// gateNames are the metrics a config can gate, in the order of the alphabet.
+// gateNames returns the names of the metrics that a report with these settings has and a gate can limit, sorted.
 func (s *Settings) gateNames() []string {
-	names := []string{"accuracy", "macro_f1", "macro_precision", "macro_recall"}
+	report := formats.Report{TopK: map[string]float64{}}
 	if s.Served > 0 {
-		names = append(names, "served_agreement")
+		report.ServedAgreement = new(float64)
 	}
 	for _, k := range s.TopK {
-		names = append(names, fmt.Sprintf("top_%d", k))
+		report.TopK[strconv.Itoa(k)] = 0
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	return slices.Sorted(maps.Keys(report.Gated()))
 }

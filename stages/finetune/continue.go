@@ -38,7 +38,7 @@ func (p *Previous) In(s *store.Store) (*Previous, error) {
 	return &Previous{Artifact: p.Artifact, Dir: artifact.Dir}, nil
 }
 
-// LastTraining finds what a run of a config continues that has so many epochs: the config's last finished training, or, if that was
+// LastTraining finds what a run of a config with the given number of epochs continues: the config's last finished training, or, if that was
 // for as many epochs already, the one that it continued itself. So the same command is a finished one when it is given
 // again.
 func LastTraining(s *store.Store, config string, wanted int) (*Previous, error) {

@@ -55,12 +55,12 @@ func (t *trainer) warnAbsurd(when string, loss float64) {
 	}
 }
 
-// epochOf is the epoch, from 1, of the last of so many steps.
+// epochOf is the epoch (from 1) of the last of the given number of steps.
 func (t *trainer) epochOf(steps int64) int64 {
 	return (steps-1)/t.stepsPerEpoch() + 1
 }
 
-// diverged is the error that stops a training whose numbers left the finite ones in the last of so many steps.
+// diverged is the error that stops a training in which a number became infinite or NaN in the last of the given number of steps.
 func (t *trainer) diverged(what string, steps int64) error {
 	good := "there is no checkpoint before it"
 	if t.last.stored {

@@ -8,43 +8,43 @@ import (
 	"tlpipe/stages/network"
 )
 
-// Settings trains what is not frozen.
+// Settings are those of the stage fine-tune, which trains the part of the network that is not frozen.
 type Settings struct {
 	Epochs          int                `yaml:"epochs" jsonschema:"minimum=1,maximum=100000"`
 	BatchSize       int                `yaml:"batch_size" jsonschema:"minimum=1,maximum=65536"`
-	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16" jsonschema_description:"of the multiplications, auto as in featurize; weights and updates are float32; in float16 the loss is scaled so that small gradients are kept"`
+	Precision       string             `yaml:"precision" jsonschema:"enum=auto,enum=float32,enum=bfloat16,enum=float16" jsonschema_description:"number format of the multiplications; auto as in featurize; weights and updates are float32; float16 scales the loss so that small gradients are not lost"`
 	JITCompile      bool               `yaml:"jit_compile" key:"omitzero" jsonschema_description:"compile with XLA, on a GPU"`
 	Optimizer       Optimizer          `yaml:"optimizer"`
 	Schedule        Schedule           `yaml:"schedule"`
-	HeadFirstEpochs int                `yaml:"head_first_epochs" jsonschema:"minimum=0" jsonschema_description:"so many of the epochs, the first ones, train the head alone while the whole network runs; the schedule counts them too"`
+	HeadFirstEpochs int                `yaml:"head_first_epochs" jsonschema:"minimum=0" jsonschema_description:"number of initial epochs that train only the head; the schedule counts them too"`
 	LRMultiplier    map[string]float64 `yaml:"learning_rate_multiplier" jsonschema_description:"factors on the learning rate of parts of the network, by name: backbone, head, a block (block5) or a layer (block5_conv3); the most specific wins"`
 	ClassWeight     ClassWeight        `yaml:"class_weight"`
 	LabelSmoothing  float64            `yaml:"label_smoothing" jsonschema:"minimum=0,exclusiveMaximum=1"`
-	EarlyStopping   EarlyStop          `yaml:"early_stopping" jsonschema_description:"end before the last epoch once val stops improving, as Keras' EarlyStopping"`
-	Augment         network.Augment    `yaml:"augment" jsonschema_description:"how images are changed at random in each step; only where nothing is frozen, else see featurize.copies"`
+	EarlyStopping   EarlyStop          `yaml:"early_stopping" jsonschema_description:"stop before the last epoch once val no longer improves, as Keras' EarlyStopping does"`
+	Augment         network.Augment    `yaml:"augment" jsonschema_description:"random changes of the images in each step; only where nothing is frozen, else see featurize.copies"`
 	Keep            string             `yaml:"keep" jsonschema:"enum=best,enum=last" jsonschema_description:"which weights become the model: the best by val accuracy (needs a val split), or the last"`
-	CheckpointEvery string             `yaml:"checkpoint_every" inert:"true" jsonschema_description:"how often a checkpoint is written within an epoch, such as 2m; one is also written at the end of an epoch if the last is older than 5s"`
+	CheckpointEvery string             `yaml:"checkpoint_every" inert:"true" jsonschema_description:"time between checkpoints within an epoch, such as 2m; one is also written at the end of an epoch if the last is older than 5s"`
 }
 
-// Optimizer and its settings, as Keras names them.
+// Optimizer is an optimizer with its settings, named as in Keras.
 type Optimizer struct {
 	Name           string  `yaml:"name" jsonschema:"enum=sgd,enum=adamw,enum=rmsprop"`
 	LearningRate   float64 `yaml:"learning_rate" jsonschema:"exclusiveMinimum=0"`
-	Momentum       float64 `yaml:"momentum" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"of sgd and rmsprop; 0.9 is usual for sgd"`
+	Momentum       float64 `yaml:"momentum" jsonschema:"minimum=0,exclusiveMaximum=1" jsonschema_description:"momentum of sgd and rmsprop; 0.9 is usual for sgd"`
 	Nesterov       bool    `yaml:"nesterov"`
 	WeightDecay    float64 `yaml:"weight_decay" jsonschema:"minimum=0"`
-	ClipNorm       float64 `yaml:"clipnorm" jsonschema:"minimum=0" jsonschema_description:"the gradient of each variable is scaled down to this norm; 0: no limit"`
-	GlobalClipNorm float64 `yaml:"global_clipnorm" jsonschema:"minimum=0" jsonschema_description:"all gradients together are scaled down to this norm; 0: no limit"`
-	ClipValue      float64 `yaml:"clipvalue" jsonschema:"minimum=0" jsonschema_description:"each number of a gradient is cut to this size; 0: no limit"`
+	ClipNorm       float64 `yaml:"clipnorm" jsonschema:"minimum=0" jsonschema_description:"largest norm of the gradient of each variable, which is scaled down to it; 0: no limit"`
+	GlobalClipNorm float64 `yaml:"global_clipnorm" jsonschema:"minimum=0" jsonschema_description:"largest norm of all gradients together, which are scaled down to it; 0: no limit"`
+	ClipValue      float64 `yaml:"clipvalue" jsonschema:"minimum=0" jsonschema_description:"largest magnitude of each element of a gradient, which is clipped to it; 0: no limit"`
 	Convention     string  `yaml:"convention" jsonschema:"enum=keras,enum=torch" jsonschema_description:"whose arithmetic: the two differ in momentum after a change of the learning rate, weight decay and epsilon"`
 }
 
-// Schedule is how the learning rate goes over the epochs.
+// Schedule is how the learning rate changes over the epochs.
 type Schedule struct {
 	Name         string  `yaml:"name" jsonschema:"enum=constant,enum=step,enum=cosine,enum=exponential,enum=plateau"`
-	StepSize     int     `yaml:"step_size" jsonschema:"minimum=1" jsonschema_description:"step: epochs between two drops"`
-	Gamma        float64 `yaml:"gamma" jsonschema:"exclusiveMinimum=0,maximum=1" jsonschema_description:"step, exponential and plateau: the factor of a drop"`
-	Patience     int     `yaml:"patience" jsonschema:"minimum=1" jsonschema_description:"plateau: epochs without a lower val loss before a drop"`
+	StepSize     int     `yaml:"step_size" jsonschema:"minimum=1" jsonschema_description:"step: epochs between two reductions of the learning rate"`
+	Gamma        float64 `yaml:"gamma" jsonschema:"exclusiveMinimum=0,maximum=1" jsonschema_description:"step, exponential and plateau: the factor of a reduction"`
+	Patience     int     `yaml:"patience" jsonschema:"minimum=1" jsonschema_description:"plateau: epochs without a lower val loss before a reduction"`
 	MinDelta     float64 `yaml:"min_delta" jsonschema:"minimum=0" jsonschema_description:"plateau: by how much the val loss must fall to count as lower"`
 	WarmupEpochs float64 `yaml:"warmup_epochs" jsonschema:"minimum=0" jsonschema_description:"epochs over which the learning rate rises linearly from 0"`
 }
@@ -77,7 +77,7 @@ func (s *Settings) exported(ctx context.Context, n network.Network, classes int,
 	return spec, network.LayOut(&spec.Prefix, "fine-tune", s.Precision, env.Machine)
 }
 
-// Spec is the part of the network that trains, for so many classes.
+// Spec describes the part of the network that is trained, with an output for each of the given number of classes.
 func (s *Settings) Spec(n network.Network, classes int) savedmodels.Suffix {
 	spec := savedmodels.Suffix{
 		Prefix: n.Prefix(), Classes: classes, Normalization: n.Head.Normalization,

@@ -16,7 +16,8 @@ import (
 	"tlpipe/stages/wording"
 )
 
-// epochAge is that of a trainer: epochs on stored features take less time than a checkpoint.
+// epochAge is the minimum age of a checkpoint before the end of an epoch writes another: an epoch on stored features can take
+// less time than writing a checkpoint.
 const epochAge = 5 * time.Second
 
 // trainer runs the epochs. Where it stands is TrainingState; clocks decide only when that is written to disk.
@@ -24,7 +25,7 @@ type trainer struct {
 	settings   *Settings
 	seed       int64
 	every      time.Duration
-	epochAge   time.Duration // how old the last checkpoint may be at the end of an epoch before another is written
+	epochAge   time.Duration // minimum age of the last checkpoint before the end of an epoch writes another
 	model      savedmodels.Model
 	data       *examples.Examples
 	report     *progress.Reporter

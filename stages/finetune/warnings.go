@@ -33,7 +33,7 @@ func SaturatedText(certain, count int, split, help string) string {
 		wording.Share(certain, count, "image"), split, help)
 }
 
-// Saturated reports whether so many images whose most probable class has the probability 1 are all but some.
+// Saturated reports whether nearly all images are certain, which means that their most probable class has the probability 1.
 func Saturated(certain, count int) bool { return count > 0 && 100*certain >= 99*count }
 
 // IsCertain reports whether a probability is 1 in the six digits that artifacts hold.
