@@ -228,6 +228,9 @@ func TestLooks(t *testing.T) {
 			if n := eval[int](b, `document.querySelectorAll("[onerror], b script, bdi *").length`); n > 0 {
 				t.Errorf("%d names have become markup", n)
 			}
+			if !eval[bool](b, `[...document.images].every(i => i.complete && i.naturalWidth > 0)`) {
+				t.Error("a picture is not shown, and would not be printed")
+			}
 			b.as(800, "light", "print")
 			b.shoot(name + "-print")
 			b.run(chromedp.ActionFunc(func(ctx context.Context) error {
