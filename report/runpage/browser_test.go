@@ -3,6 +3,7 @@ package runpage
 import (
 	"context"
 	_ "embed"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -59,7 +60,7 @@ func openPage(t *testing.T, text []byte) *browser {
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewContext(ctx, chromedp.WithErrorf(func(string, ...any) {})) // of events newer than the library
 	t.Cleanup(stop)
-	ctx, stop = context.WithTimeout(ctx, 2*time.Minute)
+	ctx, stop = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(stop)
 	b := &browser{t: t, ctx: ctx, address: "file://" + file}
 	chromedp.ListenTarget(ctx, b.listen)
@@ -120,9 +121,12 @@ func (b *browser) click(selector string) {
 	b.run(chromedp.Evaluate(fmt.Sprintf("document.querySelector(%q).click()", selector), nil))
 }
 
-// shoot leaves a picture of the whole page for a person: go test -artifacts keeps them.
+// shoot leaves a picture of the whole page for a person, where go test -artifacts asks for it.
 func (b *browser) shoot(name string) {
 	b.t.Helper()
+	if flag.Lookup("test.artifacts").Value.String() != "true" {
+		return
+	}
 	var picture []byte
 	b.run(chromedp.FullScreenshot(&picture, 85))
 	if err := os.WriteFile(filepath.Join(b.t.ArtifactDir(), name+".jpg"), picture, 0o644); err != nil {
