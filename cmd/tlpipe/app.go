@@ -28,7 +28,7 @@ func app(stdout, stderr io.Writer) *cli.App {
 		HideVersion:               true,
 		Commands: []*cli.Command{
 			runCommand(), planCommand(), statusCommand(), explainCommand(), lintCommand(), schemaCommand(), exportCommand(),
-			predictCommand(), exportWeightsCommand(), compareCommand(), reportCommand(), verifyCommand(), gcCommand(), tagCommand(), unlockCommand(), doctorCommand(), completionCommand(),
+			predictCommand(), exportWeightsCommand(), auditCommand(), compareCommand(), reportCommand(), verifyCommand(), gcCommand(), tagCommand(), unlockCommand(), doctorCommand(), completionCommand(),
 		},
 		CommandNotFound: func(c *cli.Context, name string) {},
 		Action: func(c *cli.Context) error {
@@ -71,6 +71,7 @@ var (
 		return []cli.Flag{
 			&cli.StringSliceFlag{Name: "file", Aliases: []string{"f"}, TakesFile: true, Usage: "config `FILE`; several are merged, later ones win"},
 			&cli.StringSliceFlag{Name: "set", Usage: "override a setting: `STAGE.KEY=VALUE`, such as fine-tune.epochs=3"},
+			&cli.StringFlag{Name: "drop", TakesFile: true, Usage: "leave out the images marked in `FILE`, an edited audit.csv; short for --set normalize.drop=FILE"},
 		}
 	}
 	deviceFlag = func() cli.Flag {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/urfave/cli/v2"
@@ -48,7 +49,16 @@ func loadConfig(c *cli.Context) (loaded, error) {
 	if len(files) == 0 {
 		return loaded{}, exit.Errorf(exit.Usage, "no config given; try `tlpipe %s configs/quickstart.yaml`", c.Command.Name)
 	}
-	return checkConfig(files, c.StringSlice("set"))
+	return checkConfig(files, overrides(c))
+}
+
+// overrides are the settings that the command line gives. --drop is short for one of them.
+func overrides(c *cli.Context) []string {
+	sets := slices.Clone(c.StringSlice("set"))
+	if list := c.String("drop"); list != "" {
+		sets = append(sets, "normalize.drop="+strconv.Quote(list))
+	}
+	return sets
 }
 
 // checkConfig finds what is wrong in the YAML and, in the same pass, what does not fit together.

@@ -16,7 +16,7 @@ var storeys = [][]string{
 	{"machine", "examples", "temperature"},
 	{"network"},
 	{"fetch", "decode", "normalize", "featurize", "finetune"},
-	{"evaluate", "predict"},
+	{"evaluate", "predict", "audit"},
 }
 
 // TestRooms holds the rooms of stages apart.

@@ -38,7 +38,7 @@ func lintCommand() *cli.Command {
 			}
 			var failed []error
 			for _, files := range configs {
-				cfg, err := checkConfig(files, c.StringSlice("set"))
+				cfg, err := checkConfig(files, overrides(c))
 				if err == nil {
 					err = suitsStored(c, cfg)
 				}

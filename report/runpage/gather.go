@@ -12,6 +12,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/report/comparison"
 	"tlpipe/report/runs"
+	"tlpipe/stages/audit"
 	"tlpipe/stages/evaluate"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/network"
@@ -36,6 +37,8 @@ type Run struct {
 	Classes       []string
 	Tested        []Tested       // the images that were measured, in the order of predictions.csv
 	probabilities *formats.Array // nil: not there
+
+	Audit *audit.Saved // of the data set; nil: none was made
 
 	Baseline *comparison.Pair // how this run stands to another one; nil: none was named
 }
@@ -72,6 +75,7 @@ func Gather(s *store.Store, stored runs.Stored) (*Run, error) {
 		}
 	}
 	r.readData()
+	r.note("an audit of the data", r.readAudit(s))
 	if dir := r.Dirs["fine-tune"]; dir != "" {
 		trained, err := formats.ReadTrained(dir)
 		if r.note("the model's card", err) {

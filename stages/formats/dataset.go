@@ -32,6 +32,7 @@ type Dataset struct {
 	Statistics Statistics       `json:"statistics"`
 	Duplicates int              `json:"duplicates"`          // groups of equal images that lie in more than one split
 	Conflicts  int              `json:"conflicts,omitempty"` // groups of equal images that have more than one class
+	Dropped    int              `json:"dropped,omitempty"`   // images that normalize.drop left out of the splits
 
 	Rows map[string][]int64 `json:"-"` // of each split that has any: rows of the images, ascending
 }

@@ -19,7 +19,11 @@ func Stage(s *Settings, check func(images string) error) pipeline.Stage {
 		Name: "normalize", Version: 2, Takes: []string{formats.ImagesType}, Gives: formats.DatasetType,
 		Key: func(_ context.Context, in pipeline.Inputs) ([]store.Line, error) {
 			lines, err := key.Settings(s)
-			return append(lines, key.Inputs(in, formats.ImagesType)...), err
+			if err != nil {
+				return nil, err
+			}
+			dropped, err := s.dropLines()
+			return slices.Concat(lines, dropped, key.Inputs(in, formats.ImagesType)), err
 		},
 		Run: func(ctx context.Context, job *pipeline.Job) error {
 			if err := check(job.Inputs[formats.ImagesType].Dir); err != nil {
@@ -53,6 +57,9 @@ func (s *Settings) run(ctx context.Context, job *pipeline.Job) (err error) {
 		given[row] = sample.Split
 	}
 	if d.Rows, err = splitRows(images.Classes, images.Labels, given, s.Split); err != nil {
+		return err
+	}
+	if err := s.dropRows(d, images, samples); err != nil {
 		return err
 	}
 	for split, rows := range d.Rows {

@@ -16,6 +16,7 @@ type Settings struct {
 	Std   []float64 `yaml:"std" jsonschema:"minItems=3,maxItems=3" jsonschema_description:"for mode mean-std: one value per channel (R, G, B), on the scale 0 to 1"`
 	Crop  int       `yaml:"crop" jsonschema:"minimum=0,maximum=4096" jsonschema_description:"side in pixels of the centre square cut from each stored image; 0: the whole image"`
 	Split Split     `yaml:"split"`
+	Drop  string    `yaml:"drop" path:"true" jsonschema_description:"an audit.csv, as tlpipe audit writes it, in which a person wrote yes into the column drop: those images are left out, after the split is cut, so that all others stay where they are"`
 }
 
 // Split says how the images are split into train, val and test. Where the data has no val split, val is cut from train,
@@ -52,6 +53,9 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 		if v <= 0 || v > 1 {
 			report(fmt.Sprintf("%sstd[%d]", at, i), "std is on the scale 0 to 1 and not 0, received %v", v)
 		}
+	}
+	if _, err := s.dropLines(); err != nil {
+		report(at+"drop", "%v", err)
 	}
 	s.Split.problems(report)
 }
