@@ -60,7 +60,7 @@ func auditData(c *cli.Context) error {
 		return err
 	}
 	if in == nil || run == "" {
-		all := func(pipeline.Stage) bool { return true }
+		all := func(list []pipeline.Stage) []pipeline.Stage { return list }
 		if err := runSelected(c, all, pipeline.Options{Until: until}); err != nil {
 			return err
 		}

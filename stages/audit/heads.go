@@ -22,7 +22,7 @@ const (
 	mostSteps  = 60
 	fewestStep = 8
 
-	headPenalty = 1e-3
+	headPenalty = 0.01
 )
 
 // crossValidated gives for each point the probabilities of the classes, by a multinomial logistic regression that was

@@ -19,9 +19,9 @@ import (
 )
 
 const (
-	mostComponents = 64   // of the features; more of them tell of single pictures
-	sampleRows     = 1500 // the components are found from so many pictures
-	powerSteps     = 4    // of the iteration that finds them
+	mostComponents = 128   // of the features; more of them tell of single pictures
+	sampleRows     = 1000 // the components are found from so many pictures
+	powerSteps     = 2    // of the iteration that finds them
 	chunkBytes     = 8 << 20
 )
 
