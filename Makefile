@@ -44,7 +44,7 @@ DATA ?= ../shared/data
 # How long make fuzz spends on each target.
 FUZZTIME ?= 30s
 
-.PHONY: bin/failpoint bench bench-gpu bench-tutorial help deps build build-system pytorch run test test-fast test-gpu test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
+.PHONY: bin/failpoint bench bench-audit bench-gpu bench-tutorial help deps build build-system pytorch run test test-fast test-gpu test-pytorch fuzz torture race-fast race audit test-data lint figures cases search tutorial tutorial-figures clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,10 @@ test-gpu: build ## run the tests of the runtime and the quickstart on a GPU
 	@bin/tlpipe doctor | grep -q 'gpu:' || { echo "not run: TensorFlow finds no GPU here; make deps GPU=1 installs the build for NVIDIA's GPUs, and bin/tlpipe doctor shows what it finds" >&2; exit 1; }
 	@$(CGO) go test -ldflags '$(call RPATH,$(CURDIR)/.deps/tensorflow)' -count=1 -v -run TestGPU ./savedmodels/tfruntime
 	@bin/tlpipe run configs/quickstart.yaml --device gpu:0 --store artifacts/gpu
+
+bench-audit: build ## hold the data audit against cleanlab on planted label errors (minutes)
+	@python3 -m venv .deps/audit && .deps/audit/bin/pip install --quiet --disable-pip-version-check -r cmd/tlpipe-bench/requirements-audit.txt
+	@.deps/audit/bin/python cmd/tlpipe-bench/audit.py
 
 bench-tutorial: build pytorch ## measure the tutorial's case 4, whole, beside a script that goes the notebook's way (half an hour)
 	@DATA=$(DATA) .deps/bin/python cmd/tlpipe-bench/tutorial.py

@@ -1,9 +1,8 @@
-"""Holds tlpipe's audit against cleanlab and cleanvision on planted errors: audit.py [SHARE].
+"""Holds tlpipe's audit against cleanlab on planted label errors: audit.py [SHARE].
 
 A share of Fashion-MNIST's training labels (0.05 by default) is made wrong, tlpipe audits the quickstart with them, and
 cleanlab looks at the very features that tlpipe stored, with scikit-learn's logistic regression as its classifier. Both lists
-are held against the labels that were made wrong; precision and recall may be 2 points below cleanlab's at most. cleanvision
-looks at the stored pixels as PNG files, among which some were made dark, bright or blurred.
+are held against the labels that were made wrong; precision and recall may be 2 points below cleanlab's at most.
 """
 
 import csv

@@ -96,10 +96,8 @@ func auditData(c *cli.Context) error {
 // there is no run.
 func auditInputs(c *cli.Context, cfg loaded, until string) (pipeline.Inputs, string, error) {
 	s, err := store.OpenExisting(c.String("store"))
-	if errors.Is(err, fs.ErrNotExist) || exit.Code(err) == exit.Usage {
-		return nil, "", nil // run makes it, or says what is wrong with it
-	} else if err != nil {
-		return nil, "", err
+	if err != nil {
+		return nil, "", nil // run makes the store, or says what is wrong with it
 	}
 	defer s.Read().Unlock()
 	e, err := readExperiment(c)

@@ -18,9 +18,11 @@ const (
 	folds = 5
 	// headWork bounds the multiplications that training the heads may take, all folds together: with very many images and
 	// classes they stop before they have converged.
-	headWork   = 1.5e11
-	mostSteps  = 60
-	fewestStep = 8
+	headWork    = 1e10
+	mostSteps   = 20
+	fewestSteps = 6
+
+	exponentialWork = 50 // multiplications that take as long as a score's exponential
 
 	headPenalty = 0.01
 )
@@ -31,8 +33,8 @@ const (
 func crossValidated(ctx context.Context, points []float32, width int, labels []int, classes int, penalty float64) ([]float64, error) {
 	n := len(labels)
 	fold := foldsOf(labels, classes)
-	evaluation := float64(n) * float64(width) * float64(classes) * 2 * (folds - 1)
-	steps := int(min(mostSteps, max(fewestStep, headWork/max(1, evaluation))))
+	evaluation := float64(n) * float64(classes) * float64(width+exponentialWork) * (folds - 1)
+	steps := int(min(mostSteps, max(fewestSteps, headWork/max(1, evaluation))))
 	scale := rms(points)
 	probabilities := make([]float64, n*classes)
 	work, ctx := errgroup.WithContext(ctx)

@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	mostComponents = 128   // of the features; more of them tell of single pictures
+	mostComponents = 128  // of the features; more of them tell of single pictures
 	sampleRows     = 1000 // the components are found from so many pictures
 	powerSteps     = 2    // of the iteration that finds them
 	chunkBytes     = 8 << 20
