@@ -100,8 +100,8 @@ test-gpu: build ## run the tests of the runtime and the quickstart on a GPU
 	@bin/tlpipe run configs/quickstart.yaml --device gpu:0 --store artifacts/gpu
 
 bench-audit: build ## hold the data audit against cleanlab on planted label errors (minutes)
-	@python3 -m venv .deps/audit && .deps/audit/bin/pip install --quiet --disable-pip-version-check -r cmd/tlpipe-bench/requirements-audit.txt
-	@.deps/audit/bin/python cmd/tlpipe-bench/audit.py
+	@python3 -m venv .deps/bench-audit && .deps/bench-audit/bin/pip install --quiet --disable-pip-version-check -r cmd/tlpipe-bench/requirements-audit.txt
+	@.deps/bench-audit/bin/python cmd/tlpipe-bench/audit.py
 
 bench-tutorial: build pytorch ## measure the tutorial's case 4, whole, beside a script that goes the notebook's way (half an hour)
 	@DATA=$(DATA) .deps/bin/python cmd/tlpipe-bench/tutorial.py

@@ -249,6 +249,9 @@ func eachSetting(v reflect.Value, prefix string, do func(name string, inert bool
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		name := prefix + field.Tag.Get("yaml")
+		if field.Tag.Get("path") == "true" { // of a file, whose content is in the key
+			continue
+		}
 		if v.Field(i).Kind() == reflect.Struct {
 			eachSetting(v.Field(i), name+".", do)
 			continue
