@@ -71,6 +71,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		{"tlpipe/stages", "tlpipe/cmd", ""},
 		{"tlpipe/stages", "tlpipe/report", ""},
 		{"tlpipe/report", "tlpipe/cmd", ""},
+		{"tlpipe/report/look", "tlpipe/", ""},
+		{"tlpipe/report/comparison", "tlpipe/report/run", ""}, // runs and runpage use it
+		{"tlpipe/report/runs", "tlpipe/report/runpage", ""},
 		{"tlpipe/report", "tlpipe/savedmodels/tfruntime", ""},
 		{"tlpipe/stages", "tlpipe/savedmodels/tfruntime", ""},
 		{"tlpipe/cmd/tlpipe ", "tlpipe/savedmodels/tfruntime", ""},

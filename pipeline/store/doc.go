@@ -5,8 +5,8 @@
 //	objects/ab/<artifact id>/     an artifact: its files and manifest.json (size and SHA-256 of each file), read-only
 //	records/ab/<action id>.json   which artifact an action made, and the key lines that were hashed
 //	scratch/<action id>/          unfinished work of an action: out/ becomes the artifact, tmp/ and the rest is dropped
-//	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt; used.json, the artifacts that
-//	                              it used; stages/, a relative symlink to each of them, for people
+//	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt, report.html; used.json, the
+//	                              artifacts that it used; stages/, a relative symlink to each of them, for people
 //	latest/<config name>          a relative symlink to the stages/ of a config's last run that got to its end, for people
 //	tags/<name>                   the ID of a run that gc keeps
 //	other names                   what other programs keep here; the store itself never touches it
