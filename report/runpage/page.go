@@ -21,7 +21,15 @@ var templates embed.FS
 var style string
 
 //go:embed page.js
-var script string
+var pageScript string
+
+// umapScript is umap-js, see the README beside it.
+//
+//go:embed umap-js/umap-js.min.js
+var umapScript string
+
+//go:embed map.js
+var mapScript string
 
 // shown is what the page's template is given.
 type shown struct {
@@ -42,6 +50,7 @@ func Page(r *Run) ([]byte, error) {
 	if t, err = look.AddTemplates(t); err != nil {
 		return nil, err
 	}
+	script := pageScript + umapScript + "\n" + mapScript
 	hash := sha256.Sum256([]byte(script))
 	page := shown{
 		Run: r, Style: look.Style + template.CSS(style), Script: template.JS(script),
@@ -79,7 +88,10 @@ func functions(r *Run) template.FuncMap {
 		"comma":   comma,
 		"sure":    sure,
 		"hundred": func(v float64) string { return fmt.Sprintf("%.2f", 100*v) },
+		"colour":  func(class int) int { return class % look.Colours },
+		"add":     func(a, b int) int { return a + b },
 		"len2":    func(from, to float64) float64 { return to - from },
+		"png":     func(base64 string) template.URL { return template.URL("data:image/png;base64," + base64) },
 		"jpeg":    func(base64 string) template.URL { return template.URL("data:image/jpeg;base64," + base64) },
 	}
 }

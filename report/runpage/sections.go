@@ -20,6 +20,7 @@ func sections() []section {
 		{"confusion", "What is taken for what", "Which classes the model mixes up. Choose a cell, a class or a bar, and the gallery below shows its images.", confusion},
 		{"quality", "Class by class, and how sure", "How good the model is on each class, and whether its own certainty can be relied on.", quality},
 		{"learning", "The training", "How accuracy and loss went while it learned, and which epoch was kept.", learning},
+		{"features", "The map of the images", "Which images are alike to the network, and where its mistakes lie among them.", features},
 		{"audit", "The data audit", "Wrong labels, pictures that occur twice, bad pictures: what to look at in the data itself.", auditSection},
 		{"provenance", "How it was made", "Where time and memory went, what was used, and how to make the run again.", provenance},
 	}

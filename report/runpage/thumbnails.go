@@ -25,6 +25,18 @@ func (t *Thumbnails) Picture(row int64, side int) string {
 	if images == nil || row < 0 || row >= int64(images.Count) || t.left <= 0 {
 		return ""
 	}
+	text := encode(t.tile(row, side))
+	if len(text) > t.left {
+		t.left = 0
+		return ""
+	}
+	t.left -= len(text)
+	return text
+}
+
+// tile is the same as an image, of a row that there is.
+func (t *Thumbnails) tile(row int64, side int) image.Image {
+	images := t.run.Images
 	crop := 0
 	if t.run.Dataset != nil {
 		crop = t.run.Dataset.Recipe.Crop
@@ -35,13 +47,7 @@ func (t *Thumbnails) Picture(row int64, side int) string {
 	}
 	pixels := make([]byte, height*width*images.Channels)
 	images.Crop(pixels, int(row), crop)
-	text := encode(scaled(pixels, height, width, images.Channels, side))
-	if len(text) > t.left {
-		t.left = 0
-		return ""
-	}
-	t.left -= len(text)
-	return text
+	return scaled(pixels, height, width, images.Channels, side)
 }
 
 // scaled makes an image of pixels, no larger than side.
