@@ -5,9 +5,9 @@
 //
 //   - A file is one YAML document with one mapping. Several files are merged in order: mappings key by key, anything
 //     else is replaced. A set is one override from the command line, "path.to.key=VALUE", merged after the files.
-//   - A kind is a key of a field tagged kinds. In YAML that field is a list of mappings with one key each, in Go a struct
-//     of pointers to structs; the list must be in the order of the struct's fields, and kinds that are not listed are nil.
-//   - A default is what a setting has when no file and no set gives it. An item of a list has no defaults but zero values.
+//   - A kind is a key in a field tagged kinds. In YAML that field is a list of mappings with one key each; in Go it is a
+//     struct of pointers to structs. The list must be in the order of the struct's fields; kinds that are not listed are nil.
+//   - A default is the value of a setting that no file and no set gives. Items of lists have zero values as defaults.
 //   - A [Problem] is one thing that is wrong, with its place. [Problems] is the error that holds all of them.
 //   - A [Source] remembers where each setting came from, so that later checks can point there too.
 //   - The schema is a JSON Schema made from the same struct type. It is what files are checked against, and what editors

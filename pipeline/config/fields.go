@@ -18,7 +18,7 @@ type field struct {
 
 func (f field) kinds() bool { return f.tag.Get("kinds") == "true" }
 
-// fields are the settings of a struct type, in order.
+// fields returns the settings of a struct type, in order.
 func fields(t reflect.Type) []field {
 	var fs []field
 	for i := range t.NumField() {
@@ -43,7 +43,7 @@ func names(t reflect.Type) []string {
 	return list
 }
 
-// kindsField gives the field of kinds of t.
+// kindsField returns the field of t that is tagged kinds.
 func kindsField(t reflect.Type) (field, bool) {
 	for _, f := range fields(t) {
 		if f.kinds() {
@@ -53,12 +53,12 @@ func kindsField(t reflect.Type) (field, bool) {
 	return field{}, false
 }
 
-// own says that a type has a YAML form of its own.
+// own reports whether a type has a YAML form of its own.
 func own(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[yaml.Unmarshaler]())
 }
 
-// settings gives the struct type that t is or points to.
+// settings returns the struct type that t is or points to.
 func settings(t reflect.Type) (reflect.Type, bool) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -66,8 +66,8 @@ func settings(t reflect.Type) (reflect.Type, bool) {
 	return t, t.Kind() == reflect.Struct && !own(t)
 }
 
-// visit calls f for n and for all that lies below, with the type each is meant for and the tag of its field. What is
-// meant for a type with a YAML form of its own is not entered.
+// visit calls f for n and all nodes below it, with the Go type that each is decoded to and the tag of its field. Nodes below a type
+// with a YAML form of its own are not visited.
 func visit(n *node, t reflect.Type, tag reflect.StructTag, path string, f func(n *node, t reflect.Type, tag reflect.StructTag, path string)) {
 	f(n, t, tag, path)
 	if own(t) {

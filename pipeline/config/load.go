@@ -9,12 +9,12 @@ import (
 )
 
 // Load reads files, merges them in order, applies sets ("fine-tune.epochs=3": a path and a value in YAML), checks the
-// result and decodes it over the defaults. defaults gives the settings with every kind filled in; kinds that neither a
-// file nor a set lists are nil in the result.
+// result and decodes it over the defaults. defaults returns the settings with every kind set; kinds that neither a file nor a
+// set lists are nil in the result.
 //
-// The error is of type [Problems] unless T itself cannot be used. With problems the settings still hold what could be
-// read, and defaults elsewhere, so that further checks can add what they find; they are T's zero value only where a file
-// could not be read at all. The Source is set unless T cannot be used.
+// The error is of type [Problems], unless T itself cannot be used. Despite problems the settings hold what could be read, and
+// defaults elsewhere, so that further checks can add their findings; they are T's zero value only if a file could not be read at
+// all. The Source is set unless T cannot be used.
 func Load[T any](files, sets []string, defaults func() T) (T, *Source, error) {
 	f, err := NewFormat(defaults)
 	if err != nil {
@@ -24,14 +24,13 @@ func Load[T any](files, sets []string, defaults func() T) (T, *Source, error) {
 	return f.Load(files, sets)
 }
 
-// Format is what files of settings of type T may hold. It is worth making where many are loaded, for it holds the schema.
+// Format is the file format of settings of type T. It holds the schema, so that loading several files computes it once.
 type Format[T any] struct {
 	schema   *schema
 	defaults func() T
 }
 
-// NewFormat makes the format of the settings whose defaults are given, with every kind filled in. The error says why T
-// cannot be used.
+// NewFormat returns the format of settings with these defaults, in which every kind is set. The error says why T cannot be used.
 func NewFormat[T any](defaults func() T) (*Format[T], error) {
 	s, err := schemaOf(reflect.ValueOf(defaults()))
 	return &Format[T]{s, defaults}, err
@@ -93,7 +92,7 @@ func (l *loading) gather(files, sets []string, t reflect.Type) *node {
 	return root
 }
 
-// settle checks the merged config and decodes it into v, which holds the defaults.
+// settle validates the merged config and decodes it into v, which holds the defaults.
 func (l *loading) settle(root *node, s *schema, v reflect.Value) {
 	l.validate(root, s)
 	visit(root, s.typ, "", "", l.resolve)
@@ -113,7 +112,7 @@ func (l *loading) resolve(n *node, t reflect.Type, tag reflect.StructTag, path s
 	n.value = abs
 }
 
-// decode puts n into v. What n does not give keeps what v holds, but for kinds, which become nil.
+// decode decodes n into v. Settings that n does not give keep their value in v, except kinds, which become nil.
 func (l *loading) decode(n *node, v reflect.Value, path string) {
 	if _, ok := settings(v.Type()); !ok {
 		l.leaf(n, v, path)
@@ -152,7 +151,7 @@ func (l *loading) decodeKinds(n *node, v reflect.Value, path string) {
 	}
 }
 
-// leaf replaces the whole of v, so that nothing of a default list or map shows through.
+// leaf replaces v entirely, so that no element of a default list or map remains.
 func (l *loading) leaf(n *node, v reflect.Value, path string) {
 	if l.touched(n) {
 		return
@@ -165,7 +164,7 @@ func (l *loading) leaf(n *node, v reflect.Value, path string) {
 	v.Set(fresh.Elem())
 }
 
-// touched says that n or something in it has a problem already.
+// touched reports whether a problem was reported for n or a node below it.
 func (l *loading) touched(n *node) bool {
 	if l.reported[n] {
 		return true

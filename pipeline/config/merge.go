@@ -9,8 +9,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// shape brings a document into the form that merge needs: a list of kinds becomes a mapping, and so does an empty value
-// where a mapping is meant.
+// shape brings a document into the form that merge expects: lists of kinds, and empty values in place of mappings, become
+// mappings.
 func (l *loading) shape(n *node, t reflect.Type, path string) {
 	if own(t) {
 		return
@@ -81,7 +81,7 @@ func (l *loading) unlist(n *node, kinds []string, path string) {
 	}
 }
 
-// single reports an item that is not a mapping with one key, and says whether it has keys at all.
+// single reports a problem if an item is not a mapping with one key. It returns whether the item has any keys.
 func (l *loading) single(item *node, kinds []string, path string) bool {
 	switch {
 	case item.kind == yaml.ScalarNode && slices.Contains(kinds, item.value):
@@ -101,7 +101,7 @@ func (l *loading) single(item *node, kinds []string, path string) bool {
 	return true
 }
 
-// merge lays over on top of base: mappings merge key by key, anything else replaces what was there.
+// merge returns base overridden by over: mappings merge key by key, any other value is replaced.
 func merge(base, over *node) *node {
 	if base.kind != yaml.MappingNode || over.kind != yaml.MappingNode {
 		return over

@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// node is a YAML value that knows where it stands. Aliases and merge keys are resolved.
+// node is a YAML value with its position. Aliases and merge keys are resolved.
 type node struct {
 	doc       *document
 	line, col int
@@ -21,12 +21,12 @@ type node struct {
 	keys      []*node // of a mapping: scalars, each value once
 	items     []*node // of a sequence; of a mapping, one for each key
 
-	places map[string]int // of keys, as far as find has looked; configs that programs write may have thousands
+	places map[string]int // index of the keys that find has passed, since generated configs may have thousands
 }
 
 func (n *node) isNull() bool { return n.kind == yaml.ScalarNode && n.tag == "!!null" }
 
-// find gives the index of a key in a mapping, or -1.
+// find returns the index of a key in a mapping, or -1.
 func (n *node) find(key string) int {
 	if n.kind != yaml.MappingNode {
 		return -1
@@ -43,7 +43,7 @@ func (n *node) find(key string) int {
 	return -1
 }
 
-// get gives the value of a key, or nil.
+// get returns the value of a key, or nil.
 func (n *node) get(key string) *node {
 	if i := n.find(key); i >= 0 {
 		return n.items[i]
@@ -51,7 +51,7 @@ func (n *node) get(key string) *node {
 	return nil
 }
 
-// child steps down by a key or an index; key is nil for an item of a list.
+// child returns the child of n under a key or an index; key is nil for an item of a list.
 func (n *node) child(step string) (key, value *node) {
 	if n.kind == yaml.SequenceNode {
 		if i, err := strconv.Atoi(step); err == nil && i >= 0 && i < len(n.items) {
@@ -83,7 +83,7 @@ func (n *node) locate(location []string) (key, value *node, path string) {
 	return key, n, path
 }
 
-// yaml gives the node as the YAML library knows it.
+// yaml converts the node to one of the YAML library.
 func (n *node) yaml() *yaml.Node {
 	y := &yaml.Node{Kind: n.kind, Tag: n.tag, Value: n.value, Line: n.line, Column: n.col}
 	for i, item := range n.items {
@@ -95,7 +95,7 @@ func (n *node) yaml() *yaml.Node {
 	return y
 }
 
-// scalar gives the value of a scalar: string, int, int64, uint64, float64, bool or nil.
+// scalar returns the value of a scalar: string, int, int64, uint64, float64, bool or nil.
 func (n *node) scalar() any {
 	var v any
 	if err := n.yaml().Decode(&v); err != nil {
@@ -111,7 +111,7 @@ func join(path, key string) string {
 	return path + "." + key
 }
 
-// expander makes nodes of what the YAML parser gives.
+// expander converts the YAML parser's result to nodes.
 type expander struct {
 	*loading
 	doc     *document
@@ -146,7 +146,7 @@ func (e *expander) expand(y *yaml.Node, path string) *node {
 	return n
 }
 
-// tag checks an explicit tag; anything that is only text stays text.
+// tag checks an explicit tag. A scalar with a tag that means text is text.
 func (e *expander) tag(y *yaml.Node, n *node, path string, allowed ...string) {
 	switch n.tag = y.ShortTag(); {
 	case n.tag == "!!timestamp", n.tag == "!!merge", n.tag == "!":
@@ -221,7 +221,7 @@ func (e *expander) mapping(y *yaml.Node, n *node, path string) {
 	}
 }
 
-// merged gives the mappings that a merge key (<<) brings in.
+// merged returns the mappings that a merge key (<<) names.
 func (e *expander) merged(y *yaml.Node, path string) []*node {
 	n := e.expand(y, path)
 	switch {

@@ -16,8 +16,8 @@ var (
 	otherBase   = regexp.MustCompile(`^[-+]?0[xXoObB]`)
 )
 
-// notDecimal says why a number is refused that is not written as decimal ones are: YAML reads 010 as 8, and other programs
-// that read the same file read it as 10. plain is how to write it.
+// notDecimal returns why a number that is not written in decimal is refused: YAML reads 010 as 8, while other programs that
+// read the same file read it as 10. plain is the way to write it.
 func notDecimal(text string) (message, plain string) {
 	value := (&node{kind: yaml.ScalarNode, value: text}).scalar()
 	switch {
@@ -39,7 +39,7 @@ func notDecimal(text string) (message, plain string) {
 	return "", ""
 }
 
-// numberHint helps with text where a number is wanted.
+// numberHint returns a hint for text where a number is expected.
 func numberHint(text string, integer bool) string {
 	groups := strings.NewReplacer(" ", "", "'", "", "\u00a0", "", "\u202f", "", "’", "").Replace(text)
 	share, percent := strings.CutSuffix(groups, "%")
@@ -65,7 +65,7 @@ func numberHint(text string, integer bool) string {
 
 var thousands = regexp.MustCompile(`^[-+]?[0-9]{1,3}(,[0-9]{3})+$`)
 
-// wholeHint helps with a fraction or a power of ten where a whole number is wanted.
+// wholeHint returns a hint for a fraction or a power of ten where a whole number is expected.
 func wholeHint(v float64) string {
 	if v != math.Trunc(v) || math.Abs(v) > 1<<53 {
 		return ""
@@ -73,7 +73,7 @@ func wholeHint(v float64) string {
 	return "write it as " + strconv.FormatFloat(v, 'f', -1, 64)
 }
 
-// truthHint helps with what other programs take for true or false.
+// truthHint returns a hint for words such as yes and off, which other programs read as true or false.
 func truthHint(text string) string {
 	switch low := strings.ToLower(text); {
 	case slices.Contains([]string{"yes", "on", "y", "1"}, low):

@@ -17,23 +17,23 @@ import (
 )
 
 const (
-	maxBytes = 1 << 20 // of a file
-	maxAlias = 10_000  // values that aliases of one file may expand to
+	maxBytes = 1 << 20 // largest size of a file
+	maxAlias = 10_000  // largest number of values that the aliases of one file may expand to
 )
 
 // document is one file or one set.
 type document struct {
 	name  string
-	dir   string   // what relative paths stand against; "" is the working directory
+	dir   string   // folder that relative paths are relative to; "" is the working directory
 	lines []string // nil for a set
 	rank  int
 }
 
-// loading is what the steps of one Load share.
+// loading is the state shared by the steps of one Load.
 type loading struct {
 	problems Problems
-	reported map[*node]bool // values that already have a problem: what follows from it is not reported as well
-	broken   bool           // a document could not be read, so what seems to be missing may stand there
+	reported map[*node]bool // values with a problem, for which consequential problems are not reported
+	broken   bool           // a document could not be read, so settings that seem to be missing may be in it
 }
 
 func (l *loading) add(d *document, line, col int, path, hint, message string) {
@@ -49,7 +49,7 @@ func (l *loading) report(n *node, path, hint, format string, args ...any) {
 func (d *document) problem(line, col int, path, hint, message string) Problem {
 	p := Problem{File: d.name, Path: path, Message: message, Hint: hint, rank: d.rank}
 	if d.lines != nil {
-		if line > len(d.lines) { // an empty value at the end, which the parser places behind it
+		if line > len(d.lines) { // an empty value at the end of the file, which the parser places after the last line
 			line, col = len(d.lines), 1
 		}
 		p.Line, p.Col, p.Snippet = line, col, snippet(d.lines, line, col)
@@ -57,7 +57,7 @@ func (d *document) problem(line, col int, path, hint, message string) Problem {
 	return p
 }
 
-// read gives the bytes of a file, or false and a problem.
+// read returns the bytes of a file; if it cannot be read, it reports a problem and returns false.
 func (l *loading) read(d *document) ([]byte, bool) {
 	f, err := os.Open(d.name)
 	var data []byte
@@ -79,7 +79,7 @@ func (l *loading) read(d *document) ([]byte, bool) {
 	return nil, false
 }
 
-// siblings are the YAML files in the folder where name should lie.
+// siblings returns the YAML files in the folder of name.
 func siblings(name string) []string {
 	dir, _ := filepath.Split(name)
 	entries, err := os.ReadDir(filepath.Clean(dir))
@@ -95,7 +95,7 @@ func siblings(name string) []string {
 	return names
 }
 
-// parse gives the one value of a document, with aliases expanded; nil and problems where there is none.
+// parse returns the single value of a document with aliases expanded; if there is none, it reports problems and returns nil.
 func (l *loading) parse(d *document, data []byte) *node {
 	if len(data) > maxBytes {
 		l.add(d, 0, 0, "", "", fmt.Sprintf("the file is larger than %d bytes: this is no config", maxBytes))
@@ -128,7 +128,7 @@ func (l *loading) parse(d *document, data []byte) *node {
 
 func empty(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Value == "" && n.Tag == "!!null" }
 
-// decode reads the next document. The parser panics on some malformed input; that is a syntax error like any other.
+// decode reads the next document. It turns a panic of the parser, which some malformed input causes, into a syntax error.
 func decode(dec *yaml.Decoder, n *yaml.Node) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -138,7 +138,7 @@ func decode(dec *yaml.Decoder, n *yaml.Node) (err error) {
 	return dec.Decode(n)
 }
 
-// syntaxLine takes the line, which is all the parser tells of a place, out of its message.
+// syntaxLine matches the line number in the parser's message, the only position it gives.
 var syntaxLine = regexp.MustCompile(`^line (\d+): `)
 
 func (l *loading) syntax(d *document, lines []string, err error) {
@@ -179,8 +179,8 @@ func syntaxMessage(err error) (message string, line int) {
 	return message[len(m[0]):], max(line, 1)
 }
 
-// failingLine finds the line that breaks a file, since the parser often names the begin of the block around it, one too
-// few, or none: the last line without which the error would be gone. It gives 0 for a file too long to try this.
+// failingLine finds the line with a syntax error: the shortest prefix of the file that fails with the same message ends with it. The parser often names
+// the beginning of the surrounding block, the line before, or none. The result is 0 for files too long for this search.
 func failingLine(lines []string, message string) int {
 	size, line := 0, 0
 	for _, text := range lines {
@@ -203,8 +203,8 @@ func failingLine(lines []string, message string) int {
 	return line
 }
 
-// lineEnd are the ends of a line, as the parser counts them.
+// lineEnd matches the line ends that the parser counts.
 var lineEnd = regexp.MustCompile(`\r\n|[\n\r\x{85}\x{2028}\x{2029}]`)
 
-// splitLines gives the lines of a file, without their ends; never nil.
+// splitLines returns the lines of a file, without line ends; never nil.
 func splitLines(data []byte) []string { return lineEnd.Split(string(data), -1) }

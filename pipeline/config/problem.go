@@ -22,10 +22,10 @@ type Problem struct {
 	Hint    string `json:"hint,omitempty"`    // what to do next; may have several lines
 	Snippet string `json:"snippet,omitempty"` // the source around the place, with a caret below it
 
-	rank int // of the file among all files
+	rank int // position of the file among all files
 }
 
-// String gives the problem as it is printed: its place and message, the snippet, the hint.
+// String returns the problem as it is printed: position and message, snippet, hint.
 func (p Problem) String() string {
 	var b strings.Builder
 	switch {
@@ -47,9 +47,9 @@ func (p Problem) String() string {
 // Problems are all problems of a config; as an error its exit code is exit.Usage.
 type Problems []Problem
 
-// Error gives all problems in the order of their places, with an empty line between two.
+// Error returns all problems in the order of their positions, separated by empty lines.
 func (ps Problems) Error() string {
-	const most = 100 // nobody reads more at once
+	const most = 100 // problems that are printed
 	var texts []string
 	sorted := ps.Sorted()
 	for _, p := range sorted[:min(len(sorted), most)] {
@@ -64,7 +64,7 @@ func (ps Problems) Error() string {
 // ExitCode is exit.Usage.
 func (ps Problems) ExitCode() int { return exit.Usage }
 
-// Sorted gives the problems in the order of files, lines and columns, each once.
+// Sorted returns the problems without repetitions, in the order of files, lines and columns.
 func (ps Problems) Sorted() Problems {
 	sorted := slices.Clone(ps)
 	slices.SortStableFunc(sorted, func(a, b Problem) int {
@@ -79,7 +79,7 @@ const (
 	longest = 120 // characters of a line that are shown
 )
 
-// snippet shows a line with a caret under a column, and the lines before it.
+// snippet returns a line with a caret under a column, preceded by lines of context.
 func snippet(lines []string, line, col int) string {
 	if line < 1 || line > len(lines) {
 		return ""
@@ -105,10 +105,10 @@ func snippet(lines []string, line, col int) string {
 	return b.String()
 }
 
-// address is one on the web; what may be secret in it are the user before the host and the query.
+// address matches a web address. Its user name, password and query may be secrets.
 var address = regexp.MustCompile(`(\w://)([^/\s"']*@)?([^\s"'?#]*)([?#][^\s"']*)?`)
 
-// masked hides the secrets of addresses behind as many stars.
+// masked replaces each character of the secrets in addresses by a star.
 func masked(line string) string {
 	stars := func(text string) string { return strings.Repeat("*", utf8.RuneCountInString(text)) }
 	return address.ReplaceAllStringFunc(line, func(found string) string {
@@ -117,8 +117,8 @@ func masked(line string) string {
 	})
 }
 
-// shown makes a source line fit for a terminal: no control characters or secrets, not too long, one column for each
-// character.
+// shown prepares a source line for a terminal: without control characters and secrets, cut to a readable length, one column for
+// each character.
 func shown(line string, skip int) string {
 	runes := []rune(masked(line))
 	runes = runes[min(skip, len(runes)):]

@@ -11,22 +11,22 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// suspect is a place on a line where YAML sees a sign of its own and its author most likely meant text.
+// suspect is a place in a line with a character that has a meaning in YAML, where the author most likely meant text.
 type suspect struct {
 	sign rune
 	col  int
 	text string // what should stand in quotes
 }
 
-// signsOf are the signs that a message of the parser may be about.
+// signsOf maps messages of the parser to the characters that may have caused them.
 var signsOf = []struct{ message, signs string }{
 	{"alphabetic or numeric character", "*&]}"}, {"unknown anchor", "*"}, {"cannot start any token", "@%`|>"},
 	{"directive", "%"}, {"comment or line break", "|>"}, {"tag", "!"}, {"whitespace or line break", "!"},
 	{"expected ',' or", `#!]}"'`}, {"expected node content", "#"}, {"expected key", `"'`},
 }
 
-// unquoted finds the text without quotes that a message of the parser is about: on the line that it names, or else on
-// one of the few before it, since a value in brackets may go on over several lines.
+// unquoted finds the unquoted text that caused a message of the parser: on the line that the message names, or on one of the few
+// before it, since a value in brackets may span several lines.
 func unquoted(lines []string, line int, message string) (found suspect, at int) {
 	signs := ""
 	for _, s := range signsOf {
@@ -44,7 +44,7 @@ func unquoted(lines []string, line int, message string) (found suspect, at int) 
 	return suspect{}, 0
 }
 
-// hint says how to write the text.
+// hint returns how to write the text.
 func (s suspect) hint() string {
 	switch s.sign {
 	case '#':
@@ -59,7 +59,7 @@ func (s suspect) hint() string {
 	return fmt.Sprintf("text that begins with %c needs quotes: %q", s.sign, s.text)
 }
 
-// suspects goes over a line as YAML does, roughly.
+// suspects finds the suspect places of a line, which it scans roughly as YAML does.
 func suspects(line string) (list []suspect) {
 	runes := []rune(line)
 	begins, opened := true, []int{} // whether a value may begin here; where brackets were opened
@@ -107,7 +107,7 @@ func suspects(line string) (list []suspect) {
 	return list
 }
 
-// closing is where the text that begins with a quote at i ends.
+// closing returns the index of the quote that closes the one at i.
 func closing(runes []rune, i int) int {
 	for end := i + 1; end < len(runes); end++ {
 		switch {
@@ -122,10 +122,10 @@ func closing(runes []rune, i int) int {
 	return len(runes)
 }
 
-// glued is a key and its value without the blank between them that YAML wants.
+// glued matches a key and a value that lack the blank after the colon.
 var glued = regexp.MustCompile(`^\s*(?:- )?([A-Za-z_-]+):(\S+)\s*$`)
 
-// syntaxHint helps with a message of the parser about a line, and with lines before it; it moves to the place meant.
+// syntaxHint returns a hint for a syntax error on a line, and the position of its cause, which may be on an earlier line.
 func syntaxHint(lines []string, message string, line, col int) (hint string, atLine, atCol int) {
 	text := ""
 	if line <= len(lines) {
@@ -150,7 +150,7 @@ func syntaxHint(lines []string, message string, line, col int) (hint string, atL
 
 func oddBlank(r rune) bool { return r > unicode.MaxASCII && unicode.IsSpace(r) }
 
-// misread reports a scalar that YAML takes for something else than what it looks like.
+// misread reports a problem for a scalar that YAML reads differently from how it looks.
 func (e *expander) misread(y *yaml.Node, n *node, path string) {
 	fail := func(hint, format string, args ...any) {
 		e.at(y, path, hint, format, args...)

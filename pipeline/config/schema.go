@@ -13,8 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Schema gives the JSON Schema (draft 2020-12, indented) of the YAML files that [Load] takes for T, with the defaults
-// filled in.
+// Schema returns the JSON Schema (draft 2020-12, indented) of the YAML files that [Load] accepts for T, including defaults.
 func Schema[T any](defaults func() T) ([]byte, error) {
 	s, err := schemaOf(reflect.ValueOf(defaults()))
 	if err != nil {
@@ -62,8 +61,8 @@ func schemaOf(defaults reflect.Value) (*schema, error) {
 	return &schema{t, root, text.Bytes(), compiled}, nil
 }
 
-// complete adds what reflection cannot know: defaults, lists of kinds, and where null is allowed. The defaults are the
-// zero Value inside lists and maps, whose items have none.
+// complete adds what reflection cannot find out: defaults, lists of kinds, and where null is allowed. Inside lists and maps, whose
+// items have no defaults, defaults is the zero Value.
 func complete(s *invopop.Schema, t reflect.Type, defaults reflect.Value) error {
 	if own(t) {
 		return nil
@@ -131,7 +130,7 @@ func nullable(s *invopop.Schema) {
 	}
 }
 
-// unset says that a default is worth no words: nil, an empty list, an empty string.
+// unset reports whether a default is left out of the schema: nil, an empty list, an empty string.
 func unset(v reflect.Value) bool {
 	switch v.Kind() {
 	case reflect.Pointer, reflect.Interface:
@@ -142,7 +141,7 @@ func unset(v reflect.Value) bool {
 	return false
 }
 
-// plain gives a value as its YAML form reads to other programs.
+// plain returns a value as other programs decode its YAML form.
 func plain(v reflect.Value) (any, error) {
 	text, err := yaml.Marshal(v.Interface())
 	if err != nil {
@@ -152,7 +151,7 @@ func plain(v reflect.Value) (any, error) {
 	return out, yaml.Unmarshal(text, &out)
 }
 
-// at follows a JSON pointer into the schema, as the validator gives it; nil if it leads elsewhere.
+// at returns the part of the schema that a URL of the validator points to; nil if it points elsewhere.
 func (s *schema) at(url string) *invopop.Schema {
 	_, pointer, _ := strings.Cut(url, "#")
 	steps := strings.Split(strings.TrimPrefix(pointer, "/"), "/")

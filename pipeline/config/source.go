@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Source knows where each setting of a loaded config came from. Paths of settings are keys joined by dots, with the
-// index for an item of a list: "model.head.units", "stages.featurize.batch_size", "fetch.sources.0.path". They begin at
-// a top-level key or at a kind.
+// Source knows the position of each setting of a loaded config. The path of a setting consists of keys, and indices for items of
+// lists, joined by dots: "model.head.units", "stages.featurize.batch_size", "fetch.sources.0.path". It begins with a top-level
+// key or a kind.
 type Source struct {
 	root *node
 	typ  reflect.Type
@@ -22,7 +22,7 @@ type Position struct {
 	Line, Col int    // from 1; 0 in an override
 }
 
-// String gives file:line:col.
+// String returns file:line:col.
 func (p Position) String() string {
 	if p.Line == 0 {
 		return p.File
@@ -30,22 +30,22 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Col)
 }
 
-// At says where the setting at path was given: its value, or its key where the value has several lines. A setting that
-// was not given has the place of the nearest one around it.
+// At returns the position of the setting at path: that of its value, or of its key if the value has several lines. For a setting
+// that was not given it is the position of the nearest enclosing one.
 func (s *Source) At(path string) Position {
 	n := s.find(path)
 	p := n.doc.problem(n.line, n.col, "", "", "")
 	return Position{p.File, p.Line, p.Col}
 }
 
-// Given says whether a file or an override gives the setting at path; otherwise it has its default.
+// Given reports whether a file or an override gives the setting at path. Otherwise it has its default.
 func (s *Source) Given(path string) bool {
 	_, found := s.walk(path)
 	return found
 }
 
-// Dir is the folder against which a relative path in the setting at path stands: that of its file. It is "", the working
-// directory, for an override and for a default.
+// Dir returns the folder that a relative path in the setting at path is relative to: that of the config file, or "" (the working
+// directory) for an override and for a default.
 func (s *Source) Dir(path string) string {
 	if !s.Given(path) {
 		return ""
@@ -53,7 +53,7 @@ func (s *Source) Dir(path string) string {
 	return s.find(path).doc.dir
 }
 
-// Problem makes a problem of the setting at path, shown where At says.
+// Problem returns a problem of the setting at path, with the position that At returns.
 func (s *Source) Problem(path, format string, args ...any) Problem {
 	n := s.find(path)
 	return n.doc.problem(n.line, n.col, path, "", fmt.Sprintf(format, args...))
@@ -66,7 +66,7 @@ func (s *Source) find(path string) *node {
 
 var index = regexp.MustCompile(`\[(\d+)\]`)
 
-// walk gives the node to show for a path, and whether the path leads to a value.
+// walk returns the node whose position is shown for a path, and whether the path leads to a value.
 func (s *Source) walk(path string) (*node, bool) {
 	key, n, found := (*node)(nil), s.root, true
 	for _, step := range s.steps(path) {

@@ -25,7 +25,8 @@ func (l *loading) validate(root *node, s *schema) {
 	}
 }
 
-// fits checks what a JSON Schema cannot say of a whole number: that it is written as one, and the range of its Go type.
+// fits checks two properties of a whole number that JSON Schema cannot express: that it is written without a fraction or exponent,
+// and that it is in the range of its Go type.
 func (l *loading) fits(n *node, t reflect.Type, _ reflect.StructTag, path string) {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -52,7 +53,7 @@ func (l *loading) fits(n *node, t reflect.Type, _ reflect.StructTag, path string
 	}
 }
 
-// instance gives a value in the form that the validator takes.
+// instance converts a value to the form that the validator expects.
 func (l *loading) instance(n *node, path string) any {
 	switch n.kind {
 	case yaml.MappingNode:
@@ -82,7 +83,7 @@ func (l *loading) instance(n *node, path string) any {
 	return v
 }
 
-// explain turns the validator's errors into problems.
+// explain converts the validator's errors to problems.
 func (l *loading) explain(err *jsonschema.ValidationError, root *node, s *schema) {
 	key, n, path := root.locate(err.InstanceLocation)
 	here := s.at(err.SchemaURL)
@@ -161,8 +162,8 @@ func (l *loading) explain(err *jsonschema.ValidationError, root *node, s *schema
 	}
 }
 
-// likely gives the alternative of a union that was meant: the only one whose type fits. It is nil where the sentence
-// that lists all alternatives says more.
+// likely returns the error of the alternative of a union that was probably meant: the only one whose type matches. It is nil if
+// there is none; then a message that lists all alternatives is more helpful.
 func likely(union *jsonschema.ValidationError) *jsonschema.ValidationError {
 	var fitting []*jsonschema.ValidationError
 	for _, cause := range union.Causes {
@@ -180,7 +181,7 @@ func likely(union *jsonschema.ValidationError) *jsonschema.ValidationError {
 	return nil
 }
 
-// place is where a problem of a value is shown: a block of several lines is shown at its key.
+// place returns the node at which a problem of a value is shown: the key if the value is a block of several lines.
 func place(key, n *node) *node {
 	if key != nil && n.kind != yaml.ScalarNode && !n.flow {
 		return key
@@ -188,7 +189,7 @@ func place(key, n *node) *node {
 	return n
 }
 
-// typeHint helps with a value of another type than the one wanted; key is nil for an item of a list.
+// typeHint returns a hint for a value of the wrong type; key is nil for an item of a list.
 func typeHint(key, n *node, want []string, here *invopop.Schema) string {
 	wants := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return slices.Contains(want, name) })

@@ -20,7 +20,7 @@ func didYouMean(name string, candidates []string) string {
 	return ""
 }
 
-// unknownHint helps with an unknown key: the near name, or else where such a key exists, and what is allowed here.
+// unknownHint returns a hint for an unknown key: a similar name, or else where such a key exists, and the keys allowed here.
 func unknownHint(name string, allowed, elsewhere []string) string {
 	hint := didYouMean(name, allowed)
 	if hint == "" && len(elsewhere) > 0 {
@@ -32,7 +32,7 @@ func unknownHint(name string, allowed, elsewhere []string) string {
 	return strings.TrimPrefix(hint+"\nallowed here: "+strings.Join(allowed, ", "), "\n")
 }
 
-// keyHint helps with a key that came about because YAML reads a comma or a colon otherwise than it was meant.
+// keyHint returns a hint for an unknown key that results from a comma or colon which YAML reads differently from what was meant.
 func keyHint(n *node, i int) string {
 	if i < 0 {
 		return ""
@@ -53,7 +53,7 @@ func keyHint(n *node, i int) string {
 	return ""
 }
 
-// missingHint helps with a value that is not there because its author's text begins with a #.
+// missingHint returns a hint for a missing value whose text begins with #, so that YAML reads it as a comment.
 func missingHint(key, n *node) string {
 	if key == nil || !n.isNull() || n.value != "" || key.doc.lines == nil || key.line > len(key.doc.lines) {
 		return ""
@@ -65,7 +65,7 @@ func missingHint(key, n *node) string {
 	return ""
 }
 
-// listHint helps with a single value where a list is wanted.
+// listHint returns a hint for a single value where a list is expected.
 func listHint(n *node, items []string) string {
 	switch {
 	case slices.Contains(items, "string"):
@@ -76,7 +76,7 @@ func listHint(n *node, items []string) string {
 	return ""
 }
 
-// places gives the paths of all settings of t with this name; paths begin at a top-level key or at a kind.
+// places returns the paths of all settings of t with this name; paths begin with a top-level key or a kind.
 func places(t reflect.Type, name string) []string {
 	var found []string
 	var walk func(t reflect.Type, path string)
@@ -100,7 +100,7 @@ func places(t reflect.Type, name string) []string {
 	return found
 }
 
-// received names a value in a message.
+// received describes a value in a message.
 func received(n *node) string {
 	switch {
 	case n.kind == yaml.MappingNode && len(n.keys) == 0:
@@ -124,7 +124,7 @@ func received(n *node) string {
 	return string(text)
 }
 
-// types are the JSON types a schema takes, without null.
+// types returns the JSON types that a schema accepts, except null.
 func types(s *jsonschema.Schema) []string {
 	if s.Type != "" {
 		return []string{s.Type}
@@ -133,7 +133,7 @@ func types(s *jsonschema.Schema) []string {
 	return slices.DeleteFunc(slices.Clone(list), func(t string) bool { return t == "null" })
 }
 
-// expected describes what a schema takes: "integer", "a list of strings", "a string or a list of strings".
+// expected describes what a schema accepts: "integer", "a list of strings", "a string or a list of strings".
 func expected(s *jsonschema.Schema) string {
 	if s == nil {
 		return "another type"
@@ -196,7 +196,7 @@ func or(list []string) string {
 	return strings.Join(list[:len(list)-1], ", ") + " or " + list[len(list)-1]
 }
 
-// count gives "1 item", "2 items".
+// count returns "1 item", "2 items".
 func count(n int, what string) string {
 	if n == 1 {
 		return "1 " + what

@@ -1,7 +1,7 @@
-// Package environment makes the environment of the processes whose results are kept: the worker, which links
-// TensorFlow, and Python with Keras. Hundreds of variables change what those compute (TF_ENABLE_ONEDNN_OPTS, ONEDNN_*,
-// TF_XLA_FLAGS, OMP_*, NVIDIA_TF32_OVERRIDE, PYTHONPATH, LD_PRELOAD, ...), and none of them is in a key. So such a process
-// is given what it needs to find files, the network and a GPU, and nothing else.
+// Package environment builds the environment variables of the processes whose results are stored: the worker, which links
+// TensorFlow, and Python with Keras. Hundreds of variables change what these compute (TF_ENABLE_ONEDNN_OPTS, ONEDNN_*,
+// TF_XLA_FLAGS, OMP_*, NVIDIA_TF32_OVERRIDE, PYTHONPATH, LD_PRELOAD, ...), and none of them is part of a key. Such a process
+// therefore inherits only the variables that it needs to find files, the network and a GPU.
 package environment
 
 import (
@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// common are the variables that each such process inherits: how it finds files and the network.
+// common are the variables that each such process inherits, to find files and the network.
 var common = []string{
 	"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ", "XDG_CONFIG_HOME", "XDG_CACHE_HOME",
 	"http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
@@ -18,17 +18,17 @@ var common = []string{
 	"TLPIPE_*", // those of tlpipe's own tests
 }
 
-// Worker is the environment of a process that links TensorFlow. It finds a GPU and, in a container, its driver by
-// LD_LIBRARY_PATH; which libtensorflow it loads is checked.
+// Worker returns the environment of a process that links TensorFlow. It includes LD_LIBRARY_PATH, by which a GPU's driver is found
+// in a container; the loaded libtensorflow is verified separately.
 func Worker() []string {
 	return inherit("LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES", "NVIDIA_DRIVER_CAPABILITIES", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK")
 }
 
-// Python is the environment of a Python process, with further variables (NAME=VALUE). pip's settings are inherited: what
-// it downloads is verified.
+// Python returns the environment of a Python process, with further variables (NAME=VALUE). pip's settings are inherited, since
+// downloaded packages are verified.
 func Python(further ...string) []string { return append(inherit("PIP_*"), further...) }
 
-// inherit picks the common and some further variables of this process. A name that ends in * stands for all that begin so.
+// inherit returns the common and the given further variables of this process. A name that ends in * is a prefix.
 func inherit(further ...string) []string {
 	names := slices.Concat(common, further)
 	env := slices.DeleteFunc(os.Environ(), func(variable string) bool {

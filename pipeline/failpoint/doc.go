@@ -1,7 +1,6 @@
-// Package failpoint names the places where a process may die, so that tests can have it die there.
+// Package failpoint names places in the code where tests can kill the process.
 //
-// Only programs built with the tag failpoint can: the environment variable TLPIPE_FAILPOINT=PATTERN:N has them kill
-// themselves with SIGKILL at the N-th pass of a place whose name matches the pattern (as path.Match has it), and
-// PATTERN:N:stop has them stop there until SIGCONT. In all other builds the functions here are empty, and the compiler
-// leaves nothing of them.
+// It works only in programs built with the tag failpoint. TLPIPE_FAILPOINT=PATTERN:N makes such a program kill itself with SIGKILL
+// at the N-th pass of a place whose name matches the pattern (see path.Match); PATTERN:N:stop makes it stop there until SIGCONT.
+// In all other builds the functions are empty and the compiler removes them.
 package failpoint

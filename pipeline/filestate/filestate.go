@@ -1,4 +1,4 @@
-// Package filestate tells whether a file is the one that was read before, without reading it again.
+// Package filestate detects whether a file has changed since it was read, without reading it again.
 package filestate
 
 import (
@@ -7,24 +7,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// State changes whenever a file is written, replaced or renamed, also where its old time is put back.
+// State changes whenever a file is written, replaced or renamed, even if its modification time is set back.
 type State struct {
 	Device, Inode     uint64
 	Bytes             int64
-	Modified, Changed int64 // the content and the inode were, in nanoseconds
+	Modified, Changed int64 // times of the content (mtime) and of the inode (ctime), in nanoseconds since 1970
 }
 
-// Of is the state that a stat found.
+// Of returns the state in a result of stat.
 func Of(st *unix.Stat_t) State {
 	return State{Device: uint64(st.Dev), Inode: st.Ino, Bytes: st.Size, Modified: st.Mtim.Nano(), Changed: st.Ctim.Nano()}
 }
 
-// Settles is how much older than its digest a file's times must be for the digest to be kept: a file that is written
-// again within a tick of the clock looks the same.
+// Settles is the minimum age of a file's times, when it is hashed, for the digest to be cached: a file that is written twice
+// within a tick of the file system's clock has the same state both times.
 const Settles = 2 * time.Second
 
-// Settled says whether a state that was hashed from begun on is that of no later content. The time of the content
-// counts as well, for where the inode's is not kept, unless it lies ahead and so was set by hand.
+// Settled reports whether a file whose hashing began at begun cannot have the same state with later content. The modification
+// time is checked as well, for file systems without a change time, unless it lies in the future and so was set by hand.
 func (s State) Settled(begun time.Time) bool {
 	newest := s.Changed
 	if s.Modified <= begun.UnixNano() {

@@ -1,5 +1,5 @@
-// Package guard makes a panic of the code that works on one thing an error that can name the thing. Go ends the whole
-// process for a panic that no goroutine's own function recovers, whatever else the process is doing.
+// Package guard turns a panic of a function into an error, to which the caller can add what the function was working on. Without
+// that, a panic in any goroutine ends the whole process.
 package guard
 
 import (
@@ -21,7 +21,7 @@ func (p *Panic) Error() string {
 	return fmt.Sprintf("a fault of tlpipe itself: %v, in %s", p.Value, p.Where)
 }
 
-// Run calls f and returns its error, or what it panics with as a *Panic.
+// Run calls f and returns its error, or a *Panic if f panics.
 func Run(f func() error) (err error) {
 	defer func() {
 		if value := recover(); value != nil {
@@ -31,7 +31,7 @@ func Run(f func() error) (err error) {
 	return f()
 }
 
-// where finds what panicked: the first function of this program below the runtime's.
+// where returns the place of a panic: the first function on the stack that is not the Go runtime's.
 func where() string {
 	var callers [64]uintptr
 	frames := runtime.CallersFrames(callers[:runtime.Callers(1, callers[:])])

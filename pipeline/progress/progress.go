@@ -1,4 +1,4 @@
-// Package progress carries what a running stage has to say to whoever listens.
+// Package progress carries the events of running stages to their listeners.
 //
 // A stage counts into a Reporter and never prints. The Reporter turns counts into Events; a Sink shows them: a redrawn
 // line on a terminal, a plain line now and then elsewhere, JSON lines for programs and for the run's events.jsonl.
@@ -65,15 +65,15 @@ type Reporter struct {
 	last        time.Time
 }
 
-// interval is how often a Reporter passes a changed count on.
+// interval is the minimum time between two events of a Reporter about its count.
 const interval = 100 * time.Millisecond
 
-// NewReporter makes the Reporter of one stage.
+// NewReporter returns the Reporter of one stage.
 func NewReporter(stage string, sink Sink) *Reporter {
 	return &Reporter{stage: stage, sink: sink}
 }
 
-// Start begins a count of total units (0 if unknown), done of which an earlier attempt already did.
+// Start begins a count of total units (0 if unknown), of which an earlier attempt has already completed done.
 func (r *Reporter) Start(unit string, done, total int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,16 +96,16 @@ func (r *Reporter) emitCount() {
 	r.sink.Handle(Event{Type: Progress, Time: r.last, Stage: r.stage, Unit: r.unit, Done: r.done, Total: r.total})
 }
 
-// Completed says that a piece of work is on disk and will not be redone after a kill, such as ("shard", 3).
+// Completed reports that a piece of work, such as ("shard", 3), is on disk and will not be repeated after a kill.
 func (r *Reporter) Completed(unit string, index int64) {
 	r.send(Event{Type: Completed, Unit: unit, Index: index})
 }
 
-// Profile has Span report.
+// Profile enables the reports of Span.
 func (r *Reporter) Profile() { r.profiled = true }
 
-// Span begins a piece of work, which ends when the returned function is called. Work on one lane, such as compute or
-// read, follows one another; that on different lanes may overlap.
+// Span begins a timed piece of work, which ends when the returned function is called. Spans on one lane (such as compute or read)
+// are sequential; spans on different lanes may overlap.
 func (r *Reporter) Span(lane, name string) (end func()) {
 	if !r.profiled {
 		return func() {}

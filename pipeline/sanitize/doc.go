@@ -1,8 +1,7 @@
-// Package sanitize stands between text that others chose and whoever reads what tlpipe prints or writes: a terminal, a
-// spreadsheet, a JSON parser. Foreign text is the names of files and classes, what a server or a library says, and
-// whatever a config or a summary from elsewhere holds.
+// Package sanitize makes untrusted text safe for the readers of tlpipe's output: a terminal, a spreadsheet, a JSON parser. Untrusted
+// are the names of files and classes, messages of servers and libraries, and the content of configs and summaries from others.
 //
-// Four forms are enough:
+// There are four forms:
 //
 //   - A [Writer] is what all commands print to. Nothing that passes it can move a cursor, change colors, set a title or
 //     reorder what is shown, so that no command has to think of it.

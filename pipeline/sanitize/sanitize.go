@@ -9,9 +9,8 @@ import (
 	"unicode/utf8"
 )
 
-// Text replaces what a terminal would obey instead of show by an escape that can be read: control characters but for
-// line breaks and tabs, characters that reorder or hide text, and bytes that are not UTF-8. The escapes of characters
-// are those of JSON, so that JSON stays JSON.
+// Text replaces characters that a terminal would interpret by readable escapes: control characters except line breaks and tabs,
+// characters that reorder or hide text, and bytes that are not UTF-8. Characters are escaped as in JSON, so that JSON stays valid.
 func Text(s string) string {
 	if harmless(s) {
 		return s
@@ -53,7 +52,7 @@ func UTF8(name string) string {
 	return strconv.Quote(name)
 }
 
-// harmless says whether a text can be shown as it is.
+// harmless reports whether a text can be shown unchanged.
 func harmless(s string) bool {
 	for i := 0; i < len(s); {
 		if c := s[i]; c < utf8.RuneSelf {
@@ -72,7 +71,7 @@ func harmless(s string) bool {
 	return true
 }
 
-// shown says whether a terminal shows a character. The two joiners belong to words and to emoji.
+// shown reports whether a terminal displays a character. The two zero-width joiners count, since words and emoji contain them.
 func shown(r rune) bool {
 	const nonJoiner, joiner = '\u200c', '\u200d'
 	return r >= ' ' && r < 0x7f || r == '\n' || r == '\t' || r > 0x7f && (unicode.IsGraphic(r) || r == nonJoiner || r == joiner)

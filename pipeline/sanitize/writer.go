@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// Writer passes on text as Text makes it. It may be used from several goroutines.
+// Writer passes on what is written to it, sanitized as by Text. It is safe for concurrent use.
 type Writer struct {
 	Failed func(error) // if set, told of each error of the writer behind this one
 

@@ -12,25 +12,25 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// Artifacts is a place that keeps artifacts by their IDs: a Store, or one that is elsewhere. An ID is the digest of a manifest,
-// and a manifest has the digests of all files: whoever receives an artifact knows by its ID alone that it is the right one.
-// storetest.Test is what each place must pass.
+// Artifacts is a place that holds artifacts under their IDs: a Store or a remote one. An ID is the digest of a manifest, which
+// lists the digests of all files, so a received artifact can be verified by its ID alone. Every implementation must pass
+// storetest.Test.
 type Artifacts interface {
-	// Has says whether an artifact is there.
+	// Has reports whether the artifact is present.
 	Has(ctx context.Context, id string) (bool, error)
 
-	// Get fills dir, which is empty, with the files of an artifact and its manifest. The error is fs.ErrNotExist where the
-	// artifact is not there, and has exit.Damaged where it is not as it was written; dir then holds nothing to rely on.
+	// Get writes the files of an artifact and its manifest to dir, which is empty. The error is fs.ErrNotExist if the artifact is
+	// absent, and has the exit code Damaged if its content does not match its digests; the content of dir is then undefined.
 	Get(ctx context.Context, id, dir string) error
 
-	// Put keeps a copy of the artifact that dir holds as Get leaves it. What is there already stays; otherwise it is there
-	// afterwards, whole, or not at all. Where dir does not hold that very artifact the error has exit.Damaged.
+	// Put stores a copy of the artifact in dir, which has the layout that Get writes. It is atomic, and does nothing if the artifact
+	// is present. If dir does not hold the artifact with this ID, the error has the exit code Damaged.
 	Put(ctx context.Context, id, dir string) error
 }
 
 var _ Artifacts = (*Store)(nil)
 
-// Has looks at an artifact's manifest and at the sizes of its files.
+// Has checks an artifact's manifest and the sizes of its files, not their contents.
 func (s *Store) Has(_ context.Context, id string) (bool, error) {
 	_, err := s.readObject(id)
 	if isMissing(err) {
@@ -39,7 +39,7 @@ func (s *Store) Has(_ context.Context, id string) (bool, error) {
 	return err == nil, err
 }
 
-// Get copies an object, and compares what it copies with its digests.
+// Get copies an artifact and verifies the digests of the copy.
 func (s *Store) Get(ctx context.Context, id, dir string) error {
 	if !isDigest(id) {
 		return notAnID(id)
@@ -50,7 +50,7 @@ func (s *Store) Get(ctx context.Context, id, dir string) error {
 	return copyArtifact(ctx, id, s.objectPath(id), dir)
 }
 
-// Put makes a copy an object. The caller shares the store. gc takes the object unless a run uses it.
+// Put copies an artifact into the store. The caller must hold Share. gc removes the artifact unless a run uses it.
 func (s *Store) Put(ctx context.Context, id, dir string) error {
 	if has, err := s.Has(ctx, id); has || err != nil {
 		return err
@@ -83,7 +83,7 @@ func (s *Store) Put(ctx context.Context, id, dir string) error {
 
 func notAnID(id string) error { return fmt.Errorf("%q is not an artifact ID (64 hex digits)", id) }
 
-// copyArtifact copies an artifact from one directory to another, for good. The manifest comes last.
+// copyArtifact copies an artifact from one directory to another and fsyncs it. The manifest is written last.
 func copyArtifact(ctx context.Context, id, from, to string) error {
 	data, err := os.ReadFile(filepath.Join(from, manifestName))
 	var m manifest
@@ -123,7 +123,7 @@ func copyArtifact(ctx context.Context, id, from, to string) error {
 	return nil
 }
 
-// copyOne copies a file of an artifact and compares it with its digest.
+// copyOne copies a file of an artifact and verifies its digest.
 func copyOne(ctx context.Context, f manifestFile, from, to string) error {
 	if _, err := checkState(from, f); err != nil {
 		return fmt.Errorf("%s: %w", f.Path, err)

@@ -10,14 +10,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Claim is the right to do an action. The caller shares the store; the kernel releases the claim as it does a Lock.
+// Claim is an exclusive lock on one action. Its holder also holds Share. Like a Lock, the kernel releases it when the processes
+// that hold it have ended.
 type Claim struct {
 	file *os.File
 }
 
-// Claim takes an action to do it. holder is the command, for those who want the same action meanwhile: they wait until it
-// is done or given up; onWait is told once for whom. A commit of the action that was interrupted is finished, so whoever
-// waited looks the action up again.
+// Claim locks an action for execution. holder is the command line, which is shown to other processes that want the same action:
+// they wait until it is released. onWait is called once with the holder if the call has to wait. Claim finishes an interrupted
+// commit of the action, so after waiting the caller should look the action up again.
 func (s *Store) Claim(ctx context.Context, id ActionID, holder string, onWait func(who string)) (*Claim, error) {
 	f, err := s.openClaim(id)
 	if err != nil {
@@ -66,10 +67,10 @@ func (s *Store) openClaim(id ActionID) (*os.File, error) {
 	return f, nil
 }
 
-// File is the locked file. A child process that inherits it holds the claim, too.
+// File is the locked file. A child process that inherits it holds the claim as well.
 func (c *Claim) File() *os.File { return c.file }
 
-// Release lets others do the action. The claim stays taken while a child process that inherited it lives.
+// Release releases the action. It stays locked while a child process that inherited the claim lives.
 func (c *Claim) Release() error {
 	if err := letGo(c.file, func(path string) error { return os.Truncate(path, 0) }); err != nil {
 		return fmt.Errorf("release the action: %w", err)
@@ -77,7 +78,7 @@ func (c *Claim) Release() error {
 	return nil
 }
 
-// unclaimed does something with an action unless another process does the action at the moment.
+// unclaimed calls do unless another process holds the claim of the action.
 func (s *Store) unclaimed(id ActionID, do func() error) error {
 	f, err := s.openClaim(id)
 	if err != nil {
@@ -92,10 +93,10 @@ func (s *Store) unclaimed(id ActionID, do func() error) error {
 	return do()
 }
 
-// ledgerFile excludes those who share the store from one another while they decide in which order runs come.
+// ledgerFile is the lock file for the short operations that determine the order of runs.
 const ledgerFile = "ledger"
 
-// inOrder does something short while no other process does.
+// inOrder calls do while holding the lock of ledgerFile.
 func (s *Store) inOrder(do func() error) error {
 	err := makeDir(s.path(locksDir))
 	var f *os.File

@@ -13,22 +13,22 @@ import (
 
 // Pending is an action's unfinished work.
 type Pending struct {
-	Out string // becomes the artifact
-	Tmp string // private to the action, dropped after the commit
+	Out string // folder that becomes the artifact
+	Tmp string // private folder of the action, removed after the commit
 
 	store  *Store
 	action ActionID
 }
 
-// intentName is the record of a commit under way. It lies in the action's scratch directory until the object is in its
-// place, and then is renamed to be the record. A commit that dies between the two is finished by the next who locks or
+// intentName is the record of a commit in progress. It stays in the action's scratch directory until the object is in its place, and
+// is then renamed to become the record. If a process dies between the two, the commit is finished by the next one that locks or
 // shares the store, or claims the action.
 const intentName = "record.json"
 
-// usesName holds, in the scratch directory of an action, the IDs of the artifacts that it reads.
+// usesName is the file in an action's scratch directory with the IDs of the artifacts that the action reads.
 const usesName = "uses"
 
-// Begin opens the scratch directory of an action, which the caller has claimed, and keeps what an earlier attempt left there.
+// Begin opens the scratch directory of an action, which the caller has claimed. Files of an earlier attempt are kept.
 //
 // In Out, names that begin with a dot or end in .partial are unfinished files: Commit deletes them.
 func (s *Store) Begin(id ActionID) (*Pending, error) {
@@ -55,7 +55,7 @@ func (s *Store) Begun(id ActionID) (*Pending, error) {
 	return &Pending{Out: filepath.Join(dir, "out"), Tmp: filepath.Join(dir, "tmp"), store: s, action: id}, nil
 }
 
-// reopen undoes what an interrupted commit did to out, so that the stage can work there again.
+// reopen reverts the changes that an interrupted commit made to out, so that the stage can continue there.
 func (p *Pending) reopen() error {
 	for _, path := range []string{filepath.Join(p.store.scratchPath(p.action), intentName), filepath.Join(p.Out, manifestName)} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -66,8 +66,8 @@ func (p *Pending) reopen() error {
 	return nil
 }
 
-// Uses notes which artifacts the work reads, before it reads them: should one turn out to be damaged, what was begun with
-// it goes as well.
+// Uses records which artifacts the work reads, before it reads them, so that the unfinished work is discarded too if one of them
+// proves to be damaged.
 func (p *Pending) Uses(ids []string) error {
 	err := WriteFile(filepath.Join(p.store.scratchPath(p.action), usesName), []byte(strings.Join(ids, "\n")))
 	if err != nil {
@@ -76,7 +76,7 @@ func (p *Pending) Uses(ids []string) error {
 	return nil
 }
 
-// Discard drops the unfinished work.
+// Discard removes the unfinished work.
 func (p *Pending) Discard() error {
 	if err := removeAll(p.store.scratchPath(p.action)); err != nil {
 		return fmt.Errorf("discard unfinished work: %w", err)
@@ -149,8 +149,8 @@ func (p *Pending) commit(r Record, artifactType, identity string) (Artifact, err
 	return m.artifact(id, s.objectPath(id)), nil
 }
 
-// publish moves out to its place among the objects. A whole object of the same content stays, a damaged one makes way. Other
-// processes may do the same meanwhile.
+// publish moves out to its place among the objects. An intact object of the same content is kept, a damaged one is replaced. Several
+// processes may do this concurrently.
 func (s *Store) publish(p *Pending, id string) (published bool, err error) {
 	dst := s.objectPath(id)
 	for {
@@ -170,7 +170,7 @@ func (s *Store) publish(p *Pending, id string) (published bool, err error) {
 	}
 }
 
-// keepWhole says whether an object is whole, and sets it aside if it is not.
+// keepWhole reports whether an object is intact, and sets it aside if it is not.
 func (s *Store) keepWhole(id string) (whole bool, err error) {
 	if whole, err = s.whole(id); whole || err != nil {
 		return whole, err
@@ -190,7 +190,7 @@ func (s *Store) finish(id ActionID) error {
 	if err := makeDir(filepath.Dir(dst)); err != nil {
 		return err
 	}
-	if info, err := os.Lstat(dst); err == nil && info.IsDir() { // nothing of the store's, and in the way
+	if info, err := os.Lstat(dst); err == nil && info.IsDir() { // a directory in the place of a record is not the store's
 		if err := s.setAside(dst); err != nil {
 			return err
 		}
@@ -203,14 +203,14 @@ func (s *Store) finish(id ActionID) error {
 		return err
 	}
 	failpoint.Here("after-record")
-	// The action is done; scratch that cannot be dropped is gc's to find.
+	// The action is done; scratch that cannot be removed is left to gc.
 	_ = s.setAside(s.scratchPath(id))
 	_ = s.dropAside()
 	return nil
 }
 
-// finishCommits finishes commits that died after their object was in place, and drops what was being removed. Actions that
-// another process does are left to it.
+// finishCommits finishes commits that were interrupted after their object was in place, and completes interrupted removals. It skips
+// actions that another process has claimed.
 func (s *Store) finishCommits() error {
 	entries, err := readDir(s.path(scratchDir))
 	if err != nil {
@@ -231,7 +231,7 @@ func (s *Store) finishCommits() error {
 	return s.dropAside()
 }
 
-// finishCommit finishes the commit of an action if it died after its object was in place. The caller has claimed the action.
+// finishCommit finishes the commit of an action if it was interrupted after the object was in place. The caller holds the claim.
 func (s *Store) finishCommit(id ActionID) error {
 	path := filepath.Join(s.scratchPath(id), intentName)
 	data, err := os.ReadFile(path)

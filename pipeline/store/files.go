@@ -15,16 +15,16 @@ import (
 	"tlpipe/pipeline/failpoint"
 )
 
-// isTemporary says whether a name in out/ is that of an unfinished file: it begins with a dot, as the temporary names
-// of this package and of renameio do, or ends in .partial.
+// isTemporary reports whether a name in out/ is that of an unfinished file: it begins with a dot, like the temporary names of this
+// package and of renameio, or ends in .partial.
 func isTemporary(name string) bool {
 	return strings.HasPrefix(name, ".") || strings.HasSuffix(name, ".partial")
 }
 
-// temporaryPrefix begins the names of files that WriteFile has not finished.
+// temporaryPrefix is the prefix of the temporary files of WriteFile.
 const temporaryPrefix = ".tmp-"
 
-// WriteFile writes a file that is there whole or not at all, also after a power cut.
+// WriteFile writes a file atomically and durably: even after a power cut it is complete or absent.
 func WriteFile(path string, data []byte) error {
 	if err := replaceFile(path, data); err != nil {
 		return err
@@ -32,13 +32,13 @@ func WriteFile(path string, data []byte) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// replaceFile writes a file that is there whole or not at all. A power cut may bring back the one before.
+// replaceFile writes a file atomically but not durably: a power cut may bring back the previous content.
 func replaceFile(path string, data []byte) error {
 	f, err := os.CreateTemp(filepath.Dir(path), temporaryPrefix+"*")
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name()) // fails once renamed
+	defer os.Remove(f.Name()) // fails, harmlessly, once the file is renamed
 	_, err = failpoint.Write(f, data, path)
 	if err == nil {
 		err = f.Chmod(0o444)
@@ -65,7 +65,7 @@ func SyncDir(dir string) error {
 	return errors.Join(err, d.Close())
 }
 
-// makeDir makes a directory, and those above it, that last.
+// makeDir creates a directory and its parents, and fsyncs them so that they survive a crash.
 func makeDir(dir string) error {
 	if info, err := os.Stat(dir); err == nil && info.IsDir() {
 		return nil
@@ -83,7 +83,7 @@ func makeDir(dir string) error {
 	return SyncDir(filepath.Dir(dir))
 }
 
-// removeAll removes a tree, read-only directories in it included.
+// removeAll removes a tree, including read-only directories.
 func removeAll(path string) error {
 	err := os.RemoveAll(path)
 	if errors.Is(err, fs.ErrPermission) {
@@ -93,11 +93,11 @@ func removeAll(path string) error {
 	return err
 }
 
-// makeWritable lets the owner write everything in a tree, as far as possible.
+// makeWritable makes everything in a tree writable for its owner, as far as possible.
 func makeWritable(path string) {
 	_ = filepath.WalkDir(path, func(path string, e fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // what matters shows when the tree is used
+			return nil // an error that matters recurs when the tree is used
 		}
 		if info, err := e.Info(); err == nil {
 			switch mode := info.Mode(); {
@@ -111,7 +111,7 @@ func makeWritable(path string) {
 	})
 }
 
-// readDir lists a directory by name; a missing one is empty.
+// readDir lists a directory sorted by name; a missing directory counts as empty.
 func readDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,7 +120,7 @@ func readDir(dir string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// hashFile reads r to its end.
+// hashFile reads r to its end and returns the number of bytes and their SHA-256 in hex.
 func hashFile(r io.Reader) (n int64, sum string, err error) {
 	h := sha256.New()
 	n, err = io.CopyBuffer(h, struct{ io.Reader }{r}, make([]byte, 1<<20))

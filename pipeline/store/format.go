@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// decode reads a text of the store into v: JSON with a number for its format. That is looked at first, for of a newer
-// format nothing else is known. what names the text. The error is damage, or that of a newer format.
+// decode decodes a JSON file of the store into v. It checks the file's format number first, since nothing else is known about a newer
+// format. what names the file in errors. The error is damage or says that the format is newer.
 func decode(text []byte, what string, known int, v any) error {
 	var any struct {
 		Format int `json:"format"`
@@ -29,7 +29,7 @@ func decode(text []byte, what string, known int, v any) error {
 	return nil
 }
 
-// decodeSealed does the same with a text that ends with its digest, and returns it without that.
+// decodeSealed does the same for a text that ends with its digest, and returns the text without the digest.
 func decodeSealed(data []byte, known int, v any) (text []byte, err error) {
 	text, whole := unseal(data)
 	if !whole {
@@ -38,21 +38,21 @@ func decodeSealed(data []byte, known int, v any) (text []byte, err error) {
 	return text, decode(text, "it", known, v)
 }
 
-// A sealed text ends with the SHA-256 of what it would be without that. So it does in every format: an older tlpipe can
-// tell what is damaged from what is newer.
+// A sealed text ends with the SHA-256 of the rest. All formats do, so that an older tlpipe can distinguish a damaged text from one
+// in a newer format.
 const (
 	sealBegin = ",\n  \"sha256\": \""
 	sealEnd   = "\"\n}\n"
 	plainEnd  = "\n}\n"
 )
 
-// seal adds its digest to a text.
+// seal appends the digest to a text.
 func seal(text []byte) []byte {
 	sum := sha256.Sum256(text)
 	return slices.Concat(bytes.TrimSuffix(text, []byte(plainEnd)), []byte(sealBegin), []byte(hex.EncodeToString(sum[:])), []byte(sealEnd))
 }
 
-// unseal takes the digest off a text; ok is false if it is not the right one.
+// unseal removes the digest from a text; ok is false if it is wrong.
 func unseal(data []byte) (text []byte, ok bool) {
 	at := len(data) - len(sealBegin) - hex.EncodedLen(sha256.Size) - len(sealEnd)
 	if at < 0 {

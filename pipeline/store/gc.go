@@ -11,16 +11,15 @@ import (
 	"tlpipe/pipeline/failpoint"
 )
 
-// ScratchAge is how long unfinished work is kept for a run that might continue it, and the log of a run that finished
-// nothing.
+// ScratchAge is how long gc keeps unfinished work that a run might continue, and the log of a run that finished nothing.
 const ScratchAge = 14 * 24 * time.Hour
 
-// GCReport is what a garbage collection removed, or would remove.
+// GCReport lists what a garbage collection removed or would remove.
 type GCReport struct {
 	Removed   []GCItem `json:"removed"`
-	Bytes     int64    `json:"bytes"`      // of what is removed
-	Kept      int64    `json:"kept_bytes"` // of the artifacts that stay
-	Artifacts int      `json:"artifacts"`  // that are removed
+	Bytes     int64    `json:"bytes"`      // size of what is removed
+	Kept      int64    `json:"kept_bytes"` // size of the artifacts that are kept
+	Artifacts int      `json:"artifacts"`  // number of artifacts that are removed
 	KeptCount int      `json:"kept_artifacts"`
 }
 
@@ -33,7 +32,7 @@ type GCItem struct {
 	Why   string `json:"why"`
 }
 
-// Most says whether more than half of the artifacts would go, by their number or by their bytes.
+// Most reports whether more than half of the artifacts, by number or by size, would be removed.
 func (r GCReport) Most() bool {
 	var bytes int64
 	for _, item := range r.Removed {
@@ -44,13 +43,13 @@ func (r GCReport) Most() bool {
 	return r.Artifacts > r.KeptCount || bytes > r.Kept
 }
 
-// GC is a garbage collection that is planned: its report says what Collect will do.
+// GC is a planned garbage collection. Its report says what Collect will remove.
 type GC struct {
 	Report GCReport
 
 	store  *Store
 	keep   kept
-	stages map[string]string // of artifacts that lose their record
+	stages map[string]string // by ID: stages of artifacts whose record is removed
 }
 
 // PlanGC finds what no kept run uses: records and artifacts, then unfinished work that is done or was not touched for
@@ -70,8 +69,8 @@ func (s *Store) PlanGC(keepRuns int) (*GC, error) {
 	return g, nil
 }
 
-// Collect does what the report says, and has latest/ show the last runs. It may be killed at any time; then plan anew.
-// The caller holds Lock, and has held it since the plan.
+// Collect removes what the report lists and updates latest/. It may be killed at any time; then plan again. The caller has held
+// Lock since the plan.
 func (g *GC) Collect() error {
 	var records []string
 	for _, item := range g.Report.Removed {
@@ -79,7 +78,7 @@ func (g *GC) Collect() error {
 			records = append(records, item.Path)
 		}
 	}
-	if err := g.store.removeRecords(records); err != nil { // for good, before the artifacts that they point to
+	if err := g.store.removeRecords(records); err != nil { // durably, before the artifacts that they point to
 		return fmt.Errorf("gc: %w", err)
 	}
 	for _, item := range g.Report.Removed {
@@ -118,7 +117,7 @@ func (g *GC) records() error {
 		}
 	}
 	for _, r := range records {
-		if g.keep.runs[r.Run] { // of a run that was killed before it wrote down that it made this
+		if g.keep.runs[r.Run] { // the run was killed before it recorded that it made this artifact
 			g.keep.artifacts[r.Artifact] = true
 		}
 	}
@@ -222,7 +221,7 @@ func (g *GC) runs() error {
 	return nil
 }
 
-// links finds the links in latest/ to runs that are gone.
+// links finds the links in latest/ to runs that no longer exist.
 func (g *GC) links() error {
 	entries, err := readDir(g.store.path(latestDir))
 	if err != nil {
@@ -243,7 +242,7 @@ func (g *GC) links() error {
 	return nil
 }
 
-// size is the number of bytes in the files of a tree.
+// size is the total number of bytes in the files of a tree.
 func size(path string) (n int64, err error) {
 	err = filepath.WalkDir(path, func(_ string, e fs.DirEntry, err error) error {
 		if err != nil || !e.Type().IsRegular() {
@@ -255,13 +254,13 @@ func size(path string) (n int64, err error) {
 		}
 		return err
 	})
-	if errors.Is(err, fs.ErrNotExist) { // it goes while a plan without the lock looks at it
+	if errors.Is(err, fs.ErrNotExist) { // removed meanwhile by another process, since planning needs no lock
 		err = nil
 	}
 	return n, err
 }
 
-// touched is when anything in a tree last changed.
+// touched returns when anything in a tree last changed.
 func touched(path string) (last time.Time, err error) {
 	err = filepath.WalkDir(path, func(path string, _ fs.DirEntry, err error) error {
 		if err != nil {

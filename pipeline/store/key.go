@@ -6,8 +6,8 @@ import (
 	"fmt"
 )
 
-// KeyID is the ActionID of a key: the SHA-256 of a format tag and of every name and value with its length before it, so
-// that no two keys read alike. Order counts. Names and values must be UTF-8, as records keep them as JSON.
+// KeyID returns the ActionID of a key: the SHA-256 of a format tag and of every name and value, each preceded by its length so
+// that different keys never hash the same text. Order matters. Names and values must be UTF-8, since records store them as JSON.
 func KeyID(lines []Line) ActionID {
 	h := sha256.New()
 	fmt.Fprintf(h, "tlpipe key 1\n")
@@ -17,7 +17,7 @@ func KeyID(lines []Line) ActionID {
 	return ActionID(hex.EncodeToString(h.Sum(nil)))
 }
 
-// isDigest says whether s is a SHA-256 in lower-case hex, and so safe as a file name.
+// isDigest reports whether s is a SHA-256 in lower-case hex, and thus safe as a file name.
 func isDigest(s string) bool {
 	if len(s) != 2*sha256.Size {
 		return false

@@ -12,8 +12,7 @@ const (
 	manifestFormat = 1
 )
 
-// manifest lists what an artifact consists of. The SHA-256 of its text is the artifact's ID, so the text must follow
-// from the content alone.
+// manifest lists the files of an artifact. The SHA-256 of its text is the artifact's ID, so the text depends on the content only.
 type manifest struct {
 	Format   int            `json:"format"`
 	Type     string         `json:"type"`
@@ -27,7 +26,7 @@ type manifestFile struct {
 	SHA256 string `json:"sha256"`
 }
 
-// encode gives the manifest's text and the artifact ID that follows from it.
+// encode returns the manifest's text and the artifact's ID.
 func (m manifest) encode() (data []byte, id string, err error) {
 	if m.Files == nil {
 		m.Files = []manifestFile{}
@@ -46,7 +45,7 @@ func manifestID(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// parseManifest reads a manifest and refuses paths that could lead out of the object.
+// parseManifest decodes a manifest and refuses paths that could lead out of the object's directory.
 func parseManifest(data []byte) (manifest, error) {
 	var m manifest
 	if len(data) == 0 {
@@ -81,7 +80,7 @@ func (m manifest) bytes() int64 {
 	return n
 }
 
-// artifact is the Artifact that the manifest, found in dir, describes.
+// artifact returns the Artifact in dir that the manifest describes.
 func (m manifest) artifact(id, dir string) Artifact {
 	a := Artifact{ID: id, Type: m.Type, Dir: dir, Identity: m.Identity}
 	if a.Identity == "" {

@@ -14,24 +14,23 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// markerFile says that a directory is a store. It is written before anything else is.
+// markerFile marks a directory as a store. It is written before everything else.
 const markerFile = "tlpipe-store.json"
 
-// storeFormat is raised when the layout of a store changes so that an older tlpipe would misread it.
+// storeFormat is the number of the store's layout. Raise it when an older tlpipe would misread a new store.
 const storeFormat = 1
 
 type marker struct {
 	Format int `json:"format"`
 }
 
-// Holds says whether a directory is a store, as far as the name of a file in it tells.
+// Holds reports whether a directory contains a store's marker file.
 func Holds(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, markerFile))
 	return err == nil
 }
 
-// readMarker says whether the directory is a store. The error is about a marker that cannot be read, or is of a later
-// format.
+// readMarker reports whether the directory is a store. The error is about a marker that cannot be read or has a newer format.
 func (s *Store) readMarker() (marked bool, err error) {
 	text, err := os.ReadFile(s.path(markerFile))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
@@ -49,7 +48,7 @@ func (s *Store) readMarker() (marked bool, err error) {
 	return true, nil
 }
 
-// mark makes the directory a store. One that holds other files is refused: what is a store is deleted from.
+// mark makes the directory a store. It refuses one that holds other files, since gc deletes files of a store.
 func (s *Store) mark() error {
 	if marked, err := s.readMarker(); marked || err != nil {
 		return err
@@ -70,7 +69,7 @@ func (s *Store) mark() error {
 	return WriteFile(s.path(markerFile), append(text, '\n'))
 }
 
-// empty refuses a directory that holds other files than a new store may. One that is not there is empty.
+// empty returns an error if the directory holds files that a new store may not. A missing directory counts as empty.
 func (s *Store) empty() error {
 	entries, err := readDir(s.dir)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"strings"
 )
 
-// recordFormat is raised when a record changes so that an older tlpipe would misread it.
+// recordFormat is the format number of records. Raise it when an older tlpipe would misread a new record.
 const recordFormat = 1
 
 // formatted is a record with its format.
@@ -22,7 +22,7 @@ type formatted struct {
 	Record
 }
 
-// encodeRecord gives the text of a record and makes sure that it will read back as the record of its action.
+// encodeRecord returns the text of a record, after checking that it reads back as the record of its action.
 func encodeRecord(r Record) ([]byte, error) {
 	text, err := encodeJSON(formatted{recordFormat, r})
 	if err != nil {
@@ -35,8 +35,7 @@ func encodeRecord(r Record) ([]byte, error) {
 	return data, nil
 }
 
-// parseRecord reads the record of an action and refuses one that cannot be it. The error is damage, or that of a newer
-// format.
+// parseRecord decodes and checks the record of an action. The error is damage or says that the format is newer.
 func parseRecord(data []byte, id ActionID) (Record, error) {
 	var stored formatted
 	text, err := decodeSealed(data, recordFormat, &stored)
@@ -60,7 +59,7 @@ func parseRecord(data []byte, id ActionID) (Record, error) {
 	return r, nil
 }
 
-// Record reads the record of an action. The error is fs.ErrNotExist where there is none.
+// Record reads the record of an action. The error is fs.ErrNotExist if there is none.
 func (s *Store) Record(id ActionID) (Record, error) {
 	if !isDigest(string(id)) {
 		return Record{}, fmt.Errorf("%q is not an action ID (64 hex digits): %w", id, fs.ErrNotExist)
@@ -82,15 +81,14 @@ func (s *Store) Records() ([]Record, error) {
 	return records, err
 }
 
-// brokenRecord is a record that is not as it was written.
+// brokenRecord is a damaged record.
 type brokenRecord struct {
 	path string // relative to the store
 	why  error
 }
 
-// scanRecords reads every record, newest first, and lists the damaged ones. A record that vanishes meanwhile is
-// neither, nor is a file without a record's name, which is not the store's. The error is about what cannot be read now,
-// or is of a newer tlpipe.
+// scanRecords returns all records, newest first, and the damaged ones. It ignores records that vanish meanwhile and files whose
+// names are not those of records. The error is about a record that cannot be read now or has a newer format.
 func (s *Store) scanRecords() ([]Record, []brokenRecord, error) {
 	var records []Record
 	var broken []brokenRecord

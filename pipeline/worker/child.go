@@ -19,7 +19,7 @@ import (
 	"tlpipe/pipeline/progress"
 )
 
-// out is the child's side of descriptor 3.
+// out is the child's end of descriptor 3.
 type out struct {
 	mu  sync.Mutex
 	enc *json.Encoder
@@ -29,14 +29,14 @@ func (o *out) send(m message) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.enc.Encode(m) != nil {
-		os.Exit(exit.Failed) // the parent is gone
+		os.Exit(exit.Failed) // the parent has ended
 	}
 }
 
 // Handle sends an event to the parent.
 func (o *out) Handle(e progress.Event) { o.send(message{Event: &e}) }
 
-// emit sends a value to whoever asked, where that is not a file of an artifact.
+// emit sends a value to the client's Output: a result that is not a file of an artifact.
 func (o *out) emit(v any) error {
 	text, err := json.Marshal(v)
 	if err == nil {
@@ -45,7 +45,7 @@ func (o *out) emit(v any) error {
 	return err
 }
 
-// Run does what a request asks for. What it emits reaches the client's Output.
+// Run carries out a request. The values that it emits reach the client's Output.
 type Run func(ctx context.Context, req Request, job *pipeline.Job, emit func(any) error) error
 
 // Serve says what the program is, reads one request, runs it with run and reports to the parent; it returns the exit code. A panic of run is an
@@ -95,8 +95,8 @@ func Serve(is Identity, run Run) int {
 	return res.Code
 }
 
-// peakBytes is the most memory that this process has had resident, 0 where the system does not tell. getrusage is not
-// asked, because its maximum counts what the parent had resident when it forked.
+// peakBytes is the peak resident memory of this process; 0 if the system does not tell. It does not use getrusage, whose maximum
+// includes the resident memory of the parent when it forked.
 func peakBytes() int64 {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {

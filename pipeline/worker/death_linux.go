@@ -5,9 +5,9 @@ import (
 	"syscall"
 )
 
-// dieWithParent has the kernel kill a child at once when this process ends, however it ends. (The child would exit by
-// itself, as soon as it gets to run and sees that its input was closed.) For the kernel the parent is the thread that
-// starts the child, so the goroutine keeps its thread until release.
+// dieWithParent makes the kernel kill a child as soon as this process ends for any reason. (The child would also exit by itself,
+// once it is scheduled and sees that its input was closed.) The kernel regards the thread that starts the child as its parent, so
+// the goroutine stays locked to its thread until release is called.
 func dieWithParent(attr *syscall.SysProcAttr) (release func()) {
 	runtime.LockOSThread()
 	attr.Pdeathsig = syscall.SIGKILL

@@ -1,10 +1,10 @@
 // Package worker runs a stage in a child process, so that what links TensorFlow is never the command itself: the
 // command starts at once, and a crash or an out-of-memory kill of the child is an error of that stage.
 //
-// The parent writes one Request as a line of JSON to the child's standard input and leaves it open; when it closes, for
-// whatever reason, the child exits at once. The child answers on descriptor 3 with lines of JSON: a hello, then
-// events and outputs, then a result. The hello says what the child is; the parent sends its request only to the child it
-// wants. What the child and its libraries print goes to a log.
+// The parent writes one Request as a line of JSON to the child's standard input and leaves it open; when it is closed for any reason,
+// the child exits at once. The child answers on descriptor 3 with lines of JSON: a hello, then events and outputs, then a result.
+// The hello states the child's Identity; the parent sends its request only if this is the one it wants. The output of the child
+// and its libraries goes to a log.
 package worker
 
 import (

@@ -7,11 +7,11 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// build is set by the Makefile: a digest of the sources that a program was built from.
+// build is a digest of the sources that the program was built from, set by the Makefile.
 var build string
 
-// Identity says what a program is: two that work together must be of one build, and a child must link the library that
-// the keys of its results name.
+// Identity identifies a program. Two programs that work together must come from one build, and a child must link the library
+// that the keys of its results name.
 type Identity struct {
 	Build   string `json:"build"`
 	Library string `json:"library"` // which files of which version, as the child sees them; wanted empty: any
@@ -29,7 +29,7 @@ func Build() string {
 	return ""
 }
 
-// check compares what a child says of itself with what is wanted.
+// check compares the identity of a child with the wanted one.
 func (want Identity) check(is Identity) error {
 	switch {
 	case is.Build != want.Build:

@@ -23,21 +23,21 @@ import (
 // Client starts children.
 type Client struct {
 	Path string   // of the program
-	Log  *os.File // receives what the child prints
-	Want Identity // of the child; another is refused
+	Log  *os.File // receives the output of the child
+	Want Identity // identity of the child; another is refused
 
-	Held []*os.File // locks, inherited so that they are held as long as the child lives
+	Held []*os.File // lock files that the child inherits, so that they stay locked while it lives
 
 	NoMemory []string // how the child's libraries say that memory ran out, see exit.FromText
 
-	Output func(json.RawMessage) error // receives what the child emits, as it comes; an error ends the child
+	Output func(json.RawMessage) error // receives each value that the child emits; an error ends the child
 }
 
-// grace is how long a child may take to write a last checkpoint once it is told to stop.
+// grace is how long an interrupted child may take to write a last checkpoint.
 const grace = 30 * time.Second
 
-// Run has a child do req, passes its events to sink, and returns when it ended: with the most memory the child had
-// resident, 0 if that is not known. A cancelled ctx interrupts the child.
+// Run starts a child that carries out req, passes its events to sink, and returns when it has ended. peakBytes is the child's peak
+// resident memory; 0 if not known. Cancelling ctx interrupts the child.
 func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakBytes int64, err error) {
 	line, err := json.Marshal(req)
 	if err != nil {
@@ -103,7 +103,7 @@ func (c Client) Run(ctx context.Context, req Request, sink progress.Sink) (peakB
 	}
 }
 
-// listen reads the child's messages until it closes its end; greeted is told of the hello.
+// listen reads the child's messages until the child closes its end. It calls greeted with the identity in the hello.
 func (c Client) listen(r io.Reader, greeted func(Identity) error, sink progress.Sink) (hello bool, res *result, err error) {
 	dec := json.NewDecoder(r)
 	for {
@@ -134,7 +134,7 @@ func (c Client) listen(r io.Reader, greeted func(Identity) error, sink progress.
 // goCrash is the exit code of a Go program that dies of a panic or of a signal such as abort() raises.
 const goCrash = 2
 
-// ended says in one sentence how a child ended that gave no result.
+// ended returns an error that says in one sentence how a child without a result ended.
 func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	var exited *exec.ExitError
 	switch {
@@ -164,15 +164,15 @@ func (c Client) ended(hello bool, waitErr error, logFrom int64) error {
 	}
 }
 
-// chatter is what TensorFlow prints in good health: information, warnings, and what follows them.
+// chatter matches what TensorFlow prints in normal operation: information and warnings.
 var chatter = regexp.MustCompile(`^(.*: )?[IW](\d{4})? |^WARNING: |^To enable the following instructions`)
 
-// stack is what TensorFlow prints between why it gives up and the signal by which it does.
+// stack matches the stack trace that TensorFlow prints between the reason for an abort and its signal.
 var stack = regexp.MustCompile(`^\s+@ |^\*\*\* `)
 
-// said is what matters of the last that the child printed: of Go's report of a panic its first line and where it happened;
-// the line before another crash report, and before a stack that may be between, with the report's first line, for there a
-// library says why it gave up; or else the last line.
+// said extracts the reason from the last output of a child. For a Go panic it is the first line of the report and the place of
+// the panic. For another crash report it is the line before the report (and before a stack trace), where a library says why it
+// aborted, with the report's first line. Otherwise it is the last line.
 func (c Client) said(from int64) string {
 	const most = 1 << 20
 	if end, err := c.Log.Seek(0, io.SeekEnd); err == nil {
@@ -203,7 +203,7 @@ func (c Client) said(from int64) string {
 	return "it printed nothing"
 }
 
-// panicked is the first function of tlpipe in a report of Go's, with the line of its source.
+// panicked returns the first function of tlpipe in a Go panic report, with its source line.
 func panicked(report []string) string {
 	for i, line := range report[:len(report)-1] {
 		if arguments := strings.LastIndex(line, "("); arguments > 0 && strings.HasPrefix(line, "tlpipe/") {
