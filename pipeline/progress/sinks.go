@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Tee passes each event to several sinks, one event at a time.
+// Tee returns a Sink that passes each event to several sinks, one event at a time.
 func Tee(sinks ...Sink) Sink { return &tee{sinks: sinks} }
 
 type tee struct {
@@ -25,7 +25,7 @@ func (t *tee) Handle(e Event) {
 	}
 }
 
-// Lines writes each event as a line of JSON, but for spans, which are for a Timeline.
+// Lines returns a Sink that writes each event as a line of JSON, except spans, which only a Timeline uses.
 func Lines(w io.Writer) Sink { return lines{json.NewEncoder(w)} }
 
 type lines struct{ enc *json.Encoder }
@@ -36,8 +36,8 @@ func (l lines) Handle(e Event) {
 	}
 }
 
-// Plain writes what a person reads in a log: a line when a stage starts and ends, one for each epoch, and at least
-// one every given interval while a stage runs, whether it counts something or not.
+// Plain returns a Sink that writes lines for a log: one when a stage starts and ends, one for each epoch, and at least one per
+// interval every while a stage runs, even if it reports no progress.
 func Plain(w io.Writer, every time.Duration) Sink {
 	return &plain{w: w, every: every, stages: map[string]*plainStage{}}
 }
@@ -52,9 +52,9 @@ type plain struct {
 
 type plainStage struct {
 	meter meter
-	count Event // the last one that was not shown
+	count Event // the last count that was not shown
 	began time.Time
-	timer *time.Timer // speaks up when nothing else did for long
+	timer *time.Timer // calls remind after a time without output
 }
 
 func (p *plain) Handle(e Event) {
@@ -83,7 +83,7 @@ func (p *plain) Handle(e Event) {
 	}
 }
 
-// remind says how far a stage has come, or at least that it runs.
+// remind writes how far a stage has come, or at least that it is running.
 func (p *plain) remind(stage string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -100,7 +100,7 @@ func (p *plain) remind(stage string) {
 	s.timer.Reset(p.every)
 }
 
-// Text is the line a person reads for an event; empty for events that need none.
+// Text returns the line that is shown for an event; empty for events that are not shown.
 func Text(e Event) string {
 	switch e.Type {
 	case StageStart:

@@ -15,7 +15,7 @@ import (
 	"tlpipe/pipeline/sanitize"
 )
 
-// Terminal redraws one line with a bar while something is counted, and prints the rest above it.
+// Terminal returns a Sink that redraws one line with a progress bar and prints other events above it.
 func Terminal(f *os.File) Sink {
 	return &terminal{w: f, width: func() int {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -27,13 +27,13 @@ func Terminal(f *os.File) Sink {
 
 type terminal struct {
 	w      io.Writer
-	width  func() int // asked each time: windows change
+	width  func() int // called each time, since windows are resized
 	meter  meter
-	stages []string // that run, in the order in which they began
-	shown  string   // the one whose count is shown: the first that counts something
+	stages []string // running stages, in the order in which they began
+	shown  string   // the stage whose count is shown: the first that reports one
 }
 
-// clearLine goes to the line's begin and empties it.
+// clearLine moves the cursor to the beginning of the line and clears it.
 const clearLine = "\r\x1b[2K"
 
 func (t *terminal) Handle(e Event) {
@@ -61,16 +61,17 @@ func (t *terminal) Handle(e Event) {
 	}
 }
 
-// line fits in the window, since a line that wraps cannot be redrawn: the bar gives way, then the end of the text.
+// line returns the progress line, shortened to the width of the window since a wrapped line cannot be redrawn. The bar is shortened
+// first, then the end of the text.
 func (t *terminal) line(e Event) string {
-	const longest, step = 24, 8 // in steps, so that it does not twitch with each digit
+	const longest, step = 24, 8 // the bar's length changes in steps, so that it does not flicker when the number of digits changes
 	head, tail := fmt.Sprintf("  %-10s", e.Stage), t.meter.text(e)
 	for _, stage := range t.stages {
 		if stage != e.Stage {
 			tail += "; also " + stage
 		}
 	}
-	width := t.width() - 1 // with the last column filled, some terminals begin another line
+	width := t.width() - 1 // some terminals wrap when the last column is filled
 	if room := width - utf8.RuneCountInString(head+tail) - len(" 100 %    "); e.Total > 0 && room >= step {
 		size, share := min(room/step*step, longest), float64(e.Done)/float64(e.Total)
 		full := min(size, int(share*float64(size)))
@@ -80,7 +81,7 @@ func (t *terminal) line(e Event) string {
 	return string(line[:max(0, min(len(line), width))])
 }
 
-// meter turns counts into a speed, measured since the count began.
+// meter computes the speed since a count began.
 type meter struct {
 	stage, unit string
 	began       time.Time
@@ -89,7 +90,7 @@ type meter struct {
 }
 
 func (m *meter) update(e Event) {
-	if m.stage != e.Stage || m.unit != e.Unit || m.total != e.Total || e.Done < m.done { // another file, for one
+	if m.stage != e.Stage || m.unit != e.Unit || m.total != e.Total || e.Done < m.done { // a new count began, such as that of another file
 		*m = meter{stage: e.Stage, unit: e.Unit, began: e.Time, from: e.Done, total: e.Total}
 	}
 	m.done = e.Done

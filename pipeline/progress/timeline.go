@@ -11,16 +11,16 @@ import (
 	"time"
 )
 
-// Timeline is a Sink that keeps when stages and their spans began and how long they took.
+// Timeline is a Sink that records when stages and their spans began and how long they took.
 type Timeline struct {
 	spans  []Event
 	stages []Event // the ends of those that ran
 }
 
-// NewTimeline makes an empty Timeline.
+// NewTimeline returns an empty Timeline.
 func NewTimeline() *Timeline { return &Timeline{} }
 
-// Handle keeps what is a part of the timeline.
+// Handle records the event if it belongs to the timeline.
 func (t *Timeline) Handle(e Event) {
 	switch {
 	case e.Type == Span:
@@ -30,7 +30,7 @@ func (t *Timeline) Handle(e Event) {
 	}
 }
 
-// traceEvent is one of Chrome's Trace Event Format: a complete event (ph X) or the name of a lane (ph M). Times are in
+// traceEvent is an event in Chrome's Trace Event Format: a complete event (ph X) or the name of a lane (ph M). Times are in
 // microseconds.
 type traceEvent struct {
 	Name  string            `json:"name"`
@@ -42,8 +42,8 @@ type traceEvent struct {
 	Args  map[string]string `json:"args,omitempty"`
 }
 
-// Trace is the timeline in Chrome's Trace Event Format: a lane of the stages, and one for each lane of the spans, or more where
-// those of a lane overlap.
+// Trace returns the timeline in Chrome's Trace Event Format, with a lane for the stages and one for each lane of the spans; spans of
+// one lane that overlap are distributed over several lanes.
 func (t *Timeline) Trace() []byte {
 	lanes := []string{"stages"}
 	var events []traceEvent
@@ -76,10 +76,10 @@ func (t *Timeline) Trace() []byte {
 	return append(text, '\n')
 }
 
-// inOrder are the spans as they began.
+// inOrder returns the spans in the order in which they began.
 func (t *Timeline) inOrder() []Event { return asBegun(t.spans) }
 
-// begun are the stages as they began, at their beginnings.
+// begun returns the stages in the order in which they began, with the time of their beginning.
 func (t *Timeline) begun() []Event {
 	stages := slices.Clone(t.stages)
 	for i := range stages {
@@ -94,8 +94,8 @@ func asBegun(events []Event) []Event {
 
 func endOf(e Event) time.Time { return e.Time.Add(time.Duration(e.Seconds * float64(time.Second))) }
 
-// Summary is a line for each stage that ran: how much of its time each lane was busy. The lane that is busy nearly all
-// the time bounds the stage.
+// Summary returns a line for each stage that ran, with the share of its time that each lane was busy. A lane that is busy nearly
+// all the time is the stage's bottleneck.
 func (t *Timeline) Summary() string {
 	var text strings.Builder
 	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
@@ -109,7 +109,7 @@ func (t *Timeline) Summary() string {
 				lanes = append(lanes, e.Unit)
 			}
 			begin, end := e.Time, endOf(e)
-			if until[e.Unit].After(begin) { // what overlaps counts once
+			if until[e.Unit].After(begin) { // overlapping spans count once
 				begin = until[e.Unit]
 			}
 			if end.After(begin) {

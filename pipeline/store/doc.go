@@ -1,4 +1,4 @@
-// Package store keeps artifacts on disk, named by content, and remembers which action made which.
+// Package store keeps artifacts on disk under the digest of their content, and records which action made which artifact.
 //
 // Layout of a store directory:
 //
@@ -7,12 +7,12 @@
 //	scratch/<action id>/          unfinished work of an action: out/ becomes the artifact, tmp/ and the rest is dropped
 //	runs/<run id>/                what happened in one run: run.json, events.jsonl, log.txt, report.html; used.json, the
 //	                              artifacts that it used; stages/, a relative symlink to each of them, for people
-//	latest/<config name>          a relative symlink to the stages/ of a config's last run that got to its end, for people
+//	latest/<config name>          a relative symlink to the stages/ of a config's last complete run, for people
 //	tags/<name>                   the ID of a run that gc keeps
 //	other names                   what other programs keep here; the store itself never touches it
-//	tlpipe-store.json             says that the directory is a store, and the format of all this
-//	lock                          held by who uses the store (flock; the text names who has it alone)
-//	locks/<action id>             held by who does the action (flock; the text names it)
+//	tlpipe-store.json             marks the directory as a store, with the number of this layout
+//	lock                          held by each process that uses the store (flock; the text names an exclusive holder)
+//	locks/<action id>             held by the process that executes the action (flock; the text names it)
 //	locks/shared-*                held by each command that shares the store (flock; the text names it)
 //	locks/ledger                  held for a moment to begin or end a run
 //
@@ -20,50 +20,49 @@
 // SHA-256 of its manifest, so equal results share one object. A commit goes files → manifest → rename → record, each
 // synced before the next.
 //
-// What is missing, short or mismatched is damage: a miss with a reason for a run, which makes it again. What cannot be
-// read now (an I/O error, a missing permission, too few file descriptors) says nothing of the content: it is an error,
-// and ends a command before that deletes anything. What a newer tlpipe wrote is left alone and named; the store's marker,
-// manifests and records have a format number for that.
+// A file that is missing, too short or does not match its digest is damage: a run treats it as a miss, with a reason, and makes
+// it again. A file that cannot be read at the moment (an I/O error, a missing permission, too few file descriptors) is an error,
+// which says nothing about the content and ends a command before it deletes anything. Files that a newer tlpipe wrote are left
+// alone and reported; the store's marker, manifests and records have a format number for that.
 //
 // # Locks
 //
-// Who adds to a store shares it with others (Share) and claims each action that it does (Claim): one that wants an action
-// which another does waits for it and then finds it done, or takes it up where a killed one left it. Who deletes has the
-// store to itself (Lock): gc and repair never take what a run uses, or a reader that says so (Read). So that nobody waits
-// for another in a circle, an action is claimed only once all else is at hand that it needs, and no second one for its sake.
+// A process that adds to a store shares it with others (Share) and claims each action that it executes (Claim). A process that
+// wants an action claimed by another waits, and then finds it done or continues where a killed process stopped. A process that
+// deletes has the store to itself (Lock), so gc and repair never delete what a run, or a reader that called Read, uses. To
+// avoid deadlocks, an action is claimed only when all its inputs are available, and no further claim is made for its sake.
 //
-// Locks are held by open files, which the processes that work for a command inherit: the kernel lets go of them when the
-// last of these has ended, however it ended. The texts in them are for people, and may be those of processes that are gone.
-// Files in locks/ are removed by who has the store to itself, or by their own process where nobody else opens them, so that
-// no two processes hold different files of one name.
+// Locks belong to open files, which child processes of a command inherit: the kernel releases them when the last of these
+// processes has ended for any reason. The texts in lock files are for users and may name processes that have ended. Files in locks/
+// are removed only by a process that has the store to itself, or by their own process if no other opens them, so that two
+// processes never hold different files of one name.
 //
-// Several may commit the same content at a time: the first rename wins. What is set aside to be removed has a name of its
-// own, and any number of processes may remove it.
+// Several processes may commit the same content concurrently: the first rename wins. Files to be removed are first renamed to a
+// unique name, and any number of processes may remove them.
 //
-// What is kept follows from used.json of the runs and from tags/, and from nothing else: latest/ is a view, which a run or
-// gc makes anew where it was lost or where a copy of the store has files in place of links. Without the record of a run,
-// what only that run used goes with the next gc.
+// What gc keeps follows only from used.json of the runs and from tags/. latest/ is a view, which a run or gc restores if it was
+// lost, or if a copy of the store has files in place of links. If the record of a run is removed, the next gc removes what only
+// that run used.
 //
 // # Clocks
 //
-// No time decides what is run again or what is found: those are digests. Wall time, which may jump, decides two things.
-// Records are listed newest first, by the time in them: `explain` and `plan` take the newest of equally similar ones for
-// their comparison. And gc drops unfinished work whose files were not touched for ScratchAge: where the clock has jumped two
-// weeks ahead, that work is done again; where it was set back, it is kept for longer. The IDs of runs begin with the time,
-// but each is made later than the one before, so what the last runs are follows no clock: not for gc, --continue, compare
-// or latest/. How long to wait and when to write a checkpoint is measured with a clock that does not jump.
+// What is found or executed again depends on digests, never on times. Wall time, which may jump, has two uses. Records are
+// listed newest first by the time in them, so `explain` and `plan` compare with the newest of equally similar records. And gc
+// removes unfinished work whose files have not changed for ScratchAge: if the clock jumps two weeks ahead, that work is repeated;
+// if it is set back, the work is kept longer. The IDs of runs begin with the time, but each is later than the one before, so the
+// order of runs (for gc, --continue, compare and latest/) does not depend on the clock. Waiting times and the age of checkpoints
+// are measured with the monotonic clock.
 //
 // # File systems
 //
-// A store relies on four things of its file system, which ext4, XFS, Btrfs, ZFS, tmpfs and APFS give: rename within it is
-// atomic, also for whoever reads meanwhile; fsync of a file makes its bytes last, and fsync of a directory its names;
-// flock excludes other processes; and all of the store is on one of it (Open checks that).
+// A store needs four properties of its file system, which ext4, XFS, Btrfs, ZFS, tmpfs and APFS have: rename is atomic, also for
+// concurrent readers; fsync of a file makes its content durable, and fsync of a directory its names; flock excludes other
+// processes; and the whole store is on one file system (Open checks that).
 //
-// Over NFS, rename is atomic on the server, but other clients may see the old name for as long as they keep attributes
-// (some seconds), and a rename whose answer was lost is sent again and then fails although it was done. Neither loses
-// anything: names are digests, so what is seen late is a miss, and what was renamed is found by the next run, which
-// finishes the commit. flock works between clients of NFS version 4, and of version 3 with its lock service; where it
-// does not, Lock says so and refuses. So a store on NFS is safe, and slower; but let one host at a time write to it: what
-// another has just made may be seen late there, and then is made again. Object stores that are mounted as directories copy
-// instead of renaming: keep no store there.
+// On NFS, rename is atomic on the server, but other clients may see the old name while they cache attributes (some seconds), and
+// a rename whose reply was lost is sent again and then fails although it was done. Neither loses anything: names are digests, so
+// an entry seen late is a miss, and the next run finds the renamed object and finishes the commit. flock works between clients of
+// NFS version 4, and of version 3 with its lock service; where it does not, Lock returns an error. So a store on NFS is safe, but
+// slower. Only one host at a time should write to it: another may see new results late and repeat the work. Object stores
+// mounted as directories copy instead of renaming and are not suitable.
 package store

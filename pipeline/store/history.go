@@ -10,34 +10,33 @@ import (
 	"strings"
 )
 
-// usedName holds, in the directory of a run, what the run used: gc keeps artifacts by that.
+// usedName is the file in a run's directory that lists the artifacts the run used, by which gc keeps them.
 const usedName = "used.json"
 
-// usedFormat is raised when used.json changes so that an older tlpipe would misread it.
+// usedFormat is the format number of used.json. Raise it when an older tlpipe would misread a new file.
 const usedFormat = 1
 
-// Run is what the store knows of a run: whose it was and what it used.
+// Run is what the store records of a run: its config and the artifacts it used.
 type Run struct {
 	ID       string   `json:"run"`
 	Name     string   `json:"name"`             // of the config
-	Files    []string `json:"files"`            // of the config, absolute
-	Settings string   `json:"settings"`         // their digest
-	Complete bool     `json:"complete"`         // it got to the end that was asked for
-	Export   bool     `json:"export,omitempty"` // it was to export models, and nothing else
+	Files    []string `json:"files"`            // absolute paths of the config files
+	Settings string   `json:"settings"`         // digest of the settings
+	Complete bool     `json:"complete"`         // the run completed all stages that it was asked for
+	Export   bool     `json:"export,omitempty"` // the run only exported models
 	Used     []Use    `json:"used"`             // in the order of the stages
 }
 
-// Use is an artifact that a run made, or took as it was stored.
+// Use is an artifact that a run made or found in the store.
 type Use struct {
 	Stage    string `json:"stage"`
-	Artifact string `json:"artifact"` // its ID; the object may be gone
+	Artifact string `json:"artifact"` // its ID; the object may have been removed
 }
 
-// group tells runs of one config file with the same settings from all others.
+// group identifies the runs of the same config files with the same settings.
 func (r Run) group() string { return strings.Join(r.Files, "\x00") + "\x00\x00" + r.Settings }
 
-// standing orders runs of a config by what they are for latest/: a later one takes the place of one with the same standing or
-// a lower one.
+// standing ranks runs of a config for latest/: a later run replaces one with the same or a lower standing.
 func (r Run) standing() int {
 	switch {
 	case r.ID == "":
@@ -50,15 +49,15 @@ func (r Run) standing() int {
 	return whole
 }
 
-// whole is the standing of a run that got to its end.
+// whole is the standing of a complete run.
 const whole = 3
 
-// has says whether the run used all that another one did.
+// has reports whether the run used all artifacts of another one.
 func (r Run) has(all []Use) bool {
 	return !slices.ContainsFunc(all, func(u Use) bool { return !slices.Contains(r.Used, u) })
 }
 
-// KeepRun writes down, for good, what a run has used so far. The caller shares the store.
+// KeepRun durably records what a run has used so far. The caller must hold Share.
 func (s *Store) KeepRun(r Run) error { return s.keepRun(r, true) }
 
 func (s *Store) keepRun(r Run, lasting bool) error {
@@ -78,7 +77,7 @@ func (s *Store) keepRun(r Run, lasting bool) error {
 	return nil
 }
 
-// Used reads what a run used. The error is fs.ErrNotExist where the run finished nothing, or is gone.
+// Used reads what a run used. The error is fs.ErrNotExist if the run finished no stage or was removed.
 func (s *Store) Used(id string) (Run, error) {
 	data, err := os.ReadFile(filepath.Join(s.RunDir(id), usedName))
 	if err != nil {
@@ -110,13 +109,13 @@ func parseUsed(data []byte, id string) (Run, error) {
 	return stored.Run, nil
 }
 
-// isFileName says whether a name can be that of a visible file.
+// isFileName reports whether a name can be that of a file that is not hidden.
 func isFileName(name string) bool {
 	return name != "" && !strings.HasPrefix(name, ".") && !strings.ContainsAny(name, "/\\\x00")
 }
 
-// History lists what all runs used that finished something, the last first. The error is about what cannot be read now,
-// is damaged, or is of a newer tlpipe: whoever deletes must know all runs.
+// History returns all runs that finished a stage, the last first. A file that cannot be read, is damaged or has a newer format is
+// an error, since a command that deletes must know all runs.
 func (s *Store) History() ([]Run, error) {
 	ids, err := s.Runs()
 	if err != nil {
@@ -134,8 +133,7 @@ func (s *Store) History() ([]Run, error) {
 	return runs, nil
 }
 
-// LastUsed finds, for each stage, the artifact of the last run of a config that had one. Damaged records of runs are
-// passed over.
+// LastUsed returns, for each stage, the artifact of the last run of a config that had one. It skips damaged records of runs.
 func (s *Store) LastUsed(name string) (byStage map[string]string, err error) {
 	ids, err := s.Runs()
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// Holder is who took a lock.
+// Holder is the process that took a lock.
 type Holder struct {
 	PID     int       `json:"pid"`
 	Host    string    `json:"host"`
@@ -32,11 +32,11 @@ func (h Holder) String() string {
 	return fmt.Sprintf("process %d on %s (%s, since %s)", h.PID, h.Host, h.Command, h.Since.Local().Format(time.DateTime))
 }
 
-// LockedError says that other processes use the store.
+// LockedError means that other processes use the store.
 type LockedError struct {
 	Dir     string   // the store
-	Holders []Holder // who took the lock; none if that is not known
-	Workers []int    // processes that hold it for holders that are gone, or that are not known
+	Holders []Holder // processes that took the lock; none if not known
+	Workers []int    // IDs of processes that hold the lock on behalf of holders that have ended or are not known
 }
 
 // ExitCode is exit.Locked.
@@ -60,7 +60,7 @@ func (e *LockedError) Error() string {
 	}
 }
 
-// Who is who holds the store, for people.
+// Who describes the holders of the store for users.
 func (e *LockedError) Who() string {
 	switch {
 	case len(e.Holders) == 0 && len(e.Workers) > 0:
@@ -74,7 +74,7 @@ func (e *LockedError) Who() string {
 	}
 }
 
-// Joined are several holders, for people.
+// Joined describes several holders for users.
 func Joined(holders []Holder) string {
 	texts := make([]string, len(holders))
 	for i, h := range holders {
@@ -83,9 +83,9 @@ func Joined(holders []Holder) string {
 	return strings.Join(texts, " and by ")
 }
 
-// inUse says who holds the store's lock, of which f is the file, and whether all of those are known to be gone.
+// inUse returns who holds the store's lock, whose file is f, and whether all of them are known to have ended.
 func (s *Store) inUse(f *os.File) (locked *LockedError, gone bool) {
-	holders, _, _ := s.names() // for people, and to wait a little longer: what cannot be read is left out
+	holders, _, _ := s.names() // used for messages, and to wait a little longer; names that cannot be read are left out
 	if holder, known := readHolder(f); known && len(holders) == 0 {
 		holders = []Holder{holder}
 	}
@@ -96,10 +96,10 @@ func (s *Store) inUse(f *os.File) (locked *LockedError, gone bool) {
 	return &LockedError{Dir: s.dir, Holders: holders}, gone
 }
 
-// namePrefix begins the names, in locks/, of the files that say who shares the store.
+// namePrefix is the prefix of the files in locks/ that name the processes sharing the store.
 const namePrefix = "shared-"
 
-// writeName makes a file that says who shares the store, for as long as it is locked.
+// writeName creates a locked file that names this process as sharing the store while it is locked.
 func (s *Store) writeName(command string) (*os.File, error) {
 	if err := makeDir(s.path(locksDir)); err != nil {
 		return nil, err
@@ -123,7 +123,7 @@ func (s *Store) writeName(command string) (*os.File, error) {
 	return f, err
 }
 
-// names are who shares the store, and who did and was killed, by the file that says so.
+// names returns the processes that share the store, and those that did and were killed, by their files.
 func (s *Store) names() (live []Holder, dead map[string]Holder, err error) {
 	entries, err := readDir(s.path(locksDir))
 	if err != nil {
@@ -144,7 +144,7 @@ func (s *Store) names() (live []Holder, dead map[string]Holder, err error) {
 		holder, known := readHolder(f)
 		f.Close()
 		switch {
-		case !known: // it is being made
+		case !known: // the file is just being written
 		case held:
 			live = append(live, holder)
 		default:
@@ -154,7 +154,7 @@ func (s *Store) names() (live []Holder, dead map[string]Holder, err error) {
 	return live, dead, nil
 }
 
-// clearLocks removes what is in locks/. Nobody else uses the store.
+// clearLocks removes the files in locks/. The caller has the store to itself.
 func (s *Store) clearLocks() error {
 	entries, err := readDir(s.path(locksDir))
 	for _, e := range entries {
@@ -167,7 +167,7 @@ func writeHolder(f *os.File, command string) error {
 	host, _ := os.Hostname() // an unknown host is an empty one
 	data, err := json.Marshal(Holder{PID: os.Getpid(), Host: host, Since: time.Now().UTC().Truncate(time.Second), Command: command})
 	if err == nil {
-		// Whoever reads meanwhile sees the new name, perhaps with a rest of the old one behind it.
+		// A concurrent reader sees the new name, perhaps followed by the rest of the old one.
 		_, err = f.WriteAt(append(data, '\n'), 0)
 	}
 	if err == nil {
@@ -184,8 +184,8 @@ func readHolder(f *os.File) (h Holder, known bool) {
 	return h, true
 }
 
-// gone says whether the holder is known to have ended: it was a process of this machine. One that nobody has waited for
-// yet has a process ID still, but is a zombie.
+// gone reports whether the holder is known to have ended; that is known only for processes of this machine. A zombie, for which
+// its parent has not waited yet, has ended too.
 func (h Holder) gone() bool {
 	if host, _ := os.Hostname(); h.PID == 0 || h.Host != host {
 		return false
@@ -198,7 +198,7 @@ func (h Holder) gone() bool {
 	return strings.HasPrefix(state, "Z")
 }
 
-// heirs finds the processes that hold a lock whose taker is gone. They are known on Linux only.
+// heirs returns the processes that hold a lock whose taker has ended, on Linux.
 func heirs(path string) []int {
 	infos, err := filepath.Glob("/proc/[0-9]*/fdinfo/*")
 	if err != nil {
@@ -214,7 +214,7 @@ func heirs(path string) []int {
 		if target, err := os.Readlink(filepath.Join(proc, "fd", fd)); err != nil || target != real {
 			continue
 		}
-		// Who only looks at the lock has the file open as well, but without a line that says lock.
+		// A process that only checks the lock has the file open too, but without a "lock:" line.
 		if data, err := os.ReadFile(info); err != nil || !strings.Contains(string(data), "\nlock:") {
 			continue
 		}

@@ -17,12 +17,12 @@ import (
 	"tlpipe/pipeline/filestate"
 )
 
-// verifiedDir holds, for each artifact, the states of its files in which their digests were found right. It is a memory
-// only: without it files are read again.
+// verifiedDir caches, for each artifact, the states of its files in which their digests were verified. Without it files are read
+// again.
 const verifiedDir = "verified"
 
-// Intact finds what is wrong with the files that an artifact lists, their contents included. It reads a file only if it
-// was not yet found right in the very state that it has now. The object's being gone is an error, fs.ErrNotExist.
+// Intact returns the damage to the files of an artifact, including their contents. It reads a file only if its digest was not yet
+// verified in its present state. If the artifact does not exist, the error is fs.ErrNotExist.
 func (s *Store) Intact(ctx context.Context, id string) ([]Damage, error) {
 	m, err := s.readManifest(id)
 	if isDamage(err) {
@@ -71,7 +71,7 @@ func (s *Store) Intact(ctx context.Context, id string) ([]Damage, error) {
 	return s.attributed(id, found)
 }
 
-// checkState says what is wrong with a file as far as its size tells, and gives the state that it looked at.
+// checkState returns a file's state, and an error if its type or size is wrong.
 func checkState(dir string, f manifestFile) (filestate.State, error) {
 	var st unix.Stat_t
 	path := filepath.Join(dir, filepath.FromSlash(f.Path))
@@ -98,7 +98,7 @@ func (s *Store) attributed(id string, found []Damage) ([]Damage, error) {
 
 func relVerified(id string) string { return filepath.Join(verifiedDir, id[:2], id) }
 
-// remembered are the states, by path, in which an artifact's files were found right.
+// remembered returns the states, by path, in which an artifact's files were verified.
 func (s *Store) remembered(id string) (states map[string]filestate.State) {
 	text, err := os.ReadFile(s.path(relVerified(id)))
 	if err != nil || json.Unmarshal(text, &states) != nil {
@@ -107,8 +107,8 @@ func (s *Store) remembered(id string) (states map[string]filestate.State) {
 	return states
 }
 
-// remember keeps states, also where nobody holds the lock. What cannot be kept costs time only. First the files' bytes
-// are brought to the disk, for a power cut must not leave others behind a state that is known.
+// remember caches states; it needs no lock. Errors are ignored, since a missing cache only takes time. The files are fsynced first,
+// so that a power cut cannot leave other bytes under a cached state.
 func (s *Store) remember(id string, states map[string]filestate.State) {
 	for name := range states {
 		if syncFile(filepath.Join(s.objectPath(id), filepath.FromSlash(name))) != nil {
@@ -128,7 +128,7 @@ func (s *Store) writeMemory(id string, states map[string]filestate.State) {
 	if err != nil {
 		return
 	}
-	defer os.Remove(f.Name()) // fails once renamed
+	defer os.Remove(f.Name()) // fails, harmlessly, once the file is renamed
 	_, err = f.Write(text)
 	if errors.Join(err, f.Close()) == nil {
 		_ = os.Rename(f.Name(), path)
@@ -143,7 +143,7 @@ func syncFile(path string) error {
 	return errors.Join(f.Sync(), f.Close())
 }
 
-// forgetGone drops what is remembered of artifacts that are gone.
+// forgetGone removes the cached states of artifacts that no longer exist.
 func (s *Store) forgetGone() error {
 	return s.eachShard(verifiedDir, func(rel string) error {
 		id := filepath.Base(rel)

@@ -5,16 +5,16 @@ import (
 	"path/filepath"
 )
 
-// kept is what gc must not touch.
+// kept is what gc must not remove.
 type kept struct {
 	runs      map[string]bool   // by ID
 	artifacts map[string]bool   // by ID
-	shown     map[string]Run    // what latest/ shows, or should show, by the config's name
-	outdated  map[string]string // why a run is not kept
+	shown     map[string]Run    // by the config's name: the run that latest/ shows or should show
+	outdated  map[string]string // by ID: why a run is not kept
 }
 
-// keptRuns goes through all runs, the last first. Of each config file with one set of settings it keeps, for each stage,
-// the last n runs that had a result for it, whole: a run that ended early takes nothing from those before.
+// keptRuns decides which runs to keep. For each group of runs (same config files, same settings) and each stage it keeps the last
+// n runs that had a result for the stage, with all their artifacts: a run that ended early does not displace earlier ones.
 func (s *Store) keptRuns(n int) (kept, error) {
 	k := kept{map[string]bool{}, map[string]bool{}, map[string]Run{}, map[string]string{}}
 	history, err := s.History()
@@ -69,8 +69,8 @@ func outdated(r Run, n int) string {
 	}
 }
 
-// toShow finds, for each config's name, the run that latest/ shows. Where it shows none, it is the last of those with the
-// highest standing.
+// toShow returns, for each config's name, the run that latest/ shows; if it shows none, the last of those with the highest
+// standing.
 func (s *Store) toShow(history []Run) (map[string]Run, error) {
 	shown := map[string]Run{}
 	for _, r := range history { // the last first

@@ -14,13 +14,13 @@ import (
 	"tlpipe/pipeline/failpoint"
 )
 
-// viewName is, in the directory of a run, a directory with a link to each artifact that the run used.
+// viewName is the directory in a run's directory with a link to each artifact that the run used.
 const viewName = "stages"
 
-// View is the directory with links to what a run used; it may not be there.
+// View is the path of the directory with links to what a run used; it may not exist.
 func (s *Store) View(id string) string { return filepath.Join(s.RunDir(id), viewName) }
 
-// Latest is the ID of the run that latest/NAME shows; empty if it shows none.
+// Latest returns the ID of the run that latest/NAME shows; empty if it shows none.
 func (s *Store) Latest(name string) (id string, err error) {
 	target, err := os.Readlink(s.path(latestDir, name))
 	switch {
@@ -37,10 +37,9 @@ func (s *Store) Latest(name string) (id string, err error) {
 
 func viewTarget(id string) string { return filepath.Join("..", runsDir, id, viewName) }
 
-// EndRun writes down what a run used in the end and has latest/NAME show it, at one blow: what stands there side by side
-// always is of one run. latest/NAME goes on showing the run before where that used all that this one did, or got to its
-// end while this one did not; an export is shown only as long as there is no run. before is the run that was shown. The
-// caller shares the store.
+// EndRun records what a run used and makes latest/NAME show the run. The switch is atomic, so the results in latest/NAME always
+// belong to one run. latest/NAME keeps showing the previous run if that used all that this one did, or if it is complete and this
+// one is not; a mere export is shown only while there is no run. before is the run that was shown. The caller must hold Share.
 func (s *Store) EndRun(r Run) (before Run, err error) {
 	err = s.inOrder(func() error {
 		before, err = s.endRun(r)
@@ -78,7 +77,7 @@ func (s *Store) endRun(r Run) (before Run, err error) {
 	return before, nil
 }
 
-// makeView makes the links to what a run used. What stands in a link's place is a copy that was made of the store.
+// makeView creates the links to what a run used. A directory in the place of a link stems from copying the store.
 func (s *Store) makeView(r Run) error {
 	dir := s.View(r.ID)
 	made := false
@@ -106,7 +105,7 @@ func (s *Store) makeView(r Run) error {
 	return nil
 }
 
-// show switches latest/NAME to a run.
+// show makes latest/NAME show a run.
 func (s *Store) show(r Run) error {
 	path := s.path(latestDir, r.Name)
 	if now, err := os.Readlink(path); err == nil && now == viewTarget(r.ID) {
@@ -126,8 +125,8 @@ func (s *Store) show(r Run) error {
 	return SyncDir(s.path(latestDir))
 }
 
-// makeWay takes from the place of a link what is none. A copy that `cp -L` made of artifacts goes; anything else is
-// somebody's, and gets another name.
+// makeWay clears the place of a link. A copy of artifacts that `cp -L` made is removed; anything else belongs to the user and is
+// renamed.
 func (s *Store) makeWay(path string) error {
 	if s.isCopy(path) {
 		return s.setAside(path)
@@ -142,7 +141,7 @@ func (s *Store) makeWay(path string) error {
 	}
 }
 
-// isCopy says whether a directory holds copies of stored artifacts, or links to them, and nothing else.
+// isCopy reports whether a directory holds only copies of stored artifacts, or links to them.
 func (s *Store) isCopy(dir string) bool {
 	entries, err := os.ReadDir(dir)
 	if err != nil {

@@ -13,47 +13,46 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Lock is a hold on a store: Lock takes the store alone, Share beside others that share it. The kernel releases it when the
-// last process that holds its files has ended, however it ended. (flock is called here, not through a library, because a
-// child process has to inherit the files, and because unlocking must not take the lock from such a child.)
+// Lock is a lock on a store: exclusive from the method Lock, shared from Share and Read. The kernel releases it when the last
+// process that holds its files has ended for any reason. (flock is called directly and not through a library because child
+// processes have to inherit the files, and because unlocking must not take the lock from such a child.)
 type Lock struct {
 	file  *os.File // the store's lock; nil where it is only read and cannot be locked
-	alone bool     // nobody else uses the store
-	name  *os.File // says who shares the lock; nil where nobody needs to know
+	alone bool     // whether the lock is exclusive
+	name  *os.File // file that names this process as a holder; nil for readers
 }
 
 const (
-	// lockPatience is how long a lock must stay taken to count: longer than it takes to look whether one is free.
+	// lockPatience is how long a lock must stay taken to count as held: longer than another process takes to test the lock.
 	lockPatience = 200 * time.Millisecond
-	// orphanPatience is that where its taker is gone and only what that has started still holds it. This dies with its
-	// parent, but the kernel lets go of the lock last: once it has freed all memory of the process.
+	// orphanPatience is the same where the taker has ended and only its child processes still hold the lock. These die with
+	// their parent, but the kernel releases the lock only after freeing all memory of the process.
 	orphanPatience = 10 * time.Second
 	// pollEvery is how long LockWait and Share sleep between two attempts.
 	pollEvery = 300 * time.Millisecond
 )
 
-// Lock takes the store alone, to delete from it: nobody else uses it meanwhile. holder is the command, for those who find
-// the store locked. If another process uses it, the error is a *LockedError. Lock also finishes commits that were
-// interrupted at their last step.
+// Lock locks the store exclusively, to delete from it. holder is the command line, shown to processes that find the store locked.
+// If another process uses the store, the error is a *LockedError. Lock also finishes commits that were interrupted at their last
+// step.
 func (s *Store) Lock(holder string) (*Lock, error) {
 	return s.lock(context.Background(), holder, orphanPatience)
 }
 
-// LockWait does what Lock does, and waits up to a while for others to let go; onWait is told once for whom.
+// LockWait is Lock, but waits up to the given time for other processes; onWait is called once with the holders.
 func (s *Store) LockWait(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
 	return waitFor(ctx, wait, onWait, func() (*Lock, error) { return s.lock(ctx, holder, orphanPatience) })
 }
 
-// Share takes the store beside others that share it: nothing is deleted meanwhile, and each action is done by one of them
-// (Claim). It waits up to a while for a process that has taken the store alone, as LockWait does, and finishes commits
-// that were interrupted.
+// Share locks the store together with others that share it: nothing is deleted meanwhile, and each action is executed by one
+// process (Claim). Like LockWait it waits for a process with an exclusive lock, and it finishes interrupted commits.
 func (s *Store) Share(ctx context.Context, holder string, wait time.Duration, onWait func(*LockedError)) (*Lock, error) {
 	return waitFor(ctx, wait, onWait, func() (*Lock, error) { return s.share(ctx, holder) })
 }
 
-// Read keeps others from deleting anything as long as it is not unlocked, where that can be: a store that cannot be locked
-// (it is on a disk that is read-only and has no lock, say), or that is locked at the moment, is read all the same. What is
-// deleted goes at one blow, so that a reader misses it or reads it whole.
+// Read prevents deletions until it is unlocked, if possible. A store that cannot be locked (such as one on a read-only disk
+// without a lock file), or that is locked at the moment, is read without a lock. Artifacts are removed by one rename, so a
+// reader sees all of an artifact or none of it.
 func (s *Store) Read() *Lock {
 	f, err := os.Open(s.path(lockFile))
 	if err == nil && tryFlock(f, unix.LOCK_SH) != nil {
@@ -104,7 +103,7 @@ func (s *Store) share(ctx context.Context, holder string) (*Lock, error) {
 	}
 	l := &Lock{file: f}
 	if l.name, err = s.writeName(holder); err == nil {
-		err = errors.Join(f.Truncate(0), s.finishCommits()) // the name in it, if any, is that of one that was killed
+		err = errors.Join(f.Truncate(0), s.finishCommits()) // a name in the file is that of a process that was killed
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock the store: %w", errors.Join(err, l.Unlock()))
@@ -112,7 +111,7 @@ func (s *Store) share(ctx context.Context, holder string) (*Lock, error) {
 	return l, nil
 }
 
-// Files are the locked files. A child process that inherits them holds the lock, too.
+// Files returns the locked files. A child process that inherits them holds the lock as well.
 func (l *Lock) Files() []*os.File {
 	if l.name == nil {
 		return []*os.File{l.file}
@@ -120,7 +119,7 @@ func (l *Lock) Files() []*os.File {
 	return []*os.File{l.file, l.name}
 }
 
-// Unlock gives the lock back. It stays taken while a child process that inherited it lives.
+// Unlock releases the lock. It stays locked while a child process that inherited it lives.
 func (l *Lock) Unlock() error {
 	var err error
 	switch {
@@ -138,7 +137,7 @@ func (l *Lock) Unlock() error {
 	return nil
 }
 
-// letGo closes a locked file and clears the name in it, unless somebody holds it: a child, or the next process.
+// letGo closes a locked file and clears the name in it, unless another process (a child or the next holder) holds the lock.
 func letGo(locked *os.File, clear func(path string) error) error {
 	path := locked.Name()
 	if err := locked.Close(); err != nil {
@@ -157,8 +156,8 @@ func letGo(locked *os.File, clear func(path string) error) error {
 	return clear(path)
 }
 
-// Unlock clears the names that dead processes left in the locks and says so. If someone uses the store it changes
-// nothing and returns a *LockedError.
+// Unlock clears the names that dead processes left in the lock files and returns a message about it. If a process uses the store,
+// it changes nothing and returns a *LockedError.
 func (s *Store) Unlock() (string, error) {
 	f, err := s.flock(context.Background(), unix.LOCK_EX, orphanPatience)
 	if err != nil {
@@ -182,7 +181,7 @@ func (s *Store) Unlock() (string, error) {
 	return fmt.Sprintf("store %s: cleared the lock of %s, which is gone", s.dir, Joined(gone)), nil
 }
 
-// Held are the processes that use the store and have said so; those that only read it do not. It changes nothing.
+// Held returns the processes that use the store, except those that only read it. It changes nothing.
 func (s *Store) Held() (holders []Holder) {
 	f, err := os.Open(s.path(lockFile))
 	if err != nil {
@@ -196,8 +195,7 @@ func (s *Store) Held() (holders []Holder) {
 	return locked.Holders
 }
 
-// flock opens the lock file and locks it. It waits for lockPatience, or where only orphans hold the lock as long as orphan
-// says.
+// flock opens the lock file and locks it. It waits for lockPatience; if only orphaned children hold the lock, for orphan.
 func (s *Store) flock(ctx context.Context, mode int, orphan time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(s.path(lockFile), os.O_RDWR|os.O_CREATE, 0o666)
 	if notWritable(err) {

@@ -10,8 +10,8 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// Lookup finds the artifact that an action made. It looks at sizes, not at contents (Verify does). miss says why there
-// is none; it is empty for a hit. The error is about what cannot be read now, or is of a newer tlpipe.
+// Lookup returns the artifact that an action made. It checks the sizes of files, not their contents (Verify does). miss says why
+// there is none; it is empty for a hit. The error is about a file that cannot be read now or has a newer format.
 func (s *Store) Lookup(id ActionID) (r Record, a Artifact, miss string, err error) {
 	r, err = s.Record(id)
 	switch {
@@ -34,7 +34,7 @@ func (s *Store) Lookup(id ActionID) (r Record, a Artifact, miss string, err erro
 	return r, m.artifact(r.Artifact, s.objectPath(r.Artifact)), "", nil
 }
 
-// Of names the store that an artifact's directory lies in; ok is false if that is no place of an artifact.
+// Of returns the store that contains an artifact's directory; ok is false if dir is not such a directory.
 func Of(dir string) (s *Store, ok bool) {
 	if !isDigest(filepath.Base(dir)) {
 		return nil, false
@@ -43,7 +43,7 @@ func Of(dir string) (s *Store, ok bool) {
 	return s, err == nil && s.objectPath(filepath.Base(dir)) == dir
 }
 
-// Artifact finds an artifact by its ID and looks at its files' sizes.
+// Artifact returns an artifact by its ID, after checking the sizes of its files.
 func (s *Store) Artifact(id string) (Artifact, error) {
 	m, err := s.readObject(id)
 	switch {
@@ -57,8 +57,8 @@ func (s *Store) Artifact(id string) (Artifact, error) {
 	return m.artifact(id, s.objectPath(id)), nil
 }
 
-// readObject reads an object's manifest and checks that all its files are there in the right size. The error is
-// fs.ErrNotExist only where the whole object is missing.
+// readObject reads an object's manifest and checks that all its files exist with the right size. The error is fs.ErrNotExist
+// only if the whole object is missing.
 func (s *Store) readObject(id string) (manifest, error) {
 	m, err := s.readManifest(id)
 	if err != nil {
@@ -91,7 +91,7 @@ func (s *Store) readManifest(id string) (manifest, error) {
 	if manifestID(data) != id {
 		return manifest{}, damagef("artifact %s: %s does not hash to the artifact's ID", id, manifestName)
 	}
-	m, err := parseManifest(data) // the error is that of a newer format, or damage
+	m, err := parseManifest(data) // the error is damage or says that the format is newer
 	if err != nil {
 		return manifest{}, fmt.Errorf("artifact %s: %s: %w", id, manifestName, err)
 	}

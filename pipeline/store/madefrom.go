@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// MadeFrom lists what was made from damaged artifacts, and what was made from that, and so on: nobody can tell whether
-// they were damaged before they were read. Of an artifact that another action made as well, without them, only the
-// record goes. Unfinished work counts, too.
+// MadeFrom returns everything that was made, directly or indirectly, from damaged artifacts, since these may have been damaged
+// before they were read. It includes unfinished work. If another action made the same artifact without damaged inputs, only the
+// record is listed.
 func (s *Store) MadeFrom(damages []Damage) ([]Damage, error) {
 	records, err := s.Records()
 	if err != nil {
@@ -47,8 +47,8 @@ func (s *Store) MadeFrom(damages []Damage) ([]Damage, error) {
 	return append(made, begun...), err
 }
 
-// Reads are the artifacts that an action read, among digests of other things. One that continues another's training names
-// that in its key alone.
+// Reads returns the IDs of the artifacts that an action read, possibly with digests of other things: a training that is continued
+// appears only in the key.
 func (r Record) Reads() []string {
 	ids := slices.Clone(r.Inputs)
 	for _, l := range r.Key {
@@ -76,7 +76,7 @@ func madeFrom(stage, artifact string, by map[string]string) string {
 	return fmt.Sprintf("%s made it from %s, which is damaged or was made from what is", stage, text)
 }
 
-// begunWith lists the unfinished work that was begun with one of some artifacts.
+// begunWith returns the unfinished work that has read one of the artifacts in bad.
 func (s *Store) begunWith(bad map[string]bool, why map[string]string) (begun []Damage, err error) {
 	entries, err := readDir(s.path(scratchDir))
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Store) begunWith(bad map[string]bool, why map[string]string) (begun []D
 	return begun, nil
 }
 
-// uses are the artifacts that unfinished work was begun with, as far as it says.
+// uses returns the artifacts that unfinished work has recorded as read.
 func (s *Store) uses(id ActionID) ([]string, error) {
 	text, err := os.ReadFile(filepath.Join(s.scratchPath(id), usesName))
 	if errors.Is(err, fs.ErrNotExist) {

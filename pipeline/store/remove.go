@@ -14,10 +14,10 @@ import (
 	"tlpipe/pipeline/failpoint"
 )
 
-// asidePrefix begins the names, in scratch, of what is being removed.
+// asidePrefix is the prefix of the names in scratch of files and directories that are being removed.
 const asidePrefix = ".removed-"
 
-// setAside takes a path out of the store at one blow, so that no reader sees half of it. dropAside then removes it.
+// setAside removes a path from the store by one rename, so that no reader sees a part of it. dropAside deletes it later.
 func (s *Store) setAside(path string) error {
 	random := make([]byte, 8)
 	rand.Read(random)
@@ -34,7 +34,7 @@ func (s *Store) setAside(path string) error {
 	return SyncDir(filepath.Dir(path))
 }
 
-// dropAside removes all that was set aside, also by a process that died; several may do so at a time.
+// dropAside deletes everything that was set aside, also by processes that died. Several processes may call it concurrently.
 func (s *Store) dropAside() error {
 	entries, err := readDir(s.path(scratchDir))
 	for _, e := range entries {
@@ -45,8 +45,7 @@ func (s *Store) dropAside() error {
 	return err
 }
 
-// removeRecords removes records, and returns once they are gone for good: an object may go only after the records that
-// point to it.
+// removeRecords removes records durably: an object may be removed only after the records that point to it.
 func (s *Store) removeRecords(rels []string) error {
 	shards := map[string]bool{}
 	for _, rel := range rels {
@@ -64,9 +63,9 @@ func (s *Store) removeRecords(rels []string) error {
 	return nil
 }
 
-// Drop removes damaged objects with the records that point to them, and damaged records, so that the next run makes
-// them again; what MadeFrom lists, which has to stand behind what it was made from, goes in the same way. What was made
-// goes before what it was made from: after a kill MadeFrom finds it again. The caller holds Lock.
+// Drop removes damaged objects with the records that point to them, and damaged records, so that the next run makes them again.
+// damages may include the result of MadeFrom, listed after the damage it derives from. Derived artifacts are removed first, so that
+// MadeFrom finds the rest after a kill. The caller must hold Lock.
 func (s *Store) Drop(damages []Damage) error {
 	all, err := s.Records()
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// stamp begins the ID of a run: IDs in the order of their names are in the order of the runs.
+// stamp is the layout of the time with which the ID of a run begins. IDs sorted by name are in the order of the runs.
 const stamp = "20060102-150405"
 
-// NewRun makes the directory runs/ID for a run of the config called name. The ID begins with the time, but never with
-// one that is not after all others: what the last run is follows no clock. The caller shares the store.
+// NewRun creates the directory runs/ID for a run of the config called name. The ID begins with the current time, or with a later
+// one if needed to come after all other runs, so the order of runs does not depend on the clock. The caller must hold Share.
 func (s *Store) NewRun(name string) (id, dir string, err error) {
 	err = s.inOrder(func() error {
 		id, dir, err = s.newRun(name)
@@ -43,7 +43,7 @@ func (s *Store) newRun(name string) (id, dir string, err error) {
 	dir = s.path(runsDir, id)
 	err = makeDir(s.path(runsDir))
 	if err == nil {
-		err = os.Mkdir(dir, 0o777) // lasts once KeepRun notes something in it
+		err = os.Mkdir(dir, 0o777) // made durable by KeepRun
 	}
 	if err != nil {
 		return "", "", fmt.Errorf("new run: %w", err)
@@ -51,7 +51,7 @@ func (s *Store) newRun(name string) (id, dir string, err error) {
 	return id, dir, nil
 }
 
-// isRun says whether a name is that of a run.
+// isRun reports whether a name is the ID of a run.
 func isRun(name string) bool {
 	if len(name) < len(stamp)+2 || name[len(stamp)] != '-' || strings.ContainsAny(name, "/\\\x00") {
 		return false
@@ -60,7 +60,7 @@ func isRun(name string) bool {
 	return err == nil
 }
 
-// Runs lists the IDs of all runs, the last first.
+// Runs returns the IDs of all runs, the last first.
 func (s *Store) Runs() ([]string, error) {
 	entries, err := readDir(s.path(runsDir))
 	if err != nil {
@@ -76,5 +76,5 @@ func (s *Store) Runs() ([]string, error) {
 	return ids, nil
 }
 
-// RunDir is the directory of a run, which may not be there.
+// RunDir is the path of a run's directory, which may not exist.
 func (s *Store) RunDir(id string) string { return s.path(runsDir, id) }

@@ -20,15 +20,14 @@ import (
 	"tlpipe/pipeline/filestate"
 )
 
-// hashers is how many files are hashed at a time.
+// hashers is the number of files hashed concurrently.
 const hashers = 2
 
-// tick is longer than the steps of the clock by which file systems note when a file was written.
+// tick is longer than the resolution of the clock for file times.
 const tick = 10 * time.Millisecond
 
-// seal tidies a finished directory, makes its files read-only, brings everything to the disk, and lists the files and the
-// states in which they were read. A file that is written after it was read has another state: that it became read-only
-// was a tick before.
+// seal cleans up a finished directory, makes its files read-only, fsyncs everything, and returns the files and the states in which
+// they were hashed. Hashing begins a tick after the files became read-only, so that a file written later has another state.
 func (s *Store) seal(out string) ([]manifestFile, map[string]filestate.State, error) {
 	t := tree{root: out}
 	if _, err := t.tidy(""); err != nil {
@@ -49,7 +48,7 @@ func (s *Store) seal(out string) ([]manifestFile, map[string]filestate.State, er
 		g.Go(func() error {
 			n, sum, state, err := sealFile(filepath.Join(out, filepath.FromSlash(rel)))
 			files[i] = manifestFile{rel, n, sum}
-			if mu.Lock(); state.Changed%int64(time.Second) != 0 { // else the file system may note no parts of seconds
+			if mu.Lock(); state.Changed%int64(time.Second) != 0 { // otherwise the file system may store whole seconds only
 				states[rel] = state
 			}
 			mu.Unlock()
@@ -76,7 +75,7 @@ func makeReadOnly(path string) error {
 	return os.Chmod(path, info.Mode().Perm()&^0o222)
 }
 
-// sealFile hashes a file and brings it to the disk. The state is that before.
+// sealFile hashes and fsyncs a file. The state is that before reading.
 func sealFile(path string) (n int64, sum string, state filestate.State, err error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -93,15 +92,15 @@ func sealFile(path string) (n int64, sum string, state filestate.State, err erro
 	return n, sum, filestate.Of(&st), f.Sync()
 }
 
-// tree is what a directory to be sealed holds.
+// tree is the content of a directory to be sealed.
 type tree struct {
 	root  string
 	files []string // slash-separated, relative to root
 	dirs  []string // full paths, the root included
 }
 
-// tidy removes temporary files and empty directories below rel, refuses what cannot be part of an artifact, and lists
-// the rest. It says whether anything is left.
+// tidy removes temporary files and empty directories below rel, returns an error for files that an artifact cannot hold, and lists
+// the rest. left reports whether anything is left.
 func (t *tree) tidy(rel string) (left bool, err error) {
 	dir := filepath.Join(t.root, filepath.FromSlash(rel))
 	entries, err := os.ReadDir(dir)
@@ -140,7 +139,7 @@ func (t *tree) tidy(rel string) (left bool, err error) {
 	return left, nil
 }
 
-// checkFile refuses what an artifact cannot hold as its own bytes.
+// checkFile returns an error for anything but a regular file with a valid name and without other hard links.
 func checkFile(e os.DirEntry, name string) error {
 	info, err := e.Info()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// ErrNoStore is what OpenExisting reports where there is no store.
+// ErrNoStore is the error of OpenExisting if there is no store.
 var ErrNoStore = errors.New("no store")
 
 // The directories of a store.
@@ -26,13 +26,13 @@ const (
 	lockFile   = "lock"
 )
 
-// Store is a store directory. Its methods that read need no lock; those that write expect the
-// caller to Share it, and those that delete to hold Lock.
+// Store is a store directory. Methods that read need no lock; for those that write the caller must hold Share, for those that
+// delete Lock.
 type Store struct {
 	dir string
 }
 
-// Open opens the store in dir and makes what is missing of its layout.
+// Open opens the store in dir and creates what is missing of its layout.
 func Open(dir string) (*Store, error) {
 	s, err := At(dir)
 	if err != nil {
@@ -56,12 +56,12 @@ func (s *Store) notMade(err error) error {
 	return err
 }
 
-// notWritable says whether somebody may not write to a place, as opposed to that something failed there.
+// notWritable reports whether an error means that writing is not permitted, as opposed to any other failure.
 func notWritable(err error) bool {
 	return errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission)
 }
 
-// OpenExisting opens a store for reading and makes nothing; where there is none, the error is ErrNoStore.
+// OpenExisting opens a store for reading and creates nothing. If there is no store, the error is ErrNoStore.
 func OpenExisting(dir string) (*Store, error) {
 	s, err := At(dir)
 	if err != nil {
@@ -79,7 +79,7 @@ func OpenExisting(dir string) (*Store, error) {
 	return s, nil
 }
 
-// At names the store in dir without looking whether it is there: every Lookup in a missing store is a miss.
+// At returns the store in dir without checking that it exists. In a missing store every Lookup is a miss.
 func At(dir string) (*Store, error) {
 	if dir == "" {
 		return nil, exit.Errorf(exit.Usage, "--store names no folder: it is empty")
@@ -94,7 +94,7 @@ func At(dir string) (*Store, error) {
 // Dir is the absolute path of the store.
 func (s *Store) Dir() string { return s.dir }
 
-// checkDevices makes sure that a commit, hours later, can rename from scratch to objects and records.
+// checkDevices checks that all directories are on one file system, so that a commit, perhaps hours later, can rename files.
 func (s *Store) checkDevices() error {
 	var first unix.Stat_t
 	for i, name := range []string{scratchDir, objectsDir, recordsDir} {

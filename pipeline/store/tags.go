@@ -12,10 +12,11 @@ import (
 	"tlpipe/pipeline/exit"
 )
 
-// tagName is what a tag can be called: a file name that is no option and no path.
+// tagName matches valid tags: file names that cannot be mistaken for an option or a path.
 var tagName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
-// Tag gives a run a name, under which gc keeps all that it used. A tag of that name moves. The caller shares the store.
+// Tag gives a run a name. gc keeps all artifacts that the run used. An existing tag of this name is moved. The caller must hold
+// Share.
 func (s *Store) Tag(name, run string) error {
 	if !tagName.MatchString(name) {
 		return exit.Errorf(exit.Usage, "%q cannot be a tag: expected letters, digits, dots, hyphens and underscores, with a letter or a digit first", name)
@@ -35,7 +36,7 @@ func (s *Store) Tag(name, run string) error {
 	return nil
 }
 
-// Untag takes a tag away, not what it names. The caller shares the store.
+// Untag removes a tag, but not the run. The caller must hold Share.
 func (s *Store) Untag(name string) error {
 	if !tagName.MatchString(name) {
 		return exit.Errorf(exit.Usage, "there is no tag %q", name)
@@ -49,7 +50,7 @@ func (s *Store) Untag(name string) error {
 	return SyncDir(s.path(tagsDir))
 }
 
-// Tags lists the runs that have a name, by name.
+// Tags returns the IDs of tagged runs, by tag.
 func (s *Store) Tags() (runs map[string]string, err error) {
 	entries, err := readDir(s.path(tagsDir))
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Verify reads every object and every record again and lists what is not as it was written, by path. onFile, if not
-// nil, is told the size of each file that has been read, one call at a time. A commit or gc meanwhile is no damage. The
-// error is about what cannot be read now, or is of a newer tlpipe; then nothing is known to be damaged.
+// Verify reads every object and record and returns the damage, sorted by path. onFile, if not nil, is called with the size of
+// each file after reading it, never concurrently. Objects and records that a concurrent commit or gc adds or removes are not
+// damage. The error is about a file that cannot be read now or has a newer format; then nothing is known to be damaged.
 func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage, error) {
 	records, broken, err := s.scanRecords()
 	if err != nil {
@@ -65,7 +65,7 @@ func (s *Store) Verify(ctx context.Context, onFile func(bytes int64)) ([]Damage,
 	return damages, nil
 }
 
-// VerifyArtifact does for one artifact what Verify does for all.
+// VerifyArtifact is Verify for one artifact.
 func (s *Store) VerifyArtifact(ctx context.Context, id string) ([]Damage, error) {
 	found, err := s.verifyInPlace(ctx, id, nil)
 	if err != nil || len(found) == 0 {
@@ -75,7 +75,7 @@ func (s *Store) VerifyArtifact(ctx context.Context, id string) ([]Damage, error)
 	return attribute(id, found, records), err
 }
 
-// Bytes is what Verify has to read, as far as the manifests can tell.
+// Bytes returns how many bytes Verify will read, according to the manifests.
 func (s *Store) Bytes() (int64, error) {
 	ids, err := s.objects()
 	var n int64
@@ -87,7 +87,7 @@ func (s *Store) Bytes() (int64, error) {
 	return n, err
 }
 
-// objects lists the IDs of all objects. What lies among them without having an object's name is not the store's.
+// objects returns the IDs of all objects. Other names in the directory do not belong to the store and are ignored.
 func (s *Store) objects() (ids []string, err error) {
 	err = s.eachShard(objectsDir, func(rel string) error {
 		if id := filepath.Base(rel); isDigest(id) && rel == relObject(id) {
@@ -98,8 +98,8 @@ func (s *Store) objects() (ids []string, err error) {
 	return ids, err
 }
 
-// verifyInPlace reads an object and makes sure that what it found wrong is not due to a commit or gc that moved the
-// object meanwhile. The open directory keeps its inode from being used again, so SameFile tells.
+// verifyInPlace verifies an object, and verifies it again if a commit or gc has moved it meanwhile. Keeping the directory open
+// prevents its inode from being reused, so that os.SameFile detects a replaced object.
 func (s *Store) verifyInPlace(ctx context.Context, id string, onFile func(int64)) ([]Damage, error) {
 	for {
 		dir, err := os.Open(s.objectPath(id))
@@ -115,12 +115,12 @@ func (s *Store) verifyInPlace(ctx context.Context, id string, onFile func(int64)
 		if err != nil || len(found) == 0 || inPlace {
 			return found, err
 		}
-		onFile = nil // has been told already
+		onFile = nil // was called already
 	}
 }
 
-// missing says whether a record points to an object that is not there. Objects come before their records and go after
-// them, so it takes a record that was there all along.
+// missing returns damage if a record points to a missing object. Objects are created before their records and removed after them,
+// so the record must have existed all the while.
 func (s *Store) missing(id string) ([]Damage, error) {
 	records, err := s.Records()
 	if err != nil {
@@ -147,14 +147,14 @@ func (s *Store) missing(id string) ([]Damage, error) {
 	return nil, nil
 }
 
-// unchanged says whether an open file is still what its path names.
+// unchanged reports whether the path of an open file still leads to it.
 func unchanged(f *os.File) bool {
 	was, err := f.Stat()
 	now, nowErr := os.Stat(f.Name())
 	return err == nil && nowErr == nil && os.SameFile(was, now)
 }
 
-// attribute adds to the damages of an object whose records point to it.
+// attribute adds to the damages of an object the actions and stages whose records point to it.
 func attribute(id string, found []Damage, records []Record) []Damage {
 	var actions []ActionID
 	var stages []string
@@ -172,13 +172,13 @@ func attribute(id string, found []Damage, records []Record) []Damage {
 	return found
 }
 
-// whole says whether an object is just as it was written.
+// whole reports whether an object is undamaged.
 func (s *Store) whole(id string) (bool, error) {
 	found, err := s.verifyObject(context.Background(), id, nil)
 	return len(found) == 0, err
 }
 
-// verifyObject reads all files of an object.
+// verifyObject reads all files of an object and returns the damage.
 func (s *Store) verifyObject(ctx context.Context, id string, onFile func(int64)) ([]Damage, error) {
 	m, err := s.readManifest(id)
 	switch {
@@ -220,7 +220,7 @@ func (s *Store) verifyObject(ctx context.Context, id string, onFile func(int64))
 	return found, g.Wait()
 }
 
-// foreignFiles lists what lies in an object and is not in its manifest.
+// foreignFiles returns the files in an object's directory that are not in its manifest.
 func foreignFiles(dir, rel string, m manifest) (found []Damage, err error) {
 	known := map[string]bool{manifestName: true}
 	for _, f := range m.Files {
@@ -241,7 +241,7 @@ func foreignFiles(dir, rel string, m manifest) (found []Damage, err error) {
 	return found, err
 }
 
-// checkContent says what is wrong with a file as far as its bytes tell.
+// checkContent returns an error if the content of a file does not match its digest.
 func checkContent(ctx context.Context, dir string, f manifestFile) error {
 	file, err := os.Open(filepath.Join(dir, filepath.FromSlash(f.Path)))
 	if errors.Is(err, fs.ErrNotExist) {
