@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/sanitize"
@@ -96,20 +97,22 @@ func (l *DropList) parse(text []byte) error {
 	if bytes.HasPrefix(text, []byte("PK\x03\x04")) {
 		return errors.New(": this is a workbook, not a CSV file: save it as “CSV UTF-8”")
 	}
+	if !utf8.Valid(text) { // tlpipe writes UTF-8 only; in another encoding, names would not be found
+		return errors.New(": the file is not in UTF-8: save it as “CSV UTF-8”")
+	}
 	first, rest, _ := bytes.Cut(text, []byte("\n"))
+	comma, skipped := byte(','), 0
+	if sep, ok := bytes.CutPrefix(bytes.TrimRight(first, "\r"), []byte("sep=")); ok && len(sep) == 1 { // which Excel writes and reads
+		comma, text, skipped = sep[0], rest, 1
+	} else {
+		for _, other := range []byte(";\t") {
+			if bytes.Count(first, []byte{other}) > bytes.Count(first, []byte{comma}) {
+				comma = other
+			}
+		}
+	}
 	r := csv.NewReader(bytes.NewReader(text))
-	r.FieldsPerRecord, r.LazyQuotes = -1, true
-	if sep, ok := bytes.CutPrefix(bytes.TrimSpace(first), []byte("sep=")); ok && len(sep) == 1 { // which Excel writes and reads
-		first, text = rest, rest
-		if _, err := r.Read(); err != nil {
-			return fmt.Errorf(": %w", err)
-		}
-	}
-	for _, comma := range []byte(";\t") {
-		if bytes.Count(first, []byte{comma}) > bytes.Count(first, []byte{','}) {
-			r.Comma = rune(comma)
-		}
-	}
+	r.FieldsPerRecord, r.Comma = -1, rune(comma)
 	header, err := r.Read()
 	if errors.Is(err, io.EOF) {
 		return errors.New(": the file is empty; `tlpipe audit CONFIG` writes one")
@@ -118,11 +121,15 @@ func (l *DropList) parse(text []byte) error {
 	}
 	at := map[string]int{}
 	for i, name := range header {
-		at[strings.ToLower(strings.TrimSpace(strings.TrimSuffix(name, "?")))] = i
+		name = strings.ToLower(strings.TrimSpace(strings.TrimSuffix(name, "?")))
+		if _, twice := at[name]; twice && slices.Contains(auditColumns, name) {
+			return fmt.Errorf(":%d: there are two columns %q: keep the one that counts", 1+skipped, name)
+		}
+		at[name] = i
 	}
 	for _, name := range []string{"path", "content", "drop"} {
 		if _, ok := at[name]; !ok {
-			return fmt.Errorf(":1: there is no column %q, only %s; `tlpipe audit CONFIG` writes a file with it", name, wording.QuotedList(header))
+			return fmt.Errorf(":%d: there is no column %q, only %s; `tlpipe audit CONFIG` writes a file with it", 1+skipped, name, wording.QuotedList(header))
 		}
 	}
 	seen := map[[2]string]bool{}
@@ -134,6 +141,7 @@ func (l *DropList) parse(text []byte) error {
 			return fmt.Errorf(": %w", err)
 		}
 		line, _ := r.FieldPos(0)
+		line += skipped
 		cell := func(name string) string {
 			if i := at[name]; i < len(record) {
 				return record[i]
