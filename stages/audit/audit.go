@@ -271,6 +271,10 @@ func (r *Result) labelFindings(ctx context.Context, s *space, index map[int64]in
 		r.notef("labels were not judged: that takes two classes and %d images", 2*folds)
 		return nil
 	}
+	if slices.Max(points) == slices.Min(points) { // the heads would learn nothing but which class is the largest
+		r.notef("labels were not judged: the features of all images are the same")
+		return nil
+	}
 	probabilities, err := crossValidated(ctx, points, s.components, labels, classes, headPenalty)
 	if err != nil {
 		return err
@@ -307,21 +311,39 @@ func (r *Result) Of(kind string) (list []Finding) {
 	return list
 }
 
-// Rows are the lines of audit.csv.
+// Rows are the lines of audit.csv. Where pictures contradict each other, by label or by split, either may be the one to leave
+// out, so each has a line.
 func (r *Result) Rows() (list []formats.AuditRow) {
+	seen := map[Finding]bool{}
 	for _, f := range r.Findings {
-		at, _ := slices.BinarySearch(r.rows, f.Row)
-		row := formats.AuditRow{
-			Path: r.Samples[f.Row].Path, Split: r.Dataset.SplitOf(f.Row), Label: r.Images.Classes[r.Images.Labels[f.Row]],
-			Finding: f.Kind, Score: f.Score, Content: r.contents[at],
+		lines := []Finding{f}
+		switch f.Kind {
+		case SameOtherLabel, NearOtherLabel, SameAcross, NearAcross:
+			back := f
+			back.Row, back.Other = f.Other, f.Row
+			lines = append(lines, back)
 		}
-		if f.Other >= 0 {
-			row.Other = r.Samples[f.Other].Path
+		for _, f := range lines {
+			if !seen[f] {
+				seen[f] = true
+				list = append(list, r.line(f))
+			}
 		}
-		if f.Suggested >= 0 {
-			row.Suggested = r.Images.Classes[f.Suggested]
-		}
-		list = append(list, row)
 	}
 	return list
+}
+
+func (r *Result) line(f Finding) formats.AuditRow {
+	at, _ := slices.BinarySearch(r.rows, f.Row)
+	row := formats.AuditRow{
+		Path: r.Samples[f.Row].Path, Split: r.Dataset.SplitOf(f.Row), Label: r.Images.Classes[r.Images.Labels[f.Row]],
+		Finding: f.Kind, Score: f.Score, Content: r.contents[at],
+	}
+	if f.Other >= 0 {
+		row.Other = r.Samples[f.Other].Path
+	}
+	if f.Suggested >= 0 {
+		row.Suggested = r.Images.Classes[f.Suggested]
+	}
+	return row
 }
