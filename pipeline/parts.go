@@ -39,6 +39,10 @@ type Division struct {
 
 	// Finish makes the artifact whole, once all parts are done. notes are what they noted, in the order of the parts.
 	Finish func(ctx context.Context, job *Job, notes []json.RawMessage) error
+
+	// Stopped, if set, adds to the error of work that could not be finished what parts noted until then. Parts that noted
+	// nothing have none.
+	Stopped func(job *Job, notes []json.RawMessage, err error) error
 }
 
 // Hands do parts of a stage's work.
@@ -47,9 +51,9 @@ type Hands interface {
 	Lanes() int
 
 	// Do does the part at an index of Split's list. It gives the names of the files that it wrote in the job's Out, and
-	// a note for Finish, if there is something to note. Parts are begun in their order, as lanes become free: at the end
-	// of Do, or earlier where it calls free because all that is left to do is to write. It is called from several
-	// goroutines.
+	// a note for Finish, if there is something to note; with an error, a note for Stopped. Parts are begun in their order,
+	// as lanes become free: at the end of Do, or earlier where it calls free because the next part can begin beside what is
+	// left to do, such as to write. It is called from several goroutines.
 	Do(ctx context.Context, index int, free func()) (files []string, note any, err error)
 
 	Close() error
@@ -78,18 +82,19 @@ type partFile struct {
 }
 
 // Run does all parts and finishes the work: the Run of a stage that is divided.
-func (d Division) Run(ctx context.Context, job *Job) (err error) {
+func (d Division) Run(ctx context.Context, job *Job) error {
 	parts, err := d.Split(ctx, job)
 	if err != nil {
 		return err
 	}
-	receipts := make([]*receipt, len(parts))
+	notes := make([]json.RawMessage, len(parts))
 	var missing []Part
 	var todo []int
 	var units, done int64
 	for i, part := range parts {
 		units += part.Units
-		if receipts[i] = readReceipt(job, part); receipts[i] != nil {
+		if r := readReceipt(job, part); r != nil {
+			notes[i] = r.Note
 			done += part.Units
 			continue
 		}
@@ -97,18 +102,18 @@ func (d Division) Run(ctx context.Context, job *Job) (err error) {
 	}
 	job.Progress.Start(d.Unit, done, units)
 	if len(missing) > 0 {
-		if err := d.doParts(ctx, job, parts, missing, todo, receipts); err != nil {
-			return err
-		}
+		err = d.doParts(ctx, job, parts, missing, todo, notes)
 	}
-	notes := make([]json.RawMessage, len(parts))
-	for i, r := range receipts {
-		notes[i] = r.Note
+	if err == nil {
+		err = d.Finish(ctx, job, notes)
 	}
-	return d.Finish(ctx, job, notes)
+	if err != nil && d.Stopped != nil {
+		err = d.Stopped(job, notes, err)
+	}
+	return err
 }
 
-func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, todo []int, receipts []*receipt) (err error) {
+func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, todo []int, notes []json.RawMessage) (err error) {
 	if err := os.MkdirAll(filepath.Dir(receiptPath(job, parts[0])), 0o755); err != nil {
 		return err
 	}
@@ -122,7 +127,6 @@ func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, 
 			return err
 		}
 	}
-	var mu sync.Mutex // of receipts
 	lanes := make(chan struct{}, max(1, hands.Lanes()))
 	group, working := errgroup.WithContext(ctx)
 	group.SetLimit(cap(lanes) + 1) // one more may be writing
@@ -136,20 +140,16 @@ func (d Division) doParts(ctx context.Context, job *Job, parts, missing []Part, 
 		}
 		group.Go(func() error {
 			free := sync.OnceFunc(func() { <-lanes })
-			defer free()
-			var r *receipt
 			err := guard.Run(func() (err error) {
-				r, err = doPart(working, job, hands, parts[i], i, free)
+				notes[i], err = doPart(working, job, hands, parts[i], i, free)
 				return err
 			})
-			if fault := (*guard.Panic)(nil); errors.As(err, &fault) {
-				return fmt.Errorf("%s: %w", parts[i].Name, err)
+			if fault, bare := err.(*guard.Panic); bare { // one that is wrapped says already what it was about
+				return fmt.Errorf("%s: %w", parts[i].Name, fault)
 			} else if err != nil {
-				return err
+				return err // the lane stays taken, so that no further part begins
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			receipts[i] = r
+			free()
 			job.Progress.Completed(d.Kind, int64(i))
 			return nil
 		})
@@ -183,29 +183,30 @@ func prepare(ctx context.Context, job *Job, hands Preparer) error {
 }
 
 // doPart does a part and then notes that it is done.
-func doPart(ctx context.Context, job *Job, hands Hands, part Part, index int, free func()) (*receipt, error) {
-	names, note, err := hands.Do(ctx, index, free)
-	if err != nil {
-		return nil, err
+func doPart(ctx context.Context, job *Job, hands Hands, part Part, index int, free func()) (json.RawMessage, error) {
+	names, noted, err := hands.Do(ctx, index, free)
+	r := receipt{}
+	if noted != nil {
+		var noteErr error
+		if r.Note, noteErr = json.Marshal(noted); noteErr != nil {
+			return nil, errors.Join(err, fmt.Errorf("note of %s: %w", part.Name, noteErr))
+		}
 	}
-	r := &receipt{}
+	if err != nil {
+		return r.Note, err
+	}
 	for _, name := range names {
 		file, err := sumOf(job, name)
 		if err != nil {
-			return nil, err
+			return r.Note, err
 		}
 		r.Files = append(r.Files, file)
 	}
-	if note != nil {
-		if r.Note, err = json.Marshal(note); err != nil {
-			return nil, fmt.Errorf("note of %s: %w", part.Name, err)
-		}
-	}
 	text, err := json.Marshal(r)
 	if err != nil {
-		return nil, err
+		return r.Note, err
 	}
-	return r, store.WriteFile(receiptPath(job, part), text)
+	return r.Note, store.WriteFile(receiptPath(job, part), text)
 }
 
 func receiptPath(job *Job, part Part) string {

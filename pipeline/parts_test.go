@@ -35,7 +35,7 @@ func (c *counting) Do(ctx context.Context, index int, free func()) ([]string, an
 	c.mu.Unlock()
 	if fail != nil {
 		if err := fail(index); err != nil {
-			return nil, nil, err
+			return nil, "failed", err
 		}
 	}
 	free()
@@ -135,6 +135,33 @@ func TestParts(t *testing.T) {
 		if err := c.division(8).Run(t.Context(), job); err != nil || len(c.began) > 0 || c.open != 0 {
 			t.Errorf("parts %v were done again, %d left open, %v", c.began, c.open, err)
 		}
+	}
+}
+
+// Whatever work ends early for, its error can tell what parts noted, and it is seen by no one else.
+func TestPartsStopped(t *testing.T) {
+	job, c := partsJob(t), &counting{lanes: 1}
+	stop := errors.New("stop")
+	c.fail = func(index int) error {
+		if index == 2 {
+			return stop
+		}
+		return nil
+	}
+	d := c.division(4)
+	d.Stopped = func(_ *Job, notes []json.RawMessage, err error) error { return fmt.Errorf("%w after %q", err, notes) }
+	for range 2 { // the second finds what the first noted
+		if err := d.Run(t.Context(), job); !errors.Is(err, stop) || err.Error() != `stop after ["{\"square\":0}" "{\"square\":1}" "\"failed\"" ""]` {
+			t.Errorf("received %v", err)
+		}
+	}
+	c.fail = nil
+	if err := d.Run(t.Context(), job); err != nil {
+		t.Error(err)
+	}
+	d.Finish = func(context.Context, *Job, []json.RawMessage) error { return stop }
+	if err := d.Run(t.Context(), job); !errors.Is(err, stop) || !strings.HasSuffix(err.Error(), `"{\"square\":9}"]`) {
+		t.Errorf("received %v", err)
 	}
 }
 

@@ -70,8 +70,9 @@ class Images:
     def __init__(self, decoded, normalized):
         info = json.loads((decoded / "images.json").read_text(encoding="utf-8"))
         self.dataset = json.loads((normalized / "dataset.json").read_text(encoding="utf-8"))
-        self.classes, self.shard_size = info["classes"], info["shard_size"]
+        self.classes = info["classes"]
         self.shards = [np.load(file, mmap_mode="r") for file in sorted(decoded.glob("images-*.npy"))]
+        self.ends = np.cumsum([len(shard) for shard in self.shards])
         self.labels = np.load(decoded / "labels.npy").astype(np.int64)
         self.rows = {s: np.load(normalized / f"{s}.npy") for s in ("train", "val", "test") if (normalized / f"{s}.npy").exists()}
         with open(decoded / "samples.jsonl", encoding="utf-8") as file:
@@ -85,7 +86,8 @@ class Images:
         return len(self.labels)
 
     def __getitem__(self, row):
-        return np.array(self.shards[row // self.shard_size][row % self.shard_size][self.crop]), self.labels[row]
+        shard = np.searchsorted(self.ends, row, side="right")
+        return np.array(self.shards[shard][row - self.ends[shard]][self.crop]), self.labels[row]  # counted from its end
 
 
 def measure(classes, labels, probabilities, top_k):

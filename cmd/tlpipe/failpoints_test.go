@@ -28,7 +28,7 @@ func (s *tortured) failpoints() {
 		{commit, "used.json:1"}, // before the stage, so that what it reads is kept
 		{commit, "used.json:2"},
 		{"decode", "images-00001.npy:2"}, // its header is the first pass
-		{"decode", "shard-00001.json:1"},
+		{"decode", "images-00001.npy.json:1"},
 		{"featurize", "features-00001.npy:2"},
 		{"featurize", "features-00000.npy.json:1"},
 		{"fine-tune", "checkpoint-*.safetensors:3"},

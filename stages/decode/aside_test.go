@@ -190,9 +190,14 @@ func TestDiskFailureEndsTheRun(t *testing.T) {
 	if src.read(0, results); results[0].failed == nil || results[1].failed == nil {
 		t.Errorf("reading a closed archive: %v, %v", results[0].failed, results[1].failed)
 	}
-	d := &decoding{job: decodeJob(t, nil), src: src, workers: 1}
-	if err := d.decodeAll(t.Context()); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "read train/a/1.png") || len(d.rejected) > 0 {
-		t.Errorf("error %v, %d rejected", err, len(d.rejected))
+	for _, shape := range [][3]int{{}, {4, 4, 3}} { // found by reading, or known
+		job, d := decodeJob(t, nil), &decoding{src: src, workers: 1, shape: shape}
+		if err := d.division().Run(t.Context(), job); !errors.Is(err, os.ErrClosed) || !strings.Contains(err.Error(), "read train/a/1.png") || len(readDir(t, job.Out)) > 0 {
+			t.Errorf("error %v, files %v", err, readDir(t, job.Out))
+		}
+		if _, err := os.Stat(filepath.Join(job.Scratch, formats.RejectedFile)); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("images were set aside: %v", err)
+		}
 	}
 }
 
@@ -210,8 +215,8 @@ func TestPanicNamesTheImage(t *testing.T) {
 		for i := range 40 {
 			src.items = append(src.items, imageItem{path: fmt.Sprintf("train/ant/%d.png", i)})
 		}
-		d := &decoding{job: decodeJob(t, nil), src: src, workers: 2}
-		err := d.decodeAll(t.Context())
+		d := &decoding{src: src, workers: 2}
+		err := d.division().Run(t.Context(), decodeJob(t, nil))
 		want := fmt.Sprintf("read train/ant/%d.png: a fault of tlpipe itself: runtime error: index out of range [", bad)
 		if err == nil || !strings.HasPrefix(err.Error(), want) || exit.Code(err) != exit.Failed {
 			t.Errorf("image %d: %v", bad, err)

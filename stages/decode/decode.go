@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -31,7 +32,7 @@ func Stage(s *Settings, env machine.Resources) pipeline.Stage {
 	}
 	return pipeline.Stage{
 		Name:    "decode",
-		Version: 3,
+		Version: 4,
 		Takes:   []string{"archive"},
 		Gives:   "images",
 		Worker:  tensorflow,
@@ -95,21 +96,14 @@ func (s *Settings) run(ctx context.Context, job *pipeline.Job, opts imagefile.Op
 	for _, note := range src.notes {
 		job.Progress.Warnf("%s", note)
 	}
-	workers := s.Workers
-	if workers == 0 {
-		workers = runtime.NumCPU()
+	d := &decoding{
+		src: src, decoder: decoder, background: s.Background, maxRejected: s.MaxRejected,
+		workers: cmp.Or(s.Workers, runtime.NumCPU()),
 	}
-	d := &decoding{job: job, src: src, workers: workers, decoder: decoder, background: s.Background}
 	if s.Size > 0 {
 		d.resize = s.Resize
 	}
-	if err = d.decodeAll(ctx); err == nil {
-		err = d.finish(s.MaxRejected)
-	}
-	if err != nil {
-		return d.failed(err)
-	}
-	return nil
+	return d.division().Run(ctx, job)
 }
 
 // item is an image of a data set, before it is decoded.

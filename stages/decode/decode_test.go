@@ -206,7 +206,7 @@ func TestDecodeResumes(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if len(made) < 3 || !slices.IsSorted(made) || len(slices.Compact(slices.Clone(made))) != len(made) {
+	if slices.Sort(made); len(made) < 3 || len(slices.Compact(slices.Clone(made))) != len(made) {
 		t.Errorf("shards made: %v, expected each once, and several", made)
 	}
 	got := readDir(t, job.Out)
@@ -219,6 +219,55 @@ func TestDecodeResumes(t *testing.T) {
 			t.Errorf("%s differs from that of an uninterrupted run", name)
 		}
 	}
+}
+
+// Images that are set aside leave shards shorter, or none of a shard at all; rows stay those of the images that are named.
+func TestDecodeShardsOfFewerRows(t *testing.T) {
+	const perShard = 16 << 20 / (600 * 600 * 3)
+	for name, c := range map[string]struct {
+		bad  []int
+		want []int // none: shards need no index
+	}{
+		"none":           {nil, nil},
+		"in the last":    {[]int{2*perShard + 1}, nil},
+		"the first ones": {[]int{0, 1, perShard}, []int{perShard - 2, perShard - 1, 5}},
+		"a whole shard":  {seq(perShard, 2*perShard), []int{perShard, 0, 5}},
+		"the last shard": {seq(2*perShard, 2*perShard+5), []int{perShard, perShard, 0}},
+	} {
+		var files []archiveFile
+		for i := range 2*perShard + 5 {
+			data := tinyPNG(t, 600, 600, i)
+			if slices.Contains(c.bad, i) {
+				data = data[:len(data)/2]
+			}
+			files = append(files, archiveFile{fmt.Sprintf("train/cat/%04d.png", i), data})
+		}
+		job, err := runDecode(t, &Settings{Format: "image-folder", MaxRejected: 1, Workers: 3}, map[string][]byte{"archive": packTarGz(t, files)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := formats.ReadImagesInfo(job.Out)
+		if diff := cmp.Diff(c.want, info.ShardRows); err != nil || diff != "" {
+			t.Errorf("%s: %v, rows of shards (-want +got):\n%s", name, err, diff)
+		}
+		m := opened(t, job.Out)
+		samples, err := m.Samples()
+		if err != nil || m.Count != len(files)-len(c.bad) {
+			t.Fatalf("%s: %d images, %v", name, m.Count, err)
+		}
+		for row, sample := range samples {
+			if want := fmt.Sprintf("train/cat/%04d.png", m.Pixels.Row(row)[0]); sample.Path != want {
+				t.Errorf("%s: row %d is named %s, and holds %s", name, row, sample.Path, want)
+			}
+		}
+	}
+}
+
+func seq(from, to int) (list []int) {
+	for i := from; i < to; i++ {
+		list = append(list, i)
+	}
+	return list
 }
 
 func TestDecodeDistrustsDamagedShards(t *testing.T) {

@@ -2,12 +2,14 @@ package decode
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
 	"path/filepath"
 	"slices"
 
+	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/sanitize"
 	"tlpipe/stages/formats"
@@ -15,51 +17,69 @@ import (
 )
 
 // finish judges what was rejected and writes what goes with the shards.
-func (d *decoding) finish(maxRejected float64) error {
-	rejected := d.rejectedLines()
-	if err := d.judge(rejected, maxRejected); err != nil {
-		return err
-	}
-	if err := d.judgeClasses(); err != nil {
-		return err
-	}
+func (d *decoding) finish(_ context.Context, job *pipeline.Job, notes []json.RawMessage) error {
 	info := formats.ImagesInfo{
-		Count: d.rows, Shape: d.shape, ShardSize: rowsPerShard(d.imageBytes()),
-		Classes: d.src.classes, Decoder: d.decoder, Rejected: len(rejected), Resize: d.resize,
-		Transparent: d.transparent, Background: d.background,
+		Shape: d.shape, ShardSize: d.perShard(), Classes: d.src.classes, Decoder: d.decoder, Resize: d.resize, Background: d.background,
+	}
+	var rejected []rejection
+	var rows []int
+	for i := range notes {
+		var note shardNote
+		if err := json.Unmarshal(notes[i], &note); err != nil {
+			return fmt.Errorf("note of shard %d: %w", i, err)
+		}
+		rejected, rows = append(rejected, note.Rejected...), append(rows, note.Rows)
+		info.Count += note.Rows
+		info.Transparent += note.Transparent
+	}
+	info.Rejected = len(rejected)
+	if !slices.Equal(rows, formats.EvenShards(info.ShardSize, info.Count)) {
+		info.ShardRows = rows
+	}
+	lines := d.lines(rejected)
+	if err := tooMany(lines, len(d.src.items), d.maxRejected); err != nil {
+		return err
+	}
+	if n := len(lines); n > 0 {
+		job.Progress.Warnf("%s could not be read and %s left out (%s lists %s); the first:%s", wording.Share(n, len(d.src.items), "image"),
+			wording.Plural(n, "is", "are"), formats.RejectedFile, wording.Plural(n, "it", "them"), firstOf(lines))
+	}
+	if err := d.judgeClasses(rejected); err != nil {
+		return err
 	}
 	if warning := transparentWarning(info); warning != "" {
-		d.job.Progress.Warnf("%s", warning)
+		job.Progress.Warnf("%s", warning)
 	}
 	var labels []int32
-	for it := range d.kept() {
+	for it := range d.kept(rejected) {
 		labels = append(labels, it.class)
 	}
-	out := func(name string) string { return filepath.Join(d.job.Out, name) }
+	out := func(name string) string { return filepath.Join(job.Out, name) }
 	if err := formats.WriteInt32s(out("labels.npy"), labels); err != nil {
 		return err
 	}
-	if err := formats.WriteJSONLines(out("samples.jsonl"), d.samples()); err != nil {
+	if err := formats.WriteJSONLines(out("samples.jsonl"), d.samples(rejected)); err != nil {
 		return err
 	}
-	if err := formats.WriteJSONLines(out(formats.RejectedFile), slices.Values(rejected)); err != nil {
+	if err := formats.WriteJSONLines(out(formats.RejectedFile), slices.Values(lines)); err != nil {
 		return err
 	}
 	return formats.WriteJSON(out("images.json"), info)
 }
 
-func (d *decoding) rejectedLines() []formats.Rejected {
-	lines := make([]formats.Rejected, len(d.rejected))
-	for i, r := range d.rejected {
+// lines are those of rejected.jsonl.
+func (d *decoding) lines(rejected []rejection) []formats.Rejected {
+	lines := make([]formats.Rejected, len(rejected))
+	for i, r := range rejected {
 		lines[i] = formats.Rejected{Path: d.src.items[r.Item].path, Reason: r.Reason}
 	}
 	return lines
 }
 
-// kept are the items that could be read, in row order.
-func (d *decoding) kept() iter.Seq[imageItem] {
+// kept are the items that could be read, in row order. rejected is in the order of the items, too.
+func (d *decoding) kept(rejected []rejection) iter.Seq[imageItem] {
 	return func(yield func(imageItem) bool) {
-		rejected := d.rejected // in the order of the items, too
+		rejected := rejected
 		for i, it := range d.src.items {
 			if len(rejected) > 0 && rejected[0].Item == i {
 				rejected = rejected[1:]
@@ -71,9 +91,9 @@ func (d *decoding) kept() iter.Seq[imageItem] {
 }
 
 // samples says of each row where it comes from.
-func (d *decoding) samples() iter.Seq[formats.Sample] {
+func (d *decoding) samples(rejected []rejection) iter.Seq[formats.Sample] {
 	return func(yield func(formats.Sample) bool) {
-		for it := range d.kept() {
+		for it := range d.kept(rejected) {
 			if !yield(formats.Sample{Path: it.path, Split: it.split, Class: d.src.classes[it.class]}) {
 				return
 			}
@@ -81,17 +101,29 @@ func (d *decoding) samples() iter.Seq[formats.Sample] {
 	}
 }
 
-// failed is the error of a run that could not be finished; err says why. What was rejected until then is listed where it
-// outlives the run, so that whoever mends the data knows all of it.
-func (d *decoding) failed(err error) error {
-	if len(d.rejected) == 0 || errors.Is(err, context.Canceled) {
+// stopped is the error of a run that could not be finished; err says why.
+func (d *decoding) stopped(job *pipeline.Job, notes []json.RawMessage, err error) error {
+	var rejected []rejection
+	for _, text := range notes {
+		var note shardNote
+		if json.Unmarshal(text, &note) == nil { // a shard that was not begun has none
+			rejected = append(rejected, note.Rejected...)
+		}
+	}
+	return d.withRejected(job, rejected, err)
+}
+
+// withRejected lists what was rejected until an error where it outlives the run, so that whoever mends the data knows all of
+// it.
+func (d *decoding) withRejected(job *pipeline.Job, rejected []rejection, err error) error {
+	if len(rejected) == 0 || errors.Is(err, context.Canceled) {
 		return err
 	}
-	list := filepath.Join(d.job.Scratch, formats.RejectedFile)
-	if writeErr := formats.WriteJSONLines(list, slices.Values(d.rejectedLines())); writeErr != nil {
+	list := filepath.Join(job.Scratch, formats.RejectedFile)
+	if writeErr := formats.WriteJSONLines(list, slices.Values(d.lines(rejected))); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
-	return withList(err, len(d.rejected), list)
+	return withList(err, len(rejected), list)
 }
 
 // withList adds to an error where to find what was rejected.
@@ -100,17 +132,6 @@ func withList(err error, n int, list string) error {
 		return fmt.Errorf("%w\nthe image that was set aside is listed in %s", err, list)
 	}
 	return fmt.Errorf("%w\nall %d images that were set aside are listed in %s", err, n, list)
-}
-
-// judge fails if too many images were rejected, and warns if any were.
-func (d *decoding) judge(rejected []formats.Rejected, maxRejected float64) error {
-	n, total := len(rejected), len(d.src.items)
-	if err := tooMany(rejected, total, maxRejected); err != nil || len(rejected) == 0 {
-		return err
-	}
-	d.job.Progress.Warnf("%s could not be read and %s left out (%s lists %s); the first:%s",
-		wording.Share(n, total, "image"), wording.Plural(n, "is", "are"), formats.RejectedFile, wording.Plural(n, "it", "them"), firstOf(rejected))
-	return nil
 }
 
 // tooMany fails if more of the images of a data set were rejected than may be.
@@ -151,14 +172,14 @@ func roundUp(share float64) float64 {
 }
 
 // judgeClasses fails if all training images of a class were rejected.
-func (d *decoding) judgeClasses() error {
+func (d *decoding) judgeClasses(rejected []rejection) error {
 	images, lost := make([]int, len(d.src.classes)), make([]int, len(d.src.classes))
 	for _, it := range d.src.items {
 		if it.split == "train" {
 			images[it.class]++
 		}
 	}
-	for _, r := range d.rejected {
+	for _, r := range rejected {
 		it := d.src.items[r.Item]
 		if it.split != "train" {
 			continue

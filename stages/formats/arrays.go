@@ -4,8 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash"
-	"hash/crc32"
 	"math"
 	"os"
 	"strconv"
@@ -91,17 +89,6 @@ func WriteArray(path, dtype string, shape []int, data []byte) error {
 	}
 	return WriteFileAtomic(path, arrayHeader(dtype, shape), data)
 }
-
-// Checksum tells whether a file's data are those that were written (CRC-32C): it is there to find damage by a crash.
-func Checksum(data []byte) string {
-	sum := newChecksum()
-	sum.Write(data)
-	return checksumText(sum)
-}
-
-func newChecksum() hash.Hash32 { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) }
-
-func checksumText(sum hash.Hash32) string { return fmt.Sprintf("%08x", sum.Sum32()) }
 
 // Array is a memory-mapped .npy file, read-only.
 type Array struct {

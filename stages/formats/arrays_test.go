@@ -115,7 +115,7 @@ func TestShards(t *testing.T) {
 	write(0, 4, 1)
 	write(1, 4, 2)
 	write(2, 1, 3)
-	s, err := OpenShards(dir, "x", 4, 9)
+	s, err := OpenShards(dir, "x", EvenShards(4, 9))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,11 +131,11 @@ func TestShards(t *testing.T) {
 		t.Error(err)
 	}
 	for count, want := range map[int]string{10: "expected 2 rows", 7: "expected 3 rows"} {
-		if _, err := OpenShards(dir, "x", 4, count); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := OpenShards(dir, "x", EvenShards(4, count)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%d rows: %v, expected %q", count, err, want)
 		}
 	}
-	if _, err := OpenShards(dir, "y", 4, 1); err == nil || !strings.Contains(err.Error(), "y-00000.npy") {
+	if _, err := OpenShards(dir, "y", []int{1}); err == nil || !strings.Contains(err.Error(), "y-00000.npy") {
 		t.Errorf("missing shard: %v, expected its name", err)
 	}
 }

@@ -2,6 +2,7 @@ package formats
 
 import (
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -19,7 +20,7 @@ type atomicFile struct {
 
 func createAtomic(path string) (*atomicFile, error) {
 	dir, name := filepath.Split(path)
-	f, err := os.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o644)
+	f, err := os.OpenFile(filepath.Join(dir, "."+name+".tmp"), os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o644)
 	return &atomicFile{path, f}, err
 }
 
@@ -28,11 +29,18 @@ func (f *atomicFile) Write(data []byte) (int, error) {
 	return n, err
 }
 
-// WriteAt writes over what was written.
+// WriteAt writes anywhere in the file.
 func (f *atomicFile) WriteAt(data []byte, at int64) (int, error) {
-	n, err := f.file.WriteAt(data, at)
+	n, err := failpoint.Write(io.NewOffsetWriter(f.file, at), data, f.path)
 	return n, err
 }
+
+func (f *atomicFile) ReadAt(data []byte, at int64) (int, error) {
+	n, err := f.file.ReadAt(data, at)
+	return n, err
+}
+
+func (f *atomicFile) truncate(size int64) error { return f.file.Truncate(size) }
 
 func (f *atomicFile) commit() error {
 	err := errors.Join(f.file.Sync(), f.file.Close())

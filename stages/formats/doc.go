@@ -5,9 +5,11 @@
 //
 //	archive   files/NAME…         the verified files as fetched (a gzip with content_sha256 is stored unpacked)
 //	          archive.json        {"files": [{"name", "bytes", "sha256"}]}
-//	images    images-00000.npy…   uint8 [n, H, W, C], C is 1 or 3; every shard but the last has the same n
+//	images    images-00000.npy…   uint8 [n, H, W, C], C is 1 or 3; every shard but the last has the same n, unless shard_rows
+//	                              says otherwise; one of no rows has no file
 //	          labels.npy          int32 [N], index into classes
 //	          images.json         {"count", "shape": [H, W, C], "shard_size", "classes": [names], "decoder", "rejected",
+//	                              "shard_rows" (n of each shard, where images that could not be read left some shorter),
 //	                              "transparent" (images whose files have pixels that are not opaque; none: left out),
 //	                              "resize" (where decode scaled), "background" (where such pixels were blended with one)}
 //	          samples.jsonl       one line an image, in row order: {"path", "split", "class"}; the splits are train, then val,

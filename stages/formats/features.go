@@ -59,7 +59,7 @@ func OpenFeatures(dir string) (*Features, error) {
 	} else if err := named.Check(); err != nil {
 		return nil, fmt.Errorf("open features: %s: %w", path, err)
 	}
-	shards, err := OpenShards(dir, "features", info.ShardSize, info.Count)
+	shards, err := OpenShards(dir, "features", EvenShards(info.ShardSize, info.Count))
 	if err != nil {
 		return nil, fmt.Errorf("open features: %w", err)
 	}

@@ -13,8 +13,9 @@ import (
 // ImagesInfo is images.json.
 type ImagesInfo struct {
 	Count     int      `json:"count"`
-	Shape     [3]int   `json:"shape"` // height, width, channels
-	ShardSize int      `json:"shard_size"`
+	Shape     [3]int   `json:"shape"`                // height, width, channels
+	ShardSize int      `json:"shard_size"`           // rows of each shard but the last, where ShardRows does not say it
+	ShardRows []int    `json:"shard_rows,omitempty"` // rows of each shard, where images that could not be read left some shorter
 	Classes   []string `json:"classes"`
 	Decoder   string   `json:"decoder"`
 	Rejected  int      `json:"rejected"`
@@ -64,9 +65,13 @@ func OpenImages(dir string) (*Images, error) {
 			return nil, fmt.Errorf("open images: %s: label %d of row %d is none of the %d classes", path, label, row, len(info.Classes))
 		}
 	}
-	pixels, err := OpenShards(dir, "images", info.ShardSize, info.Count)
+	pixels, err := OpenShards(dir, "images", info.Shards())
 	if err != nil {
 		return nil, fmt.Errorf("open images: %w", err)
+	}
+	if pixels.Count != info.Count {
+		err := fmt.Errorf("open images: %s: %d images but %d rows of shards", path, info.Count, pixels.Count)
+		return nil, errors.Join(err, pixels.Close())
 	}
 	if got := pixels.RowShape; info.Count > 0 && (pixels.DType != "|u1" || len(got) != 3 || [3]int(got) != info.Shape) {
 		err := fmt.Errorf("open images: %s: images of shape %v, expected %v of |u1", dir, got, info.Shape)
@@ -76,6 +81,14 @@ func OpenImages(dir string) (*Images, error) {
 		Count: info.Count, Height: info.Shape[0], Width: info.Shape[1], Channels: info.Shape[2],
 		Classes: info.Classes, Labels: labels, Pixels: pixels, Resize: info.Resize, Background: info.Background, dir: dir,
 	}, nil
+}
+
+// Shards are the rows of each shard.
+func (info ImagesInfo) Shards() []int {
+	if info.ShardRows != nil {
+		return info.ShardRows
+	}
+	return EvenShards(info.ShardSize, info.Count)
 }
 
 // ReadImagesInfo reads images.json in dir, an artifact of type images.

@@ -1,6 +1,7 @@
 package formats
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -15,9 +16,14 @@ type Shards struct {
 	RowShape []int // shape of one row
 	DType    string
 
-	shardSize, rowBytes int
-	files               []*Array
-	reached             int // the shard that Pass was last told of
+	rowBytes int
+	files    []shardFile
+	reached  int // the file that Pass was last told of
+}
+
+type shardFile struct {
+	*Array
+	end int // the row after its last
 }
 
 // ShardName is the file name of shard i.
@@ -25,29 +31,39 @@ func ShardName(prefix string, i int) string {
 	return fmt.Sprintf("%s-%05d.npy", prefix, i)
 }
 
-// OpenShards maps the shards prefix-00000.npy… in dir that hold count rows together, shardSize in each but the last.
-func OpenShards(dir, prefix string, shardSize, count int) (_ *Shards, err error) {
-	if shardSize < 1 || count < 0 {
-		return nil, fmt.Errorf("open %s: impossible shard size %d or count %d", filepath.Join(dir, prefix), shardSize, count)
+// EvenShards are the rows of each shard of an array of count rows, where all shards but the last have size.
+func EvenShards(size, count int) (rows []int) {
+	for ; count > size && size > 0; count -= size {
+		rows = append(rows, size)
 	}
-	s := &Shards{Count: count, shardSize: shardSize}
+	return append(rows, count)
+}
+
+// OpenShards maps the shards prefix-00000.npy… in dir, which hold these numbers of rows. One of no rows has no file.
+func OpenShards(dir, prefix string, rows []int) (_ *Shards, err error) {
+	s := &Shards{}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Close())
 		}
 	}()
-	for first := 0; first < count; first += shardSize {
-		path := filepath.Join(dir, ShardName(prefix, len(s.files)))
+	for i, rows := range rows {
+		path := filepath.Join(dir, ShardName(prefix, i))
+		if rows < 0 {
+			return nil, fmt.Errorf("open %s: impossible number of rows %d", path, rows)
+		} else if rows == 0 {
+			continue
+		}
 		a, err := OpenArray(path)
 		if err != nil {
 			return nil, err
 		}
-		s.files = append(s.files, a)
-		rows := min(shardSize, count-first)
+		s.Count += rows
+		s.files = append(s.files, shardFile{a, s.Count})
 		if len(a.Shape) < 1 || a.Shape[0] != rows {
 			return nil, fmt.Errorf("open %s: expected %d rows, found shape %v", path, rows, a.Shape)
 		}
-		if first == 0 {
+		if len(s.files) == 1 {
 			s.RowShape, s.DType, s.rowBytes = a.Shape[1:], a.DType, len(a.Data)/rows
 		}
 		if !slices.Equal(a.Shape[1:], s.RowShape) || a.DType != s.DType {
@@ -58,16 +74,23 @@ func OpenShards(dir, prefix string, shardSize, count int) (_ *Shards, err error)
 	return s, nil
 }
 
+// fileOf gives the place of the file that holds row i.
+func (s *Shards) fileOf(i int) int {
+	at, _ := slices.BinarySearchFunc(s.files, i, func(f shardFile, i int) int { return cmp.Compare(f.end, i+1) })
+	return at
+}
+
 // Row is a view of row i, valid until Close.
 func (s *Shards) Row(i int) []byte {
-	first := i % s.shardSize * s.rowBytes
-	return s.files[i/s.shardSize].Data[first : first+s.rowBytes : first+s.rowBytes]
+	f := s.files[s.fileOf(i)]
+	first := (i - f.end + f.Shape[0]) * s.rowBytes
+	return f.Data[first : first+s.rowBytes : first+s.rowBytes]
 }
 
 // Pass says that whoever reads rows in order is at row i. The memory of the shards before it goes back to the system:
 // else a process would end with all that it has read resident. Their rows can still be read, from the file again.
 func (s *Shards) Pass(i int) error {
-	now := i / s.shardSize
+	now := s.fileOf(i)
 	behind := s.files[s.reached:max(now, s.reached)]
 	if now < s.reached { // the next round
 		behind = s.files[s.reached:]

@@ -12,7 +12,7 @@ func TestPass(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s, err := OpenShards(dir, "x", 2, 6)
+	s, err := OpenShards(dir, "x", []int{2, 2, 2})
 	if err != nil {
 		t.Fatal(err)
 	}
