@@ -14,6 +14,7 @@ const probabilitiesFile = "probabilities.npy"
 // Probabilities writes probabilities.npy, image by image.
 type Probabilities struct {
 	file *ArrayWriter
+	next int
 	row  []byte
 	err  error
 }
@@ -30,9 +31,10 @@ func (p *Probabilities) Add(values []float32) {
 	for _, v := range values {
 		p.row = binary.LittleEndian.AppendUint32(p.row, math.Float32bits(v))
 	}
-	if _, err := p.file.Write(p.row); err != nil && p.err == nil {
+	if err := p.file.WriteRows(p.next, p.row); err != nil && p.err == nil {
 		p.err = err
 	}
+	p.next++
 }
 
 // Close puts the file in its place, or leaves none where not all went well.
@@ -41,8 +43,7 @@ func (p *Probabilities) Close(complete bool) error {
 		_ = p.file.Abandon() // the first error is the one to tell
 		return p.err
 	}
-	_, err := p.file.Commit()
-	return err
+	return p.file.Commit(nil)
 }
 
 // OpenProbabilities maps probabilities.npy in dir, a report artifact.
