@@ -2,10 +2,12 @@ package evaluate
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -19,7 +21,6 @@ import (
 	"tlpipe/stages/key"
 	"tlpipe/stages/machine"
 	"tlpipe/stages/network"
-	"tlpipe/stages/parallel"
 	"tlpipe/stages/temperature"
 	"tlpipe/stages/wording"
 )
@@ -61,57 +62,53 @@ func (e evaluate) fits(context.Context) error {
 	return e.env.FitsMemory("", e.memory, e.imageBatchSize())
 }
 
-func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
-	data, err := examples.Open(job.Inputs[formats.ImagesType].Dir, job.Inputs[formats.DatasetType].Dir, job.Inputs[formats.FeaturesType].Dir)
+func (e evaluate) run(ctx context.Context, job *pipeline.Job) error {
+	m, err := e.open(job)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, data.Close()) }()
-	rows := data.Dataset.Rows[e.settings.Split]
-	if len(rows) == 0 {
-		have := slices.DeleteFunc(slices.Clone(formats.Splits[:]), func(s string) bool { return len(data.Dataset.Rows[s]) == 0 })
-		return exit.Errorf(exit.Usage, "there is no %s split, only %s: set decode.splits, normalize.split or evaluate.split",
-			e.settings.Split, strings.Join(have, " and "))
-	}
-	// In float32, whatever the training was in: so is the model served.
-	model, err := machine.Load(e.network.Threads, e.env, job.Inputs[formats.ModelType].Dir, savedmodels.Options{Precision: "float32"}, job.Progress)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, model.Close()) }()
+	return errors.Join(m.division().Run(ctx, job), m.data.Close())
+}
 
+// finish makes the report of what the parts measured.
+func (m *measuring) finish(_ context.Context, job *pipeline.Job, _ []json.RawMessage) (err error) {
+	measured, err := formats.OpenShards(job.Out, measuredPrefix, formats.EvenShards(m.perPart(), len(m.rows)))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, measured.Close()) }()
 	trained, err := formats.ReadTrained(job.Inputs[formats.ModelType].Dir)
 	if err != nil {
 		return err
 	}
-	served := spread(len(rows), e.settings.Served)
-	job.Progress.Start("images", 0, int64(len(rows)+len(served)))
-	predictions := make([]prediction, len(rows))
-	kept := make([][]float32, 0, len(served)) // probabilities of the images that are served too
-	var scaled []float32                      // probabilities of an image after the temperature
-	calibrated := make([]temperature.Confidence, len(rows))
-	all, err := formats.NewProbabilities(job.Out, len(rows), len(data.Dataset.Classes))
+	classes := m.data.Dataset.Classes
+	predictions := make([]prediction, len(m.rows))
+	var scaled []float32 // probabilities of an image after the temperature
+	calibrated := make([]temperature.Confidence, len(m.rows))
+	kept := make([][]float32, 0, len(m.served)) // probabilities of the images that are served too
+	all, err := formats.NewProbabilities(job.Out, len(m.rows), len(classes))
 	if err != nil {
 		return err
 	}
-	err = data.Each(ctx, model, rows, e.batchSize(data), func(i int, loss float32, probabilities []float32) {
+	for i, row := range m.rows {
+		values := formats.Float32s(measured.Row(i))
+		loss, probabilities := values[0], values[1:]
 		all.Add(probabilities)
-		predictions[i] = predictionOf(int(data.Images.Labels[rows[i]]), loss, probabilities)
+		predictions[i] = predictionOf(int(m.data.Images.Labels[row]), loss, probabilities)
 		if trained.Calibrated != nil {
 			scaled = append(scaled[:0], probabilities...)
 			temperature.Apply(scaled, trained.Calibrated.Temperature)
 			calibrated[i] = temperature.Confidence{Probability: float64(scaled[predictions[i].predicted]), Right: predictions[i].label == predictions[i].predicted}
 		}
-		if len(kept) < len(served) && served[len(kept)] == i {
-			kept = append(kept, slices.Clone(probabilities))
+		if len(kept) < len(m.served) && m.served[len(kept)] == i {
+			kept = append(kept, probabilities)
 		}
-		job.Progress.Add(1)
-	})
-	if err := errors.Join(err, all.Close(err == nil)); err != nil {
+	}
+	if err := all.Close(true); err != nil {
 		return err
 	}
-	report := measure(data.Dataset.Classes, predictions, e.settings.TopK)
-	report.Split = e.settings.Split
+	report := measure(classes, predictions, m.settings.TopK)
+	report.Split = m.settings.Split
 	if trained.Calibrated != nil {
 		after := temperature.Calibration(calibrated)
 		report.Temperature, report.Calibrated = trained.Calibrated.Temperature, &after
@@ -122,21 +119,46 @@ func (e evaluate) run(ctx context.Context, job *pipeline.Job) (err error) {
 		}
 	}
 	if math.IsNaN(report.Loss) || math.IsInf(report.Loss, 0) {
-		return fmt.Errorf("the loss on %s is %v: the model gives no probabilities", e.settings.Split, report.Loss)
+		return fmt.Errorf("the loss on %s is %v: the model gives no probabilities", m.settings.Split, report.Loss)
 	}
-	if len(served) > 0 {
-		if err := e.serve(ctx, job, model, data, rows, served, kept, &report); err != nil {
+	if len(kept) > 0 {
+		if err := compareServed(filepath.Join(job.Out, servedFile), kept, &report); err != nil {
 			return err
 		}
 	}
-	samples, err := data.Images.Samples()
+	samples, err := m.data.Images.Samples()
 	if err != nil {
 		return err
 	}
 	modelDir := job.Inputs[formats.ModelType].Dir
-	warnings := e.warnings(map[string]string{"decode": job.Inputs[formats.ImagesType].Dir, "normalize": job.Inputs[formats.DatasetType].Dir, "fine-tune": modelDir})
+	warnings := m.warnings(map[string]string{"decode": job.Inputs[formats.ImagesType].Dir, "normalize": job.Inputs[formats.DatasetType].Dir, "fine-tune": modelDir})
 	warnings = append(warnings, Warnings(&report, modelDir)...)
-	return writeReport(job.Out, &report, warnings, data.Dataset.Classes, predictions, rows, samples)
+	if err := writeReport(job.Out, &report, warnings, classes, predictions, m.rows, samples); err != nil {
+		return err
+	}
+	return m.removeParts(job.Out)
+}
+
+// compareServed holds what the served model gave against the probabilities that were measured of the same images.
+func compareServed(path string, measured [][]float32, report *formats.Report) error {
+	served, err := formats.ReadFloat32s(path)
+	if err != nil {
+		return err
+	}
+	agree, difference, classes := 0, 0.0, len(measured[0])
+	for i, of := range measured {
+		probabilities := served[i*classes : (i+1)*classes]
+		if formats.Argmax(probabilities) == formats.Argmax(of) {
+			agree++
+		}
+		for class, v := range probabilities {
+			difference = max(difference, math.Abs(float64(v)-float64(of[class])))
+		}
+	}
+	agreement := formats.Round(float64(agree) / float64(len(measured)))
+	difference = formats.Round(difference)
+	report.Served, report.ServedAgreement, report.ServedDifference = len(measured), &agreement, &difference
+	return nil
 }
 
 // batchSize keeps the memory of a batch bounded. It depends on shapes alone.
@@ -151,45 +173,6 @@ func (e evaluate) batchSize(data *examples.Examples) int {
 func (e evaluate) imageBatchSize() int {
 	input := e.network.Input
 	return min(max(examples.BatchPixels/(input[0]*input[1]), 1), examples.BatchRows)
-}
-
-// serve runs predict, which goes from pixels to probabilities as a server would, and compares.
-func (e evaluate) serve(ctx context.Context, job *pipeline.Job, model savedmodels.Model, data *examples.Examples, rows []int64, served []int, kept [][]float32, report *formats.Report) error {
-	checked := make([]int64, len(served))
-	for i, at := range served {
-		checked[i] = rows[at]
-	}
-	size, agree, difference, done := e.imageBatchSize(), 0, 0.0, 0
-	for b, err := range parallel.Ordered(ctx, parallel.Count(len(checked), size), 1, func() *examples.Batch { return examples.NewImageBatch(data.Images, data.Dataset, size) }, func(b *examples.Batch, i int) error {
-		return examples.ReadImages(data.Images, data.Dataset, b, parallel.Part(checked, i, size))
-	}) {
-		if err != nil {
-			return err
-		}
-		out, err := model.Run(ctx, savedmodels.Predict, map[string]savedmodels.Tensor{"images": b.Tensor()})
-		if err != nil {
-			return err
-		}
-		probabilities, classes := formats.Float32s(out["probabilities"].Data), len(data.Dataset.Classes)
-		if len(probabilities) != len(b.Rows)*classes {
-			return fmt.Errorf("predict gave %d probabilities for %d images of %d classes", len(probabilities), len(b.Rows), classes)
-		}
-		for i := range b.Rows {
-			row := probabilities[i*classes : (i+1)*classes]
-			if formats.Argmax(row) == formats.Argmax(kept[done+i]) {
-				agree++
-			}
-			for class, v := range row {
-				difference = max(difference, math.Abs(float64(v)-float64(kept[done+i][class])))
-			}
-		}
-		done += len(b.Rows)
-		job.Progress.Add(int64(len(b.Rows)))
-	}
-	agreement := formats.Round(float64(agree) / float64(len(served)))
-	difference = formats.Round(difference)
-	report.Served, report.ServedAgreement, report.ServedDifference = len(served), &agreement, &difference
-	return nil
 }
 
 // spread chooses at most k of n indices, evenly spread, ascending.

@@ -23,6 +23,9 @@ func (e *Examples) NewBatch(size int) *Batch {
 	return &Batch{x: make([]byte, 0, size*e.RowBytes()), labels: make([]byte, 0, 4*size), rowShape: e.rowShape(), dtype: e.dtype()}
 }
 
+// holds says whether there is room for size.
+func (b *Batch) holds(size int) bool { return cap(b.labels) >= 4*size }
+
 // NewImageBatch has room for size images, as the served model takes them.
 func NewImageBatch(images *formats.Images, d *formats.Dataset, size int) *Batch {
 	shape := d.ImageShape(images)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"tlpipe/savedmodels"
 	"tlpipe/stages/formats"
@@ -15,6 +16,8 @@ type Examples struct {
 	Images   *formats.Images
 	Dataset  *formats.Dataset
 	Features *formats.Features // nil where nothing is frozen
+
+	spare sync.Pool // of *Batch, between calls of Each
 }
 
 // Open opens what a stage behind featurize reads.
@@ -86,7 +89,21 @@ func (e *Examples) Read(b *Batch, rows []int64, copyIndex int) error {
 // class probabilities (valid until the next row).
 func (e *Examples) Each(ctx context.Context, model savedmodels.Model, rows []int64, size int, do func(i int, loss float32, probabilities []float32)) error {
 	done := 0
-	for b, err := range parallel.Ordered(ctx, parallel.Count(len(rows), size), 1, func() *Batch { return e.NewBatch(size) }, func(b *Batch, i int) error {
+	var batches []*Batch
+	defer func() {
+		for _, b := range batches {
+			e.spare.Put(b)
+		}
+	}()
+	batch := func() *Batch {
+		b, _ := e.spare.Get().(*Batch)
+		if b == nil || !b.holds(size) {
+			b = e.NewBatch(size)
+		}
+		batches = append(batches, b)
+		return b
+	}
+	for b, err := range parallel.Ordered(ctx, parallel.Count(len(rows), size), 1, batch, func(b *Batch, i int) error {
 		return e.Read(b, parallel.Part(rows, i, size), 0)
 	}) {
 		if err != nil {

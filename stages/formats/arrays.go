@@ -201,6 +201,28 @@ func readInts[U, S any](path, dtype string, get func([]byte) U, signed func(U) S
 	return values, nil
 }
 
+// ReadFloat32s reads the elements of an array of float32, whatever its shape.
+func ReadFloat32s(path string) ([]float32, error) {
+	a, err := OpenArray(path)
+	if err != nil {
+		return nil, err
+	}
+	defer a.Close()
+	if a.DType != "<f4" {
+		return nil, fmt.Errorf("read %s: expected <f4, found %s", path, a.DType)
+	}
+	return Float32s(a.Data), nil
+}
+
+// WriteFloat32s writes an array of float32 with rows of width atomically.
+func WriteFloat32s(path string, values []float32, width int) error {
+	data := make([]byte, 0, 4*len(values))
+	for _, v := range values {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	return WriteArray(path, "<f4", []int{len(values) / width, width}, data)
+}
+
 // WriteInt32s writes a one-dimensional array of int32 atomically.
 func WriteInt32s(path string, values []int32) error {
 	data := make([]byte, 0, 4*len(values))
