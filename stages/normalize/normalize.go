@@ -2,7 +2,9 @@ package normalize
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -34,16 +36,49 @@ func Stage(s *Settings, check func(images string) error) pipeline.Stage {
 	}
 }
 
-func (s *Settings) run(ctx context.Context, job *pipeline.Job) (err error) {
+// work is on one data set: parts scan its pixels.
+type work struct {
+	images  *formats.Images
+	samples []formats.Sample
+	dataset *formats.Dataset
+	rows    []int64 // of all splits, ascending
+	perPart int     // images that a part scans
+}
+
+func (s *Settings) run(ctx context.Context, job *pipeline.Job) error {
+	w, err := s.open(job)
+	if err != nil {
+		return err
+	}
+	warn(job, emptyWarnings(w.dataset))
+	return errors.Join(w.division().Run(ctx, job), w.images.Close())
+}
+
+func (s *Settings) open(job *pipeline.Job) (*work, error) {
 	images, err := formats.OpenImages(job.Inputs[formats.ImagesType].Dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer func() { err = errors.Join(err, images.Close()) }()
-	samples, err := images.Samples()
+	w := &work{images: images, perPart: max(scanChunk, scanBytes/max(1, images.Pixels.RowBytes()))}
+	if w.samples, err = images.Samples(); err == nil {
+		w.dataset, err = s.divide(images, w.samples)
+	}
 	if err != nil {
-		return err
+		return nil, errors.Join(err, images.Close())
 	}
+	for _, rows := range w.dataset.Rows {
+		w.rows = append(w.rows, rows...)
+	}
+	slices.Sort(w.rows)
+	return w, nil
+}
+
+func (w *work) division() pipeline.Division {
+	return pipeline.Division{Unit: "images", Kind: "part", Split: w.split, Open: w.scanner, Finish: w.finish}
+}
+
+// divide makes the data set but for what its pixels tell.
+func (s *Settings) divide(images *formats.Images, samples []formats.Sample) (*formats.Dataset, error) {
 	d := &formats.Dataset{
 		Recipe: formats.Recipe{Mode: s.Mode, Mean: s.Mean, Std: s.Std, Crop: s.Crop},
 		Height: images.Height, Width: images.Width, Classes: images.Classes,
@@ -56,11 +91,12 @@ func (s *Settings) run(ctx context.Context, job *pipeline.Job) (err error) {
 	for row, sample := range samples {
 		given[row] = sample.Split
 	}
+	var err error
 	if d.Rows, err = splitRows(images.Classes, images.Labels, given, s.Split); err != nil {
-		return err
+		return nil, err
 	}
 	if err := s.dropRows(d, images, samples); err != nil {
-		return err
+		return nil, err
 	}
 	for split, rows := range d.Rows {
 		d.Counts[split] = make([]int, len(images.Classes))
@@ -68,19 +104,28 @@ func (s *Settings) run(ctx context.Context, job *pipeline.Job) (err error) {
 			d.Counts[split][images.Labels[row]]++
 		}
 	}
-	warn := func(warnings []string) {
-		for _, text := range warnings {
-			job.Progress.Warnf("%s", text)
-		}
-	}
-	warn(emptyWarnings(d))
+	return d, nil
+}
 
-	scan, err := scanPixels(ctx, images, d, job.Progress)
-	if err != nil {
-		return err
+func warn(job *pipeline.Job, warnings []string) {
+	for _, text := range warnings {
+		job.Progress.Warnf("%s", text)
 	}
-	d.Statistics = scan.statistics(images.Channels)
-	groups := scan.duplicates(d, samples)
+}
+
+// finish writes the data set with what the parts found.
+func (w *work) finish(_ context.Context, job *pipeline.Job, notes []json.RawMessage) error {
+	var whole scan
+	for i, note := range notes {
+		var next scan
+		if err := json.Unmarshal(note, &next); err != nil {
+			return fmt.Errorf("note of part %d: %w", i, err)
+		}
+		whole.add(next)
+	}
+	d := w.dataset
+	d.Statistics = whole.statistics(w.images.Channels, uint64(len(d.Rows[formats.Train]))*uint64(d.Height*d.Width))
+	groups := w.duplicates(&whole)
 	for _, g := range groups {
 		if g.Across() {
 			d.Duplicates++
@@ -89,11 +134,11 @@ func (s *Settings) run(ctx context.Context, job *pipeline.Job) (err error) {
 			d.Conflicts++
 		}
 	}
-	warn(duplicateWarnings(groups))
+	warn(job, duplicateWarnings(groups))
 	if err := formats.WriteJSONLines(filepath.Join(job.Out, "duplicates.jsonl"), slices.Values(groups)); err != nil {
 		return err
 	}
-	sheet, err := contactSheet(images, d)
+	sheet, err := contactSheet(w.images, d)
 	if err != nil {
 		return err
 	}

@@ -104,3 +104,38 @@ func slowStatistics(t *testing.T, dir string, d *formats.Dataset) formats.Statis
 	}
 	return s
 }
+
+// However the scan is divided, and wherever it stopped, it finds the same.
+func TestScanInParts(t *testing.T) {
+	in := pipeline.Inputs{formats.ImagesType: stagetest.WriteImages(t, 3)}
+	s := &Settings{Mode: "caffe", Crop: 5, Split: Split{Val: 0.2}}
+	run := func(perPart int, job *pipeline.Job) error {
+		w, err := s.open(job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer w.images.Close()
+		w.perPart = perPart
+		return w.division().Run(t.Context(), job)
+	}
+	whole, _ := stagetest.NewJob(t, in)
+	if err := run(1000, whole); err != nil {
+		t.Fatal(err)
+	}
+	job, seen := stagetest.NewJob(t, in)
+	if err := run(10, job); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(stagetest.TreeDigest(t, whole.Out), stagetest.TreeDigest(t, job.Out)); diff != "" || seen.Count(progress.Completed) != 12 {
+		t.Errorf("%d parts gave other files:\n%s", seen.Count(progress.Completed), diff)
+	}
+	if err := os.Remove(filepath.Join(job.Scratch, "parts", "scan-00003.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(10, job); err != nil || seen.Count(progress.Completed) != 13 {
+		t.Errorf("%d parts scanned, where one was missing: %v", seen.Count(progress.Completed), err)
+	}
+	if diff := cmp.Diff(stagetest.TreeDigest(t, whole.Out), stagetest.TreeDigest(t, job.Out)); diff != "" {
+		t.Errorf("once resumed, it gave other files:\n%s", diff)
+	}
+}

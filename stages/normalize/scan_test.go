@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -16,12 +17,13 @@ func TestDuplicates(t *testing.T) {
 	d := &formats.Dataset{Rows: map[string][]int64{formats.Train: {0, 1, 2, 3, 4, 5}, formats.Val: {6}, formats.Test: {7, 8}}}
 	samples := []formats.Sample{{Path: "0", Split: "train", Class: "a"}, {Path: "1", Split: "train", Class: "a"}, {Path: "2", Split: "train", Class: "a"}, {Path: "3", Split: "train", Class: "b"}, {Path: "4", Split: "train", Class: "b"},
 		{Path: "5", Split: "train", Class: "a"}, {Path: "6", Split: "val", Class: "a"}, {Path: "7", Split: "test", Class: "a"}, {Path: "8", Split: "test", Class: "a"}}
-	s := &scanned{rows: []int64{0, 1, 2, 3, 4, 5, 6, 7, 8}, digests: make([][32]byte, 9)}
-	for row, digest := range []byte{1, 1, 2, 2, 3, 4, 4, 4, 5} {
-		s.digests[row][0] = digest
+	w := &work{dataset: d, samples: samples, rows: []int64{0, 1, 2, 3, 4, 5, 6, 7, 8}}
+	s := &scan{}
+	for _, digest := range []byte{1, 1, 2, 2, 3, 4, 4, 4, 5} {
+		s.Digests = append(s.Digests, bytes.Repeat([]byte{digest}, 32)...)
 	}
 	var got []string
-	for _, g := range s.duplicates(d, samples) {
+	for _, g := range w.duplicates(s) {
 		var rows []string
 		for _, i := range g.Images {
 			rows = append(rows, i.Path)
