@@ -17,9 +17,8 @@ func app(stdout, stderr io.Writer) *cli.App {
 		Usage: "transfer learning on images as a batch pipeline",
 		Description: "Runs the stages of a YAML config: fetch, decode, normalize, featurize, fine-tune, evaluate.\n" +
 			"Each stage leaves an artifact in the store (--store, by default artifacts/ here). What is stored is not done\n" +
-			"again, and what was stopped continues. Exit codes: 0 done, 1 failed, 2 usage or invalid config, 3 a gate was\n" +
-			"missed, 4 too many images rejected, 11 store locked, 12 artifact damaged, 13 no model runtime, 14 out of\n" +
-			"memory or disk, 130 interrupted.",
+			"again, and what was stopped continues.\n" +
+			"Exit codes: " + exit.Summary,
 		Writer:                    stdout,
 		ErrWriter:                 stderr,
 		EnableBashCompletion:      true,

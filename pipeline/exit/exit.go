@@ -22,6 +22,10 @@ const (
 	Interrupted = 130 // stopped by Ctrl-C or SIGTERM; the next run continues
 )
 
+// Summary lists the codes in help texts.
+const Summary = "0 done, 1 failed, 2 usage or invalid config, 3 a gate was missed, 4 too much of the input rejected,\n" +
+	"11 store locked, 12 artifact damaged, 13 no model runtime, 14 out of memory or disk, 130 interrupted."
+
 // Coder is an error that knows its exit code.
 type Coder interface {
 	error

@@ -48,43 +48,36 @@ func (s *Settings) Problems(report func(path, format string, args ...any)) {
 func sourceProblems(at string, list []Source, contentSHA256 string, report func(path, format string, args ...any)) {
 	for i, src := range list {
 		path := fmt.Sprintf("%s.sources[%d]", at, i)
-		var kinds []string
-		for _, kind := range []struct{ name, value string }{{"url", src.URL}, {"path", src.Path}, {"apt", src.Apt}, {"pip", src.Pip}} {
-			if kind.value != "" {
-				kinds = append(kinds, kind.name)
-			}
-		}
-		if len(kinds) != 1 {
+		of := kindsOf(src)
+		if len(of) != 1 {
 			received := "none"
-			if len(kinds) > 1 {
-				received = strings.Join(kinds, " and ")
+			if len(of) > 1 {
+				received = strings.Join(namesOf(of), " and ")
 			}
-			report(path, "a source is exactly one of url, path, apt and pip; received %s", received)
+			names := namesOf(kinds())
+			last := len(names) - 1
+			report(path, "a source is exactly one of %s and %s; received %s", strings.Join(names[:last], ", "), names[last], received)
 			continue
 		}
-		inPackage := src.Apt != "" || src.Pip != ""
-		if inPackage && src.Member == "" {
+		k := of[0]
+		if k.inPackage && src.Member == "" {
 			report(path, "member is missing: which file of the package is meant, such as member: usr/share/datasets/x.gz")
 		}
-		if !inPackage && src.Member != "" {
+		if !k.inPackage && src.Member != "" {
 			report(path+".member", "member is for apt and pip only; decode reads archives without unpacking them")
 		}
-		switch {
-		case src.Path != "":
-			if problem := pathProblem(src.Path); problem != "" {
-				report(path+".path", "%s", problem)
-			}
-		case src.URL != "":
-			pinned := src.SHA256 != "" || src.MD5 != "" || contentSHA256 != ""
-			if problem := addressProblem(src.URL, pinned); problem != "" {
-				report(path+".url", "%s", problem)
-			}
-		case src.Apt != "" && !aptPackage.MatchString(src.Apt):
-			report(path+".apt", "expected the name of a Debian package, or name=version; received %q", src.Apt)
-		case src.Pip != "" && !pipPackage.MatchString(src.Pip):
-			report(path+".pip", "expected name==version, received %q", src.Pip)
+		if problem := k.problem(src, (File{ContentSHA256: contentSHA256}).pinned(src)); problem != "" {
+			report(path+"."+k.name, "%s", problem)
 		}
 	}
+}
+
+// namesOf returns the names of kinds.
+func namesOf(kinds []kind) (names []string) {
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
 }
 
 var (

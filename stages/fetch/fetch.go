@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,6 @@ import (
 	"tlpipe/pipeline"
 	"tlpipe/pipeline/exit"
 	"tlpipe/pipeline/store"
-	"tlpipe/stages/archivefs"
 	"tlpipe/stages/formats"
 	"tlpipe/stages/machine"
 	"tlpipe/stages/sources"
@@ -180,27 +178,7 @@ func (f *fetcher) from(ctx context.Context, file File, src Source) (formats.Arch
 }
 
 func (f *fetcher) open(ctx context.Context, file File, src Source) (*sources.Body, error) {
-	switch {
-	case src.URL != "":
-		return f.get.URL(ctx, src.URL, file.Name, file.pinned(src), src.MaxBytes)
-	case src.Path != "" && file.pinned(src):
-		return sources.Local(ctx, src.Path, nil)
-	case src.Path != "":
-		seen, err := f.digests.Look(ctx, src.Path)
-		if err != nil {
-			return nil, err
-		}
-		for _, closed := range seen.Closed() {
-			if !archivefs.Junk(closed.Name) {
-				return nil, fmt.Errorf("the folder %q in it, which may be a whole class, cannot be read: %s", closed.Name, closed.Reason)
-			}
-		}
-		return sources.Local(ctx, src.Path, seen)
-	case src.Apt != "":
-		return f.get.Apt(ctx, src.Apt, src.Member)
-	default:
-		return f.get.Pip(ctx, src.Pip, src.Member)
-	}
+	return src.kind().open(ctx, f, file, src)
 }
 
 // stored is the path of a file in the artifact.

@@ -50,20 +50,25 @@ func (f File) identity(ctx context.Context, src Source, digests *sources.Digests
 		return "sha256:" + src.SHA256, nil
 	case src.MD5 != "":
 		return "md5:" + src.MD5, nil
-	case src.Path != "":
-		seen, err := digests.Look(ctx, src.Path)
-		var changed *sources.ChangedError
-		switch {
-		case err == nil:
-			return seen.Key(), nil
-		case ctx.Err() != nil, errors.As(err, &changed):
-			return "", err
-		}
-		return "a path that cannot be read", nil // another source may have the file
-	case src.URL != "":
-		return sources.URLKey(src.URL), nil
 	}
-	return src.title(), nil
+	k := src.kind()
+	if k.identity == nil {
+		return k.title(src), nil
+	}
+	return k.identity(ctx, src, digests)
+}
+
+// pathIdentity identifies a local file or folder by its content.
+func pathIdentity(ctx context.Context, src Source, digests *sources.Digests) (string, error) {
+	seen, err := digests.Look(ctx, src.Path)
+	var changed *sources.ChangedError
+	switch {
+	case err == nil:
+		return seen.Key(), nil
+	case ctx.Err() != nil, errors.As(err, &changed):
+		return "", err
+	}
+	return "a path that cannot be read", nil // another source may have the file
 }
 
 // pinned reports whether the config has a digest by which the bytes of src are verified.
@@ -72,15 +77,4 @@ func (f File) pinned(src Source) bool {
 }
 
 // title describes a source for users, without secrets.
-func (src Source) title() string {
-	switch {
-	case src.URL != "":
-		return sources.PublicURL(src.URL)
-	case src.Path != "":
-		return "path " + src.Path
-	case src.Apt != "":
-		return "apt " + src.Apt + " " + src.Member
-	default:
-		return "pip " + src.Pip + " " + src.Member
-	}
-}
+func (src Source) title() string { return src.kind().title(src) }
