@@ -21,7 +21,7 @@ STORE = FOLDER / "runs"
 
 
 def seconds(times, *command):
-    """Median and most of so many calls of tlpipe."""
+    """Median and maximum over the given number of calls of tlpipe."""
     took = []
     for _ in range(times):
         began = time.perf_counter()

@@ -174,7 +174,7 @@ func listNames(entries []os.DirEntry) string {
 	return strings.Join(names, ", ")
 }
 
-// readIDX reads an IDX file of uint8 with so many dimensions, packed by gzip or not.
+// readIDX reads an IDX file of uint8 with the given number of dimensions, compressed with gzip or not.
 func readIDX(path string, dims int) (shape []int, values []byte, err error) {
 	file, err := os.ReadFile(path)
 	if err != nil {

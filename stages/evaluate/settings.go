@@ -11,15 +11,15 @@ import (
 	"tlpipe/stages/wording"
 )
 
-// Settings measures the trained model.
+// Settings are those of the stage evaluate, which measures the trained model.
 type Settings struct {
 	Split  string             `yaml:"split" jsonschema:"enum=test,enum=val,enum=train"`
 	TopK   []int              `yaml:"top_k" jsonschema_description:"which top-k accuracies to report"`
-	Served int                `yaml:"served" jsonschema:"minimum=0" jsonschema_description:"on how many images the served signature, from pixels, is compared with the metrics; all if there are fewer"`
-	Gates  map[string]float64 `yaml:"gates" inert:"true" jsonschema_description:"least values that metrics must reach, such as {accuracy: 0.9}; a missed gate fails the run with exit code 3"`
+	Served int                `yaml:"served" jsonschema:"minimum=0" jsonschema_description:"number of images on which the served signature, computed from pixels, is compared with the predictions; all images if there are fewer"`
+	Gates  map[string]float64 `yaml:"gates" inert:"true" jsonschema_description:"minimum values of metrics, such as {accuracy: 0.9}; a missed gate fails the run with exit code 3"`
 }
 
-// Defaults are the settings of a config that says nothing of evaluate.
+// Defaults are the settings where a config sets none.
 func Defaults() *Settings { return &Settings{Split: "test", TopK: []int{1, 5}, Served: 500} }
 
 // Problems reports what is wrong between the settings of evaluate.

@@ -13,7 +13,7 @@ type FeatureRows struct {
 	Copied int // images that have copies
 }
 
-// NewFeatureRows is for plain images and so many copies of some of them.
+// NewFeatureRows returns the rows of features of plain images and of the given number of copies of some of them.
 func NewFeatureRows(plain, copied []int64, copies int) FeatureRows {
 	r := FeatureRows{Rows: slices.Clone(plain), Copies: copies}
 	if copies > 1 {
