@@ -17,6 +17,7 @@ import (
 	"tlpipe/report/comparison"
 	"tlpipe/report/runpage"
 	"tlpipe/report/runs"
+	"tlpipe/report/tensorboard"
 )
 
 // pageName is the page in the directory of a run.
@@ -125,6 +126,21 @@ func endPage(s *store.Store, id string, diagnostics io.Writer) string {
 		return ""
 	}
 	return path
+}
+
+// finishTensorBoard writes what TensorBoard shows of a run that has just ended. What fails is a warning.
+func finishTensorBoard(s *store.Store, id string, board *tensorboard.Log, diagnostics io.Writer) {
+	stored, err := runs.Read(s, id)
+	var run *runpage.Run
+	if err == nil {
+		run, err = runpage.Gather(s, stored)
+	}
+	if err == nil {
+		err = errors.Join(board.Finish(s, run), run.Close())
+	}
+	if err != nil {
+		fmt.Fprintf(diagnostics, "warning: what TensorBoard reads of this run is not complete: %v\n", err)
+	}
 }
 
 // fromHere is a path as seen from the working directory, where that is shorter.

@@ -24,6 +24,7 @@ import (
 	"tlpipe/pipeline/store"
 	"tlpipe/pipeline/worker"
 	"tlpipe/report/comparison"
+	"tlpipe/report/tensorboard"
 	"tlpipe/savedmodels"
 	"tlpipe/stages/machine"
 	"tlpipe/stages/sources"
@@ -91,9 +92,9 @@ func runSelected(c *cli.Context, wanted func(list []pipeline.Stage) []pipeline.S
 	if err != nil {
 		return err
 	}
-	timeline := progress.NewTimeline()
+	timeline, board := progress.NewTimeline(), tensorboard.New(s.TensorBoardDir(record.id))
 	opts.Profile, opts.Command = c.IsSet("profile"), ownCommand(c, cfg.files...)
-	opts.Sink = progress.Tee(progress.Lines(record.events), screen(c), timeline)
+	opts.Sink = progress.Tee(progress.Lines(record.events), screen(c), timeline, board)
 	opts.Memory = machine.FreeMemory
 	opts.Launch = func(ctx context.Context, stage *pipeline.Stage, job *pipeline.Job) error {
 		if e.linked.TensorFlow == "" {
@@ -138,6 +139,7 @@ func runSelected(c *cli.Context, wanted func(list []pipeline.Stage) []pipeline.S
 	if sum.made("evaluate") {
 		page = endPage(s, record.id, c.App.ErrWriter)
 	}
+	finishTensorBoard(s, record.id, board, c.App.ErrWriter)
 	if !c.Bool("json") {
 		sum.print(c.App.Writer, e, page)
 	}

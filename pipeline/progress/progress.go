@@ -16,6 +16,8 @@ const (
 	StageStart = "stage_start"
 	Progress   = "progress"  // Done of Total units
 	Completed  = "completed" // a durable piece of work, such as a file. Never redone after a kill
+	Step       = "step"      // Done of Total steps of a training are done: what was measured since the last such event, in Values
+	Weights    = "weights"   // the histogram of a variable: its name in Text, Counts in buckets of one width, and Values
 	Epoch      = "epoch"     // one of several passes is done: what was measured, in Values, and as Text for people
 	Span       = "span"      // a piece of work that began at Time, on the lane Unit; only of a run that is profiled
 	Note       = "note"
@@ -36,6 +38,7 @@ type Event struct {
 	Epoch   int                `json:"epoch,omitempty"`
 	Epochs  int                `json:"epochs,omitempty"`
 	Values  map[string]float64 `json:"values,omitempty"`
+	Counts  []int64            `json:"counts,omitempty"` // of values between Values["min"] and Values["max"]
 	Status  string             `json:"status,omitempty"`
 	Seconds float64            `json:"seconds,omitempty"`
 	Text    string             `json:"text,omitempty"`
@@ -116,6 +119,17 @@ func (r *Reporter) Span(lane, name string) (end func()) {
 		defer r.mu.Unlock()
 		r.sink.Handle(Event{Type: Span, Time: began, Seconds: time.Since(began).Seconds(), Stage: r.stage, Unit: lane, Text: name})
 	}
+}
+
+// Step reports what was measured in the last steps of a training, for programs and as text for people.
+func (r *Reporter) Step(step, steps int64, values map[string]float64, text string) {
+	r.send(Event{Type: Step, Done: step, Total: steps, Values: values, Text: text})
+}
+
+// Weights reports the histogram of a variable after an epoch (counted from 1). values are min, max, sum, sum_squares and
+// count.
+func (r *Reporter) Weights(epoch int, name string, values map[string]float64, counts []int64) {
+	r.send(Event{Type: Weights, Epoch: epoch, Text: name, Values: values, Counts: counts})
 }
 
 // Epoch reports what was measured in a finished epoch (counted from 1), for programs and as text for people.

@@ -31,6 +31,7 @@ type terminal struct {
 	meter  meter
 	stages []string // running stages, in the order in which they began
 	shown  string   // the stage whose count is shown: the first that reports one
+	loss   string   // what the last steps of the stage shown measured
 }
 
 // clearLine moves the cursor to the beginning of the line and clears it.
@@ -43,7 +44,11 @@ func (t *terminal) Handle(e Event) {
 	case StageEnd:
 		t.stages = slices.DeleteFunc(t.stages, func(s string) bool { return s == e.Stage })
 		if t.shown == e.Stage {
-			t.shown = ""
+			t.shown, t.loss = "", ""
+		}
+	case Step:
+		if t.shown == e.Stage {
+			t.loss = ", " + e.Text
 		}
 	case Progress:
 		if t.shown == "" {
@@ -65,7 +70,7 @@ func (t *terminal) Handle(e Event) {
 // first, then the end of the text.
 func (t *terminal) line(e Event) string {
 	const longest, step = 24, 8 // the bar's length changes in steps, so that it does not flicker when the number of digits changes
-	head, tail := fmt.Sprintf("  %-10s", e.Stage), t.meter.text(e)
+	head, tail := fmt.Sprintf("  %-10s", e.Stage), t.meter.text(e)+t.loss
 	for _, stage := range t.stages {
 		if stage != e.Stage {
 			tail += "; also " + stage

@@ -9,6 +9,7 @@
 //	                              artifacts that it used; stages/, a relative symlink to each of them, for people
 //	latest/<config name>          a relative symlink to the stages/ of a config's last complete run, for people
 //	tags/<name>                   the ID of a run that gc keeps
+//	tensorboard/<run id>/         what TensorBoard reads of a run; gc removes it with the run
 //	other names                   what other programs keep here; the store itself never touches it
 //	tlpipe-store.json             marks the directory as a store, with the number of this layout
 //	lock                          held by each process that uses the store (flock; the text names an exclusive holder)

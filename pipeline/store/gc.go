@@ -25,7 +25,7 @@ type GCReport struct {
 
 // GCItem is one thing that is removed.
 type GCItem struct {
-	Kind  string `json:"kind"` // record, artifact, scratch, run or link
+	Kind  string `json:"kind"` // record, artifact, scratch, run, link or tensorboard
 	Path  string `json:"path"` // relative to the store
 	Stage string `json:"stage,omitempty"`
 	Bytes int64  `json:"bytes"`
@@ -60,7 +60,7 @@ func (s *Store) PlanGC(keepRuns int) (*GC, error) {
 	g := &GC{store: s, stages: map[string]string{}}
 	for _, step := range []func() error{
 		func() (err error) { g.keep, err = s.keptRuns(keepRuns); return err },
-		g.scratch, g.runs, g.records, g.objects, g.links,
+		g.scratch, g.runs, g.records, g.objects, g.links, g.tensorBoard,
 	} {
 		if err := step(); err != nil {
 			return nil, fmt.Errorf("gc: %w", err)
@@ -236,6 +236,23 @@ func (g *GC) links() error {
 			continue
 		}
 		if err := g.add(GCItem{Kind: "link", Path: filepath.Join(latestDir, e.Name()), Why: "the run that it shows is gone"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tensorBoard finds what TensorBoard reads of runs that are gone or go now.
+func (g *GC) tensorBoard() error {
+	entries, err := readDir(g.store.path(tensorBoardDir))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !isRun(e.Name()) || g.keep.runs[e.Name()] {
+			continue
+		}
+		if err := g.add(GCItem{Kind: "tensorboard", Path: filepath.Join(tensorBoardDir, e.Name()), Why: "its run is not kept"}); err != nil {
 			return err
 		}
 	}

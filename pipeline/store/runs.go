@@ -78,3 +78,6 @@ func (s *Store) Runs() ([]string, error) {
 
 // RunDir is the path of a run's directory, which may not exist.
 func (s *Store) RunDir(id string) string { return s.path(runsDir, id) }
+
+// TensorBoardDir is where what TensorBoard reads of a run lies. The store does not make it.
+func (s *Store) TensorBoardDir(id string) string { return s.path(tensorBoardDir, id) }

@@ -16,14 +16,15 @@ var ErrNoStore = errors.New("no store")
 
 // The directories of a store.
 const (
-	objectsDir = "objects"
-	recordsDir = "records"
-	scratchDir = "scratch"
-	runsDir    = "runs"
-	latestDir  = "latest"
-	tagsDir    = "tags"
-	locksDir   = "locks"
-	lockFile   = "lock"
+	objectsDir     = "objects"
+	recordsDir     = "records"
+	scratchDir     = "scratch"
+	runsDir        = "runs"
+	latestDir      = "latest"
+	tagsDir        = "tags"
+	tensorBoardDir = "tensorboard"
+	locksDir       = "locks"
+	lockFile       = "lock"
 )
 
 // Store is a store directory. Methods that read need no lock; for those that write the caller must hold Share, for those that

@@ -29,17 +29,7 @@ func mistakes(r *Run, thumbnails *Thumbnails) (any, string, error) {
 	if len(r.Tested) == 0 {
 		return nil, "the run has no stored predictions", nil
 	}
-	var wrong, right []int
-	for i, image := range r.Tested {
-		if image.Right() {
-			right = append(right, i)
-		} else {
-			wrong = append(wrong, i)
-		}
-	}
-	surest := func(a, b int) int { return cmp.Compare(r.Tested[b].Probability, r.Tested[a].Probability) }
-	slices.SortStableFunc(wrong, surest)
-	slices.SortStableFunc(right, func(a, b int) int { return surest(b, a) })
+	wrong, right := r.Mistakes(), r.hits()
 	c := mistakesContent{AllMistakes: len(wrong), AllHits: len(right), Pixelated: r.Images != nil && r.Images.Height <= 64}
 	judge := func(list []int) (shown []judged) {
 		for _, i := range list {
@@ -50,4 +40,27 @@ func mistakes(r *Run, thumbnails *Thumbnails) (any, string, error) {
 	c.Mistakes = judge(wrong[:min(len(wrong), shownMistakes)])
 	c.Hits = judge(right[:min(len(right), shownHits)])
 	return c, "", nil
+}
+
+// Mistakes are the tested images that the model is wrong about, the most confident first.
+func (r *Run) Mistakes() []int {
+	wrong := r.which(false)
+	slices.SortStableFunc(wrong, func(a, b int) int { return cmp.Compare(r.Tested[b].Probability, r.Tested[a].Probability) })
+	return wrong
+}
+
+// hits are the tested images that the model is right about, the least confident first.
+func (r *Run) hits() []int {
+	right := r.which(true)
+	slices.SortStableFunc(right, func(a, b int) int { return cmp.Compare(r.Tested[a].Probability, r.Tested[b].Probability) })
+	return right
+}
+
+func (r *Run) which(right bool) (list []int) {
+	for i, image := range r.Tested {
+		if image.Right() == right {
+			list = append(list, i)
+		}
+	}
+	return list
 }

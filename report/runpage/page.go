@@ -56,7 +56,7 @@ func Page(r *Run) ([]byte, error) {
 		Run: r, Style: look.Style + template.CSS(style), Script: template.JS(script),
 		Policy: "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-" + base64.StdEncoding.EncodeToString(hash[:]) + "'; base-uri 'none'; form-action 'none'",
 	}
-	thumbnails := &Thumbnails{run: r, left: pictureBudget}
+	thumbnails := NewThumbnails(r, pictureBudget)
 	for _, s := range sections() {
 		one := shownSection{ID: s.id, Title: s.title, Meaning: s.meaning}
 		content, lacks, err := s.build(r, thumbnails)

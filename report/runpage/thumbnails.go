@@ -15,6 +15,9 @@ type Thumbnails struct {
 	left int // bytes of the page that pictures may still take
 }
 
+// NewThumbnails makes pictures of a run that take no more than so many bytes together.
+func NewThumbnails(r *Run, budget int) *Thumbnails { return &Thumbnails{run: r, left: budget} }
+
 // jpegQuality is that of the pictures. Differences to the original are hardly seen at their size.
 const jpegQuality = 78
 

@@ -38,6 +38,7 @@ type trainer struct {
 	formats.TrainingState
 	best  formats.State // variables at the end of the best epoch; nil unless keep is best
 	saved checkpoints
+	since lossSum  // the last report of steps
 	last  struct { // checkpoint written or loaded, or where the training to continue ended
 		step   int64
 		epochs int
@@ -177,6 +178,7 @@ func (t *trainer) step(ctx context.Context, b *examples.Batch) error {
 	t.Images += n
 	t.Step++
 	t.report.Add(1)
+	t.reportStep(loss, n)
 	return nil
 }
 
@@ -207,6 +209,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		t.reportWeights(result.Epoch, variables)
 		t.best, t.Best = variables, &formats.BestWeights{Epoch: result.Epoch, Digest: variables.Digest()}
 	}
 	t.History = append(t.History, result)
@@ -281,6 +284,9 @@ func (t *trainer) keep(ctx context.Context) (formats.EpochResult, error) {
 			return kept, fmt.Errorf("back to the best epoch %d: %w", kept.Epoch, err)
 		}
 	}
-	_, err := t.variables(ctx) // not NaN, even if the last step made it so
+	variables, err := t.variables(ctx) // not NaN, even if the last step made it so
+	if err == nil && t.Best == nil {
+		t.reportWeights(kept.Epoch, variables)
+	}
 	return kept, err
 }
