@@ -38,10 +38,13 @@ func TestGC(t *testing.T) {
 		}
 		foreign(t, filepath.Join(dir, "log.txt"))
 		if name == "long ago" {
+			foreign(t, filepath.Join(s.TensorBoardDir(id), "events"))
 			age(t, s.RunDir(id), ScratchAge+time.Hour)
 		}
 	}
-	for _, path := range []string{"records/junk", "objects/ab/junk", "scratch/junk", "runs/junk/x", "latest/junk", "notes"} {
+	foreign(t, filepath.Join(s.TensorBoardDir("20200101-000000-old-ab"), "events"))
+	shown := filepath.Join("tensorboard", last.ID, "events")
+	for _, path := range []string{"records/junk", "objects/ab/junk", "scratch/junk", "runs/junk/x", "latest/junk", "notes", shown, "tensorboard/mine/events"} {
 		foreign(t, s.path(path)) // is none of the store's
 	}
 
@@ -69,8 +72,8 @@ func TestGC(t *testing.T) {
 	if report.Bytes < int64(len("goneorphan")) || report.Artifacts != 2 || report.KeptCount != 2 || report.Kept < 3005 || report.Most() {
 		t.Errorf("removed %+v", report)
 	}
-	// records: gone, which is damaged; artifacts: gone, orphan; runs: long ago
-	if kinds["record"] != 1 || kinds["artifact"] != 2 || kinds["scratch"] != 1 || kinds["run"] != 1 || kinds["link"] != 1 || len(kinds) != 5 {
+	// records: gone, which is damaged; artifacts: gone, orphan; runs: long ago; tensorboard: long ago, and one whose run is gone
+	if kinds["record"] != 1 || kinds["artifact"] != 2 || kinds["scratch"] != 1 || kinds["run"] != 1 || kinds["link"] != 1 || kinds["tensorboard"] != 2 || len(kinds) != 6 {
 		t.Errorf("removed %v", kinds)
 	}
 	for _, a := range []Artifact{gone, orphan} {
@@ -86,7 +89,7 @@ func TestGC(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(fresh.Out, "shard")); err != nil {
 		t.Errorf("fresh scratch is gone: %v", err)
 	}
-	for _, path := range []string{"records/junk", "objects/ab/junk", "scratch/junk", "runs/junk/x", "latest/junk", "notes"} {
+	for _, path := range []string{"records/junk", "objects/ab/junk", "scratch/junk", "runs/junk/x", "latest/junk", "notes", shown, "tensorboard/mine/events"} {
 		if _, err := os.Stat(s.path(path)); err != nil {
 			t.Error(err)
 		}

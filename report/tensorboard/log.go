@@ -20,8 +20,8 @@ import (
 type Log struct {
 	dir    string // of the run's event files
 	file   *os.File
-	epochs []int // whose results are in the file
-	err    error // the first
+	events []progress.Event // that are in the file
+	err    error            // the first
 }
 
 // New makes the Log of a run. It writes nothing before there is something to write.
@@ -35,19 +35,17 @@ func (l *Log) Handle(e progress.Event) {
 			l.write(e.Time, e.Done, scalar("step/"+name, e.Values[name]))
 		}
 	case progress.Epoch:
-		l.epoch(e.Time, e.Epoch, e.Values)
+		for _, name := range []string{"loss", "val_loss", "accuracy", "val_accuracy", "learning_rate"} {
+			if v, ok := e.Values[name]; ok {
+				l.write(e.Time, int64(e.Epoch), scalar("epoch/"+name, v))
+			}
+		}
 	case progress.Weights:
 		l.write(e.Time, int64(e.Epoch), histogram("weights/"+e.Text, e.Values, e.Counts))
+	default:
+		return
 	}
-}
-
-func (l *Log) epoch(at time.Time, epoch int, values map[string]float64) {
-	for _, name := range []string{"loss", "val_loss", "accuracy", "val_accuracy", "learning_rate"} {
-		if v, ok := values[name]; ok {
-			l.write(at, int64(epoch), scalar("epoch/"+name, v))
-		}
-	}
-	l.epochs = append(l.epochs, epoch)
+	l.events = append(l.events, e)
 }
 
 func (l *Log) write(at time.Time, step int64, value []byte) {
@@ -68,7 +66,7 @@ func (l *Log) open(at time.Time) error {
 	if err != nil {
 		host = "localhost"
 	}
-	path := filepath.Join(l.dir, fmt.Sprintf("events.out.tfevents.%010d.%s.%d", at.Unix(), host, os.Getpid()))
+	path := filepath.Join(l.dir, fmt.Sprintf("events.out.tfevents.%010d.%s.%d", time.Now().Unix(), host, os.Getpid()))
 	if l.file, err = os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o666); err != nil {
 		return err
 	}
@@ -79,16 +77,7 @@ func (l *Log) open(at time.Time) error {
 // Finish writes what a run left and closes the file.
 func (l *Log) Finish(s *store.Store, r *runpage.Run) error {
 	l.takeOver(s, r)
-	for _, e := range r.History {
-		if slices.Contains(l.epochs, e.Epoch) {
-			continue
-		}
-		values := map[string]float64{"loss": e.Loss, "accuracy": e.Accuracy, "learning_rate": e.LearningRate}
-		if e.ValLoss != nil && e.ValAccuracy != nil {
-			values["val_loss"], values["val_accuracy"] = *e.ValLoss, *e.ValAccuracy
-		}
-		l.epoch(r.Began, e.Epoch, values)
-	}
+	l.complete(r)
 	at, epoch := time.Now(), keptEpoch(r)
 	if r.Report != nil {
 		for _, m := range []struct {
@@ -107,6 +96,34 @@ func (l *Log) Finish(s *store.Store, r *runpage.Run) error {
 	return l.err
 }
 
+// complete writes the file anew where epochs of the history are not in it: TensorBoard forgets what stands before an
+// earlier step of the same curve, so they cannot be added at the end.
+func (l *Log) complete(r *runpage.Run) {
+	var missing []progress.Event
+	for _, e := range r.History {
+		if slices.ContainsFunc(l.events, func(one progress.Event) bool { return one.Type == progress.Epoch && one.Epoch == e.Epoch }) {
+			continue
+		}
+		values := map[string]float64{"loss": e.Loss, "accuracy": e.Accuracy, "learning_rate": e.LearningRate}
+		if e.ValLoss != nil && e.ValAccuracy != nil {
+			values["val_loss"], values["val_accuracy"] = *e.ValLoss, *e.ValAccuracy
+		}
+		missing = append(missing, progress.Event{Type: progress.Epoch, Time: r.Began, Epoch: e.Epoch, Values: values})
+	}
+	if len(missing) == 0 {
+		return
+	}
+	if l.file != nil {
+		l.err = errors.Join(l.err, l.file.Close(), os.Remove(l.file.Name()))
+		l.file = nil
+	}
+	all := append(missing, l.events...)
+	l.events = nil
+	for _, e := range all {
+		l.Handle(e)
+	}
+}
+
 // keptEpoch is the epoch of the weights that became the model; 0 where that is not known.
 func keptEpoch(r *runpage.Run) int64 {
 	if r.Trained == nil {
@@ -117,7 +134,7 @@ func keptEpoch(r *runpage.Run) int64 {
 
 // takeOver writes again what the training reported where it was done in an earlier run.
 func (l *Log) takeOver(s *store.Store, r *runpage.Run) {
-	if len(l.epochs) > 0 || r.Summary == nil {
+	if len(l.events) > 0 || r.Summary == nil {
 		return
 	}
 	for _, stage := range r.Summary.Stages {
