@@ -130,6 +130,35 @@ func TestTerminalOfTwo(t *testing.T) {
 	}
 }
 
+// The loss of the last steps stands beside their count until the stage ends.
+func TestTerminalOfSteps(t *testing.T) {
+	var out strings.Builder
+	sink := &terminal{w: &out, width: func() int { return 60 }}
+	for _, e := range []Event{
+		{Type: StageStart, Stage: "fine-tune", Text: "first run"},
+		{Type: Step, Stage: "fine-tune", Text: "loss 0.25"}, // before anything is counted
+		{Type: Progress, Stage: "fine-tune", Unit: "steps", Done: 1, Total: 4},
+		{Type: Step, Stage: "fine-tune", Text: "loss 0.5"},
+		{Type: Progress, Stage: "fine-tune", Unit: "steps", Done: 2, Total: 4},
+		{Type: StageEnd, Stage: "fine-tune", Status: "ran"},
+		{Type: StageStart, Stage: "evaluate", Text: "first run"},
+		{Type: Progress, Stage: "evaluate", Unit: "images", Done: 1, Total: 4},
+	} {
+		sink.Handle(e)
+	}
+	want := `▶ fine-tune (first run)
+  fine-tune   25 % │██████··················│ 1 of 4 steps
+  fine-tune   50 % │████····│ 2 of 4 steps, loss 0.5
+✓ fine-tune (0.0 s)
+▶ evaluate (first run)
+  evaluate    25 % │██████··················│ 1 of 4 images
+`
+	drawn := strings.ReplaceAll(strings.TrimPrefix(out.String(), clearLine), "\n"+clearLine, "\n")
+	if diff := cmp.Diff(want, strings.ReplaceAll(drawn, clearLine, "\n")+"\n"); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // plainly is what Plain writes when events come at their times.
 func plainly(t *testing.T, every time.Duration, events []Event) string {
 	var out strings.Builder
