@@ -36,7 +36,7 @@ func TestReport(t *testing.T) {
 			t.Errorf("the page does not hold %q", want)
 		}
 	}
-	if strings.Contains(page(path), "cannot be read") || strings.Contains(page(path), "Not shown") {
+	if strings.Contains(page(path), "cannot be read") || strings.Contains(page(path), "Not shown: the run") {
 		t.Error("the page of a whole run lacks something")
 	}
 
