@@ -13,7 +13,7 @@ import (
 )
 
 // fillDisk has the shell function `full KIB SETTINGS`, which fills the disk but for so many KiB and runs the config, and
-// `full_at PLACE KIB`, which runs it to a place of package failpoint and fills the disk then.
+// `full_at PLACE KIB STAGE`, which runs it up to a stage, stops it at a place of package failpoint, and fills the disk then.
 const fillDisk = `
 	fill() { fallocate -l $(($(df --output=avail -k disk | tail -n 1) - $1))K disk/filler; }
 	full() {
@@ -22,7 +22,7 @@ const fillDisk = `
 		rm -f disk/filler
 	}
 	full_at() {
-		TLPIPE_FAILPOINT=$1:stop $bin/failpoint/tlpipe run chain.yaml --store disk/artifacts 2>>log >>log2 & run=$!
+		TLPIPE_FAILPOINT=$1:stop $bin/failpoint/tlpipe run chain.yaml --store disk/artifacts --until $3 2>>log >>log2 & run=$!
 		stopped=
 		until test -n "$stopped" || ! test -e /proc/$run/exe; do
 			for process in $run $(cat /proc/$run/task/*/children); do
@@ -52,7 +52,7 @@ func TestFullDiskInModelStages(t *testing.T) {
 	out := c.shell(`mkdir -p disk && mount -t tmpfs -o size=600m tmpfs disk; bin=` + filepath.Dir(c.bin) + `; tlpipe() { $bin/tlpipe "$@"; }` + fillDisk + fmt.Sprintf(`
 		through() { tlpipe run chain.yaml --store disk/artifacts --until $1 >log2 2>&1 || cat log2; }
 		through normalize && full 64
-		through export-prefix && full_at features-00001.npy:2 64
+		through export-prefix && full_at features-00001.npy:2 64 featurize
 		through export-suffix && full %d
 		full 64 "--set fine-tune.checkpoint_every=1h"
 		tlpipe run chain.yaml --store disk/artifacts >log2 2>&1 && tlpipe verify --store disk/artifacts >log2 || cat log2
