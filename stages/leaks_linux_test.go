@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestTrainingLeaks trains for more than 1,000 steps: goroutines and open files at the end are those of the beginning.
+// TestTrainingLeaks trains for more than 1,000 steps: there are no more goroutines and open files at the end than at the beginning.
 func TestTrainingLeaks(t *testing.T) {
 	const window = 50                                                  // steps; the goroutine of a finished epoch may still be ending at any one of them
 	b := newBed(t, func(c *Config) { c.Stages.FineTune.Epochs = 250 }) // of 5 steps
@@ -25,7 +25,7 @@ func TestTrainingLeaks(t *testing.T) {
 	}
 	b.run("fine-tune")
 	first, last := 100/window, 1200/window
-	if goroutines[first] != goroutines[last] || files[first] != files[last] || files[last] == 0 {
+	if goroutines[last] > goroutines[first] || files[last] > files[first] || files[last] == 0 {
 		t.Errorf("after 100 steps %d goroutines and %d open files, after 1,200 steps %d and %d",
 			goroutines[first], files[first], goroutines[last], files[last])
 	}
