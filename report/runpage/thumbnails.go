@@ -7,6 +7,8 @@ import (
 	"image/jpeg"
 
 	"golang.org/x/image/draw"
+
+	"tlpipe/stages/formats"
 )
 
 // Thumbnails makes small pictures of decoded images until a budget is spent.
@@ -55,17 +57,7 @@ func (t *Thumbnails) tile(row int64, side int) image.Image {
 
 // scaled makes an image of pixels, no larger than side.
 func scaled(pixels []byte, height, width, channels, side int) image.Image {
-	var whole image.Image
-	if channels == 1 {
-		whole = &image.Gray{Pix: pixels, Stride: width, Rect: image.Rect(0, 0, width, height)}
-	} else {
-		rgba := image.NewRGBA(image.Rect(0, 0, width, height))
-		for i := range height * width {
-			copy(rgba.Pix[4*i:], pixels[3*i:3*i+3])
-			rgba.Pix[4*i+3] = 255
-		}
-		whole = rgba
-	}
+	whole := formats.Picture(pixels, height, width, channels)
 	if height <= side && width <= side {
 		return whole
 	}

@@ -158,17 +158,7 @@ func deviation[T byte | int](values []T) float64 {
 
 // scaleDown scales with a bicubic filter, as Pillow's resize does by default.
 func scaleDown(pixels []byte, height, width, channels int, to image.Rectangle) []byte {
-	var whole image.Image
-	if channels == 1 {
-		whole = &image.Gray{Pix: pixels, Stride: width, Rect: image.Rect(0, 0, width, height)}
-	} else {
-		rgba := image.NewRGBA(image.Rect(0, 0, width, height))
-		for i := range height * width {
-			copy(rgba.Pix[4*i:], pixels[3*i:3*i+3])
-			rgba.Pix[4*i+3] = 255
-		}
-		whole = rgba
-	}
+	whole := formats.Picture(pixels, height, width, channels)
 	small := image.NewRGBA(to)
 	draw.CatmullRom.Scale(small, to, whole, whole.Bounds(), draw.Src, nil)
 	out := make([]byte, to.Dx()*to.Dy()*channels)

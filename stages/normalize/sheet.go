@@ -63,18 +63,9 @@ func contactSheet(images *formats.Images, d *formats.Dataset) ([]byte, error) {
 
 // cropped returns one stored image, cropped by the recipe.
 func cropped(images *formats.Images, d *formats.Dataset, row int) image.Image {
-	bounds := image.Rect(0, 0, d.Width, d.Height)
 	pixels := make([]byte, d.Height*d.Width*images.Channels)
 	images.Crop(pixels, row, d.Recipe.Crop)
-	if images.Channels == 1 {
-		return &image.Gray{Pix: pixels, Stride: d.Width, Rect: bounds}
-	}
-	picture := image.NewRGBA(bounds)
-	for i := range d.Height * d.Width {
-		copy(picture.Pix[4*i:], pixels[3*i:3*i+3])
-		picture.Pix[4*i+3] = 255
-	}
-	return picture
+	return formats.Picture(pixels, d.Height, d.Width, images.Channels)
 }
 
 // paste draws a picture into a cell and keeps its aspect ratio: small pictures are enlarged by a whole factor with nearest
